@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * A snapshot: processes, their regions and the objects these map, with exact figures.
+ *
+ * A snapshot is immutable. Everything reached from it (structs, strings) belongs to it and lives until
+ * memoir_snapshot_free(). Strings are bytes as the kernel gave them: paths and comms come from
+ * strangers and may hold anything but NUL.
+ */
+#ifndef MEMOIR_SNAPSHOT_H
+#define MEMOIR_SNAPSHOT_H
+
+#include <stdbool.h>
+
+#include <memoir/memoir.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Figures in bytes, each with the meaning of the line of /proc/PID/smaps named behind it. */
+enum memoir_figure {
+	MEMOIR_RSS,      /**< Rss */
+	MEMOIR_PSS,      /**< Pss: each page divided by its mappings, before smaps cuts to kB */
+	MEMOIR_USS,      /**< Private_Clean + Private_Dirty */
+	MEMOIR_SHARED,   /**< Shared_Clean + Shared_Dirty */
+	MEMOIR_SWAP,     /**< Swap */
+	MEMOIR_SWAP_PSS, /**< SwapPss */
+	MEMOIR_ANON,     /**< Anonymous */
+	MEMOIR_FILE,     /**< Rss - Anonymous of mappings of files that are not shmem */
+	MEMOIR_SHMEM, /**< Rss - Anonymous of mappings of shmem (tmpfs, memfd, SysV, shared anon) */
+	MEMOIR_THP,   /**< AnonHugePages + ShmemPmdMapped + FilePmdMapped */
+	MEMOIR_HUGETLB, /**< Shared_Hugetlb + Private_Hugetlb; not part of Rss */
+	MEMOIR_FIGURES,
+};
+
+/** Figures of a region, a process or a sum. A figure whose bit in `known` is 0 could not be known. */
+struct memoir_figures {
+	uint64_t bytes[MEMOIR_FIGURES];
+	uint32_t known; /**< bit (1u << MEMOIR_RSS) and so on */
+};
+
+/** The JSON and SQL name of a figure ("rss_bytes"). */
+const char *memoir_figure_name(enum memoir_figure figure);
+
+/** What a region is, as far as the kernel itself tells. */
+enum memoir_kind {
+	MEMOIR_KIND_ANON,
+	MEMOIR_KIND_HEAP,
+	MEMOIR_KIND_STACK,
+	MEMOIR_KIND_FILE,
+	MEMOIR_KIND_SHMEM, /**< a tmpfs file or POSIX shared memory */
+	MEMOIR_KIND_MEMFD,
+	MEMOIR_KIND_SHARED_ANON, /**< MAP_SHARED|MAP_ANONYMOUS: /dev/zero */
+	MEMOIR_KIND_SYSV,
+	MEMOIR_KIND_HUGETLB,
+	MEMOIR_KIND_DMABUF,
+	MEMOIR_KIND_DEVICE,
+	MEMOIR_KIND_VDSO,    /**< [vdso] and [vvar…] */
+	MEMOIR_KIND_SPECIAL, /**< other mappings of the kernel's own making ([uprobes] …) */
+	MEMOIR_KIND_GUARD,   /**< anonymous, no permissions, nothing in it */
+	MEMOIR_KIND_THREAD_STACK,
+	MEMOIR_KINDS,
+};
+
+/** The name of a kind in all outputs ("shared-anon"). */
+const char *memoir_kind_name(enum memoir_kind kind);
+
+/** Where a name comes from; MEMOIR_NAME_NONE when there is no name. */
+enum memoir_name_source {
+	MEMOIR_NAME_NONE,
+	MEMOIR_NAME_KERNEL,     /**< PR_SET_VMA_ANON_NAME, from the kernel */
+	MEMOIR_NAME_TABLE,      /**< the process's own name table */
+	MEMOIR_NAME_SUPERVISOR, /**< memoir run */
+	MEMOIR_NAME_PRCTL,      /**< seen being tried */
+	MEMOIR_NAME_PATH,       /**< the object's path */
+	MEMOIR_NAME_SOURCES,
+};
+
+/** "kernel", "table", …; NULL for MEMOIR_NAME_NONE. */
+const char *memoir_name_source_name(enum memoir_name_source source);
+
+#define MEMOIR_NONE UINT32_MAX /**< no object, no parent … */
+
+/** One address space, under the first process that has it. */
+struct memoir_process {
+	pid_t pid;
+	pid_t ppid;
+	uid_t uid; /**< (uid_t)-1: could not be read */
+	uint64_t start_ticks; /**< field 22 of /proc/PID/stat */
+	const char *comm;
+	const char *
+		cgroup; /**< the unified path, else that of the first v1 controller; NULL: unknown */
+	const pid_t *peers; /**< other processes with this very address space (CLONE_VM, vfork) */
+	uint32_t peer_count;
+	uint32_t first_region; /**< index for memoir_snapshot_region() */
+	uint32_t region_count;
+	uint64_t page_table_bytes; /**< VmPTE of /proc/PID/status; see page_table_known */
+	bool page_table_known;
+	bool in_scope;                 /**< false: only here because it shares with one asked for */
+	bool readable;                 /**< false: its memory could not be read (figures unknown) */
+	struct memoir_figures figures; /**< the sum of its regions; only where in_scope */
+};
+
+/** One VMA. */
+struct memoir_region {
+	uint64_t start;
+	uint64_t end;
+	uint64_t offset_bytes;   /**< into the object */
+	char perms[5];           /**< "rw-p" */
+	uint8_t kind;            /**< enum memoir_kind */
+	uint8_t name_source;     /**< enum memoir_name_source */
+	bool exact;              /**< false: see inexact_why */
+	uint32_t process;        /**< index of its process */
+	uint32_t object;         /**< file, shmem, hugetlb, … or MEMOIR_NONE */
+	uint32_t family;         /**< anonymous family, or MEMOIR_NONE: none, or not known */
+	const char *name;        /**< NULL: none */
+	const char *path;        /**< as /proc/PID/maps shows it, without its escapes; NULL: none */
+	const char *inexact_why; /**< one sentence, or NULL */
+	struct memoir_figures figures;
+};
+
+/** What regions map: the kernel's address_space, or an anonymous family. */
+struct memoir_object {
+	uint8_t kind;   /**< enum memoir_kind of its mappings */
+	bool is_family; /**< an anonymous family (all VMAs under one anon_vma root) */
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint64_t inode;   /**< or the number of the family */
+	uint32_t alias;   /**< 0, or 2, 3 … where one (device, inode) is several address spaces */
+	const char *path; /**< of the first mapping seen; NULL for a family */
+	uint64_t size_bytes; /**< i_size where known, else 0 */
+};
+
+struct memoir_snapshot;
+
+/** Which processes to capture; those that share memory with them are looked at as far as needed. */
+struct memoir_capture_options {
+	size_t sz;
+	/** NULL for all; else called once a process, with all but regions and figures filled in. */
+	bool (*wants)(const struct memoir_process *process, void *arg);
+	void *wants_arg;
+	/** NULL, or called now and then with done of total processes, from the calling thread. */
+	void (*progress)(size_t done, size_t total, void *arg);
+	void *progress_arg;
+};
+
+/**
+ * @brief Capture the machine as it is now.
+ *
+ * memoir's own process is left out, and its mappings out of every count. Processes are not stopped:
+ * figures of one region are consistent, those of different processes may be milliseconds apart.
+ * Cost: by page tables about 0.3 µs a VMA and 3 ns a page; see enum memoir_engine for the others.
+ * Privileges: CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN for exact figures of all; without, what
+ * /proc/PID/smaps may be read (PTRACE_MODE_READ), the rest is counted in the notes.
+ * @param options NULL for all processes
+ * @param ret_snapshot owned by the caller: memoir_snapshot_free()
+ * @return 0, also where some processes could not be read (see memoir_snapshot_partial());
+ *         -ENOMEM; -EACCES: /proc can't be read at all; -EOPNOTSUPP: the engine asked for doesn't work
+ */
+int memoir_capture(struct memoir *memoir, const struct memoir_capture_options *options,
+		   struct memoir_snapshot **ret_snapshot, struct memoir_error *error);
+
+void memoir_snapshot_free(struct memoir_snapshot *snapshot);
+
+/** Wall clock at the start of the capture, ns since 1970. */
+uint64_t memoir_snapshot_taken_ns(const struct memoir_snapshot *snapshot);
+/** The method that read the pages. */
+enum memoir_engine memoir_snapshot_engine(const struct memoir_snapshot *snapshot);
+/** Whether part of the data could not be read; the notes say what and what would help. */
+bool memoir_snapshot_partial(const struct memoir_snapshot *snapshot);
+/** Processes that ended while they were being looked at; normal, and not counted as partial. */
+size_t memoir_snapshot_vanished(const struct memoir_snapshot *snapshot);
+
+/** How many, and the i-th, or NULL beyond the end. All O(1). */
+size_t memoir_snapshot_note_count(const struct memoir_snapshot *snapshot);
+const char *memoir_snapshot_note(const struct memoir_snapshot *snapshot, size_t i);
+size_t memoir_snapshot_process_count(const struct memoir_snapshot *snapshot);
+const struct memoir_process *memoir_snapshot_process(const struct memoir_snapshot *snapshot,
+						     size_t i);
+size_t memoir_snapshot_region_count(const struct memoir_snapshot *snapshot);
+const struct memoir_region *memoir_snapshot_region(const struct memoir_snapshot *snapshot,
+						   size_t i);
+size_t memoir_snapshot_object_count(const struct memoir_snapshot *snapshot);
+const struct memoir_object *memoir_snapshot_object(const struct memoir_snapshot *snapshot,
+						   size_t i);
+
+/** The process with this pid, or one of whose peers has it; NULL if there is none. O(processes). */
+const struct memoir_process *memoir_snapshot_find_pid(const struct memoir_snapshot *snapshot,
+						      pid_t pid);
+
+/** Room for the longest object id and its NUL. */
+#define MEMOIR_OBJECT_ID_MAX 96
+/** Write the object's id ("file:fe:01:131", "family:7") into buf; returns buf. */
+const char *memoir_object_id(const struct memoir_object *object, char buf[MEMOIR_OBJECT_ID_MAX]);
+
+/** /proc/meminfo as it was at capture: the value in bytes, or -ENODATA if there is no such line. */
+int memoir_snapshot_meminfo(const struct memoir_snapshot *snapshot, const char *key,
+			    uint64_t *ret_bytes);
+
+/**
+ * @brief Save as an SQLite file (docs/SNAPSHOT-FORMAT.md). Written beside and renamed: on failure
+ *        nothing is left under `path`, and what was there stays.
+ * @return 0; -ENOSPC, -EACCES, -EIO …
+ */
+int memoir_snapshot_save(const struct memoir_snapshot *snapshot, const char *path,
+			 struct memoir_error *error);
+
+/**
+ * @brief Load what memoir_snapshot_save() wrote. The file is not trusted: it may be damaged or foreign.
+ * @return 0; -ENOENT …; -EBADMSG: not a snapshot, truncated or inconsistent; -EPROTONOSUPPORT: newer
+ */
+int memoir_snapshot_load(const char *path, struct memoir_snapshot **ret_snapshot,
+			 struct memoir_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
