@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * BPF iterators that write tasks, VMAs and copies of page tables into an array that user space maps.
+ * They only read; what a page table entry means is decided in user space.
+ *
+ * The copying is safe: iter/task_vma holds the mmap lock for reading, programs run under RCU (which is
+ * what page tables are freed by), every read is fault-protected, and physical addresses beyond the
+ * end of memory are refused.
+ */
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+typedef __u32 u32;
+typedef __u64 u64;
+
+#include "walk_format.h"
+#include "walk_kernel.h"
+#include "walk_stream.h"
+#include "walk_tables.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 12);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, u32);
+} wanted SEC(".maps");
+
+struct path_key {
+	struct path path;
+	u64 inode, mapping;
+};
+
+struct path_value {
+	u32 id, generation, stacked;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 13);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct path_key);
+	__type(value, struct path_value);
+} paths SEC(".maps");
+
+static __always_inline u32 read_seq(struct mm_struct *mm)
+{
+	struct mm_struct___int *old = (void *)mm;
+
+	if (bpf_core_field_exists(mm->mm_lock_seq.sequence)) {
+		state.seq_kind = 2;
+		return BPF_CORE_READ(mm, mm_lock_seq.sequence);
+	}
+	if (bpf_core_field_exists(old->mm_lock_seq)) {
+		state.seq_kind = 1;
+		return BPF_CORE_READ(old, mm_lock_seq);
+	}
+	return 0;
+}
+
+/*
+ * Pointers inside kernel structures are followed by BPF_CORE_READ, except where many numbers are read
+ * through them: at each pointer followed directly the verifier searches the kernel's types by name,
+ * which would be most of the loading.
+ */
+
+/* ---- tasks ---------------------------------------------------------------------------------- */
+
+/* A leader, or a thread whose leader has exited: such a process is seen through its threads. */
+static __always_inline bool speaks_for_process(struct task_struct *task)
+{
+	return task->pid == task->tgid || !BPF_CORE_READ(task, group_leader, mm);
+}
+
+SEC("iter/task")
+int walk_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task, *leader;
+	struct walk_task *out;
+	struct mm_struct *mm;
+
+	if (!task || !speaks_for_process(task))
+		return 0;
+	mm = BPF_CORE_READ(task, mm);
+	leader = BPF_CORE_READ(task, group_leader);
+	out = (void *)stream_end();
+	if (!out)
+		return 1;
+	__builtin_memset(out, 0, sizeof(*out));
+	out->task = (u64)task;
+	out->mm = (u64)mm;
+	out->css_set = (u64)BPF_CORE_READ(task, cgroups);
+	out->start_ns = BPF_CORE_READ(leader, start_boottime);
+	if (mm) {
+		out->page_table_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
+		out->start_brk = BPF_CORE_READ(mm, start_brk);
+		out->brk = BPF_CORE_READ(mm, brk);
+		out->start_stack = BPF_CORE_READ(mm, start_stack);
+		out->map_count = BPF_CORE_READ(mm, map_count);
+		out->seq = read_seq(mm);
+	}
+	out->tgid = task->tgid;
+	out->tid = task->pid;
+	out->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	out->uid = BPF_CORE_READ(task, cred, uid.val);
+	out->bits = task->flags & 0x00200000 /* PF_KTHREAD */ ? WALK_KTHREAD : 0;
+	BPF_CORE_READ_INTO(&out->comm, leader, comm);
+	stream_add(&out->head, WALK_TASK, sizeof(*out));
+	return 0;
+}
+
+/* ---- VMAs ----------------------------------------------------------------------------------- */
+
+#define VM_SHARED 0x00000008ull
+#define VM_HUGETLB 0x00400000ull
+#define SB_KERNMOUNT (1ul << 22)
+
+/*
+ * Whether no VMA but those of this very anon_vma can map its pages: it has no children, and each of
+ * its ancestors has neither VMAs nor another child. Deep chains are left to the counting of frames.
+ */
+static __always_inline bool anon_alone(struct anon_vma *anon, struct anon_vma *root)
+{
+	struct anon_vma *at = anon;
+
+	if (anon->num_children != (anon == root ? 1 : 0))
+		return false;
+	for (int i = 0; i < 12; i++) {
+		if (at == root)
+			return true;
+		at = BPF_CORE_READ(at, parent);
+		if (BPF_CORE_READ(at, num_active_vmas) != 0 ||
+		    BPF_CORE_READ(at, num_children) != (at == root ? 2 : 1))
+			return false;
+	}
+	return false;
+}
+
+static __always_inline bool mapping_sole(struct vm_area_struct *vma, struct address_space *mapping)
+{
+	struct rb_node *node = BPF_CORE_READ(mapping, i_mmap.rb_root.rb_node);
+	struct rb_node copy;
+
+	return node && (u64)node == (u64)vma + bpf_core_field_offset(vma->shared.rb) &&
+	       !bpf_probe_read_kernel(&copy, sizeof(copy), node) && !copy.rb_left && !copy.rb_right;
+}
+
+static __always_inline void emit_path(struct file *file, u32 id)
+{
+	struct walk_text *out = (void *)stream_end();
+	long len;
+
+	if (!out)
+		return;
+	len = bpf_d_path(&file->f_path, out->bytes, WALK_PATH_BYTES);
+	if (len < 1 || len > WALK_PATH_BYTES)
+		len = 1;
+	out->id = id;
+	out->len = len - 1;
+	stream_add(&out->head, WALK_PATH, sizeof(*out) + ((len + 7) & ~7ul));
+}
+
+/*
+ * Whether the file lies on a mount that nobody sees, but is no file of the kernel's own: a stacked file
+ * system (overlayfs) maps the file below, while maps shows the path, device and inode above.
+ */
+static __always_inline u32 is_stacked(u64 mnt, u64 sb_flags)
+{
+	struct mount *mount = NULL;
+	u64 namespace;
+
+	mount = (void *)(mnt - bpf_core_field_offset(mount->mnt));
+	namespace = (u64)BPF_CORE_READ(mount, mnt_ns);
+	return (!namespace || namespace >= -4095ull) && !(sb_flags & SB_KERNMOUNT);
+}
+
+/* Find the file's path; it is sent before its VMA if it is new in this walk. */
+static __always_inline void find_path(struct file *file, struct path_key *key)
+{
+	struct path_value *known = bpf_map_lookup_elem(&paths, key);
+	struct path_value new = { .generation = config.generation };
+
+	if (known && known->generation == config.generation) {
+		state.file.path = known->id;
+		state.file.stacked = known->stacked;
+		return;
+	}
+	new.id = ++state.next_path;
+	new.stacked = is_stacked((u64)key->path.mnt, BPF_CORE_READ(file, f_inode, i_sb, s_flags));
+	bpf_map_update_elem(&paths, key, &new, BPF_ANY);
+	emit_path(file, new.id);
+	state.file.path = new.id;
+	state.file.stacked = new.stacked;
+}
+
+/* What is known of a file goes into state.file; a library's VMAs stand together and have one file. */
+static __always_inline void find_file(struct file *file, struct inode *inode, u64 mm)
+{
+	struct path_key key = { .inode = (u64)inode };
+
+	if (state.file.file == (u64)file && state.file.inode == key.inode && state.file.mm == mm)
+		return;
+	key.mapping = (u64)BPF_CORE_READ(file, f_mapping);
+	BPF_CORE_READ_INTO(&key.path, file, f_path);
+	state.file.file = (u64)file;
+	state.file.inode = key.inode;
+	state.file.mm = mm;
+	state.file.mapping = key.mapping;
+	find_path(file, &key);
+}
+
+static __always_inline bool emit_name(struct vm_area_struct *vma)
+{
+	struct vm_area_struct___named *named = (void *)vma;
+	struct anon_vma_name *name;
+	struct walk_text *out;
+	long len;
+
+	if (!bpf_core_field_exists(named->anon_name))
+		return false;
+	/* Before 6.2 a union: files have their place in the address_space's tree there. */
+	if (vma->vm_file &&
+	    bpf_core_field_offset(named->anon_name) == bpf_core_field_offset(vma->shared))
+		return false;
+	name = BPF_CORE_READ(named, anon_name);
+	out = name ? (void *)stream_end() : NULL;
+	if (!out)
+		return false;
+	len = bpf_probe_read_kernel_str(out->bytes, WALK_NAME_BYTES, &name->name);
+	if (len <= 1 || len > WALK_NAME_BYTES)
+		return false;
+	out->id = 0;
+	out->len = len - 1;
+	stream_add(&out->head, WALK_NAME, sizeof(*out) + ((len + 7) & ~7ul));
+	return true;
+}
+
+static __always_inline u64 shmem_swapped(struct inode *inode)
+{
+	struct shmem_inode_info *info = NULL;
+	u64 swapped = 0;
+
+	info = (void *)((u64)inode - bpf_core_field_offset(info->vfs_inode));
+	bpf_probe_read_kernel(&swapped, sizeof(swapped), &info->swapped);
+	return swapped;
+}
+
+#define TMPFS_MAGIC 0x01021994
+
+static __always_inline void fill_file(struct walk_vma *out, struct vm_area_struct *vma,
+				      struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+
+	out->mapping = state.file.mapping;
+	out->path = state.file.path;
+	out->inode = inode->i_ino;
+	out->mode = inode->i_mode;
+	out->size_bytes = inode->i_size;
+	out->dev = sb->s_dev;
+	out->magic = sb->s_magic;
+	if (out->magic == TMPFS_MAGIC)
+		out->swapped_pages = shmem_swapped(inode);
+	if (mapping_sole(vma, (void *)state.file.mapping))
+		out->bits |= WALK_SOLE;
+	if (state.file.stacked)
+		out->bits |= WALK_STACKED;
+}
+
+static __always_inline void fill_label(struct walk_vma *out, struct vm_area_struct *vma)
+{
+	struct vm_special_mapping *special = BPF_CORE_READ(vma, vm_private_data);
+	const char *name = NULL;
+
+	/* Without a file only the kernel's special mappings have operations. */
+	if (!special || !BPF_CORE_READ(vma, vm_ops))
+		return;
+	bpf_probe_read_kernel(&name, sizeof(name), &special->name);
+	if (bpf_probe_read_kernel_str(out->label, sizeof(out->label), name) < 0 ||
+	    out->label[0] != '[')
+		out->label[0] = '\0';
+}
+
+static __always_inline bool is_wanted(u64 key)
+{
+	return bpf_map_lookup_elem(&wanted, &key);
+}
+
+/* VMAs come process by process, and those of one file stand together: the last answers are kept. */
+static __always_inline bool mm_wanted(u64 mm)
+{
+	if (state.last_mm != mm) {
+		state.last_mm = mm;
+		state.last_mm_wanted = is_wanted(mm);
+	}
+	return state.last_mm_wanted;
+}
+
+static __always_inline bool file_wanted(struct file *file)
+{
+	if (state.last_file != (u64)file) {
+		state.last_file = (u64)file;
+		state.last_file_wanted = is_wanted((u64)BPF_CORE_READ(file, f_mapping));
+	}
+	return state.last_file_wanted;
+}
+
+/* The root is the first member, since there is one: read without a relocation (see walk_kernel.h). */
+static __always_inline struct anon_vma *anon_root(struct anon_vma *anon)
+{
+	struct anon_vma *root = NULL;
+
+	bpf_probe_read_kernel(&root, sizeof(root), anon);
+	return root;
+}
+
+static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct *vma,
+				     struct anon_vma *anon, struct file *file)
+{
+	if (config.scope == WALK_ALL || mm_wanted((u64)mm))
+		return true;
+	if (config.scope != WALK_LISTED_OBJECTS)
+		return false;
+	/* The kernel's special mappings (vdso) are the same pages in all. */
+	if (!file && BPF_CORE_READ(vma, vm_ops))
+		return true;
+	if (file && file_wanted(file))
+		return true;
+	return anon && is_wanted((u64)anon_root(anon));
+}
+
+/* Our own page whose struct page is to be found: a file of one page, so the tree's root is that page. */
+static __always_inline void probe(struct file *file)
+{
+	state.probe_page = (u64)BPF_CORE_READ(file, f_mapping, i_pages.xa_head);
+	state.page_struct_bytes = bpf_core_type_size(struct page);
+}
+
+static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct *mm,
+				     struct vm_area_struct *vma, struct anon_vma *anon,
+				     struct file *file, bool tagged)
+{
+	struct walk_vma *out;
+	struct inode *inode = NULL;
+	bool named;
+
+	if (file) {
+		inode = file->f_inode;
+		find_file(file, inode, (u64)mm);
+	}
+	named = emit_name(vma);
+	out = (void *)stream_end();
+	if (!out)
+		return false;
+	__builtin_memset(out, 0, sizeof(*out));
+	out->mm = (u64)mm;
+	out->start = vma->vm_start;
+	out->end = vma->vm_end;
+	out->flags = vma->vm_flags;
+	out->offset_pages = vma->vm_pgoff;
+	out->tgid = task->tgid;
+	out->tid = task->pid;
+	out->seq = read_seq(mm);
+	out->bits = (named ? WALK_NAMED : 0) | (tagged ? WALK_TAGGED : 0);
+	if (anon) {
+		out->anon_vma = (u64)anon;
+		struct anon_vma *root = anon_root(anon);
+
+		out->anon_root = (u64)root;
+		out->bits |= anon_alone(anon, root) ? WALK_ALONE : 0;
+	}
+	if (inode)
+		fill_file(out, vma, inode);
+	else
+		fill_label(out, vma);
+	stream_add(&out->head, WALK_VMA, sizeof(*out));
+	return true;
+}
+
+static __always_inline bool resumes(struct vm_area_struct *vma, struct mm_struct *mm)
+{
+	return state.resume_addr && state.resume_mm == (u64)mm &&
+	       state.resume_start == vma->vm_start && state.resume_end == vma->vm_end;
+}
+
+/*
+ * Neighbours lie under the same table of PMDs. What was found for the last VMA still stands if nobody
+ * took the mmap lock for writing since, which is what it takes to free a table.
+ */
+static __always_inline void keep_or_drop_tables(struct mm_struct *mm)
+{
+	u32 seq = read_seq(mm);
+
+	if (walker.mm == (u64)mm && state.seq_kind == 2 && walker.seq == seq && !(seq & 1))
+		return;
+	walker.mm = (u64)mm;
+	walker.seq = seq;
+	walker.pgd = (u64)BPF_CORE_READ(mm, pgd);
+	walker.pmds = 0;
+}
+
+/* Returning 1 makes the kernel end this read() and begin the next one with the same VMA. */
+SEC("iter/task_vma")
+int walk_vmas(struct bpf_iter__task_vma *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct vm_area_struct *vma = ctx->vma;
+	struct mm_struct *mm;
+	struct anon_vma *anon;
+	struct file *file;
+
+	if (!task || !vma)
+		return 0;
+	mm = vma->vm_mm;
+	anon = vma->anon_vma;
+	file = vma->vm_file;
+	if (!speaks_for_process(task) || !in_scope(mm, vma, anon, file))
+		return 0;
+	if (task->tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
+		probe(file);
+	walker.tag = file && anon && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
+	if (resumes(vma, mm))
+		walker.addr = state.resume_addr;
+	else if (emit_vma(task, mm, vma, anon, file, walker.tag))
+		walker.addr = vma->vm_start;
+	else
+		return 1;
+	state.resume_addr = 0;
+	if (!config.tables)
+		return 0;
+	walker.end = vma->vm_end;
+	keep_or_drop_tables(mm);
+	walker.full = 0;
+	walker.hugetlb = vma->vm_flags & VM_HUGETLB;
+	bpf_loop(1 << 23, walk_step, NULL, 0);
+	if (!walker.full)
+		return 0;
+	state.resume_mm = (u64)mm;
+	state.resume_start = vma->vm_start;
+	state.resume_end = vma->vm_end;
+	state.resume_addr = walker.addr;
+	return 1;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The kernel's structures as far as walk.bpf.c reads them. Only names matter: libbpf's CO-RE finds the
+ * offsets in the running kernel's BTF, so one build runs on all kernels. Nothing else goes here.
+ */
+#ifndef MEMOIR_WALK_KERNEL_H
+#define MEMOIR_WALK_KERNEL_H
+
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+#define bool _Bool
+#define true 1
+#define false 0
+
+/*
+ * Layouts that never change are spelled out: the kernel searches all its types by name for each
+ * structure that is relocated, and that is most of what loading costs.
+ */
+struct rb_node {
+	unsigned long parent_and_colour;
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+
+struct anon_vma_name {
+	int kref;
+	char name[1];
+};
+
+struct vm_special_mapping {
+	const char *name;
+};
+
+struct task_struct;
+struct vm_area_struct;
+struct bpf_iter_meta;
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct anon_vma {
+	unsigned long num_children;
+	unsigned long num_active_vmas;
+	struct anon_vma *parent;
+};
+
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+
+typedef struct {
+	unsigned long pgd;
+} pgd_t;
+
+struct mm_struct {
+	pgd_t *pgd;
+	seqcount_t mm_lock_seq;
+	atomic_long_t pgtables_bytes;
+	unsigned long start_brk, brk, start_stack;
+	int map_count;
+};
+
+struct mm_struct___int {
+	int mm_lock_seq;
+};
+
+struct super_block {
+	unsigned int s_dev;
+	unsigned long s_flags;
+	unsigned long s_magic;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+struct rb_root_cached {
+	struct rb_root rb_root;
+};
+
+struct xarray {
+	void *xa_head;
+};
+
+struct inode;
+struct address_space {
+	struct inode *host;
+	struct xarray i_pages;
+	struct rb_root_cached i_mmap;
+};
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+	struct super_block *i_sb;
+	long long i_size;
+};
+
+struct shmem_inode_info {
+	unsigned long swapped;
+	struct inode vfs_inode;
+};
+
+struct dentry;
+struct vfsmount;
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mnt_namespace;
+struct mount {
+	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+	struct address_space *f_mapping;
+};
+
+struct page {
+	unsigned long compound_head;
+	struct address_space *mapping;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	unsigned long vm_flags, vm_pgoff;
+	struct mm_struct *vm_mm;
+	struct anon_vma *anon_vma;
+	struct file *vm_file;
+	const void *vm_ops;
+	void *vm_private_data;
+	struct {
+		struct rb_node rb;
+	} shared;
+};
+
+struct vm_area_struct___named {
+	struct anon_vma_name *anon_name;
+};
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct css_set;
+struct task_struct {
+	unsigned int flags;
+	int pid, tgid;
+	struct task_struct *group_leader;
+	struct task_struct *real_parent;
+	struct mm_struct *mm;
+	u64 start_boottime;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	char comm[16];
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Where walk.bpf.c's records go: an array that user space maps, and the programs' variables.
+ */
+#ifndef MEMOIR_WALK_STREAM_H
+#define MEMOIR_WALK_STREAM_H
+
+struct arena {
+	char bytes[WALK_ARENA_BYTES + WALK_SLACK_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WALK_ARENAS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct arena);
+} arena SEC(".maps");
+
+struct walk_config config;
+struct walk_state state;
+struct walker walker;
+
+/* Room for one record at the end of the stream, or NULL when the arena is full. */
+static __always_inline char *stream_end(void)
+{
+	u32 i = state.arena;
+	u64 used = state.used;
+	char *bytes;
+
+	if (used >= WALK_ARENA_BYTES) {
+		state.full = 1;
+		return NULL;
+	}
+	bytes = bpf_map_lookup_elem(&arena, &i);
+	if (!bytes)
+		return NULL;
+	barrier_var(
+		bytes); /* older verifiers refuse the sum if the compiler forms it before the check */
+	return bytes + (used & (WALK_ARENA_BYTES - 1));
+}
+
+static __always_inline void stream_add(struct walk_head *head, u32 kind, u32 bytes)
+{
+	head->kind = kind;
+	head->bytes = bytes;
+	state.used += bytes;
+}
+
+#endif

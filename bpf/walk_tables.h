@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The walk of x86-64 page tables: copies what maps [walker.addr, walker.end) into the stream. What an
+ * entry means is for user space, but for where it leads.
+ */
+#ifndef MEMOIR_WALK_TABLES_H
+#define MEMOIR_WALK_TABLES_H
+
+#define PAGE_SHIFT 12
+#define PMD_SHIFT 21
+#define PUD_SHIFT 30
+#define P4D_SHIFT 39
+#define PGD_SHIFT 48
+#define FRAME_MASK 0x000ffffffffff000ull
+#define PTE_PRESENT 1ull
+#define PTE_DIRTY 0x40ull
+#define PTE_LARGE 0x80ull
+#define PTE_PROTNONE 0x100ull
+
+static __always_inline bool read_entry(u64 table_phys, u64 addr, u32 shift, u64 *entry)
+{
+	u64 phys = (table_phys & FRAME_MASK) + ((addr >> shift) & 511) * 8;
+
+	return phys < config.max_phys &&
+	       !bpf_probe_read_kernel(entry, sizeof(*entry), (void *)(config.direct_map + phys));
+}
+
+static __always_inline u64 next_boundary(u64 addr, u32 shift)
+{
+	return (addr | ((1ull << shift) - 1)) + 1;
+}
+
+static __always_inline int emit_huge(u64 entry, u32 shift)
+{
+	struct walk_huge *out = (void *)stream_end();
+
+	if (!out) {
+		walker.full = true;
+		return 1;
+	}
+	out->addr = walker.addr;
+	out->entry = entry;
+	out->span_bytes = 1ull << shift;
+	stream_add(&out->head, WALK_HUGE, sizeof(*out));
+	walker.addr = next_boundary(walker.addr, shift);
+	return 0;
+}
+
+/* Find the table of PMDs for walker.addr, or move walker.addr past what has none. Returns 1 when it is found. */
+static __always_inline int find_pmds(bool *stop)
+{
+	u64 addr = walker.addr, entry = 0;
+	u32 top = config.levels == 5 ? PGD_SHIFT : P4D_SHIFT;
+
+	if (bpf_probe_read_kernel(&entry, sizeof(entry),
+				  (void *)(walker.pgd + ((addr >> top) & 511) * 8)))
+		entry = 0;
+	if (!(entry & PTE_PRESENT)) {
+		walker.addr = next_boundary(addr, top);
+		return 0;
+	}
+	if (config.levels == 5 &&
+	    (!read_entry(entry, addr, P4D_SHIFT, &entry) || !(entry & PTE_PRESENT))) {
+		walker.addr = next_boundary(addr, P4D_SHIFT);
+		return 0;
+	}
+	if (!read_entry(entry, addr, PUD_SHIFT, &entry) || !(entry & PTE_PRESENT)) {
+		walker.addr = next_boundary(addr, PUD_SHIFT);
+		return 0;
+	}
+	if (entry & PTE_LARGE) {
+		if (walker.hugetlb)
+			*stop = emit_huge(entry, PUD_SHIFT);
+		else
+			walker.addr = next_boundary(addr, PUD_SHIFT);
+		return 0;
+	}
+	walker.pmds = entry & FRAME_MASK;
+	walker.pmds_start = addr >> PUD_SHIFT << PUD_SHIFT;
+	return 1;
+}
+
+/* Whether a frame is a page of a file: its folio's mapping has no flag bits in it. */
+static __always_inline bool is_file_frame(u64 frame)
+{
+	struct page *page = (void *)(config.vmemmap + frame * bpf_core_type_size(struct page));
+	u64 words[8], head;
+
+	if (bpf_probe_read_kernel(words, sizeof(words), page))
+		return false;
+	head = words[(bpf_core_field_offset(page->compound_head) / 8) & 7];
+	if (head & 1 && bpf_probe_read_kernel(words, sizeof(words), (void *)(head - 1)))
+		return false;
+	return !(words[(bpf_core_field_offset(page->mapping) / 8) & 7] & 3);
+}
+
+static long tag_entry(u32 i, void *unused)
+{
+	u32 which = state.arena;
+	char *bytes = bpf_map_lookup_elem(&arena, &which);
+	u64 at = state.used + sizeof(struct walk_table) + (u64)i * 8;
+	u64 *entry, frame;
+
+	if (!bytes || at >= WALK_ARENA_BYTES + WALK_SLACK_BYTES - 8)
+		return 1;
+	barrier_var(bytes);
+	entry = (u64 *)(bytes + at);
+	/* In a private mapping only a copy can have been written to. */
+	if (!(*entry & (PTE_PRESENT | PTE_PROTNONE)) || (*entry & PTE_DIRTY))
+		return 0;
+	frame = ((*entry & PTE_PRESENT ? *entry : ~*entry) & FRAME_MASK) >> PAGE_SHIFT;
+	if (frame < config.max_phys >> PAGE_SHIFT && is_file_frame(frame))
+		*entry |= WALK_FILE_BIT;
+	return 0;
+}
+
+static __always_inline int emit_table(u64 pmd)
+{
+	struct walk_table *out = (void *)stream_end();
+	u64 next = next_boundary(walker.addr, PMD_SHIFT);
+	u64 phys = (pmd & FRAME_MASK) + ((walker.addr >> PAGE_SHIFT) & 511) * 8;
+	u64 count;
+
+	if (!out) {
+		walker.full = true;
+		return 1;
+	}
+	if (next > walker.end)
+		next = walker.end;
+	count = (next - walker.addr) >> PAGE_SHIFT;
+	if (count > 512 || phys >= config.max_phys)
+		return 1;
+	out->addr = walker.addr;
+	if (bpf_probe_read_kernel(out->entries, count * 8, (void *)(config.direct_map + phys)))
+		return 1;
+	if (walker.tag)
+		bpf_loop(count, tag_entry, NULL, 0);
+	stream_add(&out->head, WALK_TABLE, sizeof(*out) + count * 8);
+	walker.addr = next;
+	return 0;
+}
+
+static long walk_step(u32 i, void *unused)
+{
+	u64 pmd = 0;
+	bool stop = false;
+
+	if (walker.addr >= walker.end || walker.addr == 0)
+		return 1;
+	if (walker.addr >> PUD_SHIFT << PUD_SHIFT != walker.pmds_start || !walker.pmds)
+		if (!find_pmds(&stop))
+			return stop;
+	if (!read_entry(walker.pmds, walker.addr, PMD_SHIFT, &pmd) || !pmd) {
+		walker.addr = next_boundary(walker.addr, PMD_SHIFT);
+		return 0;
+	}
+	/* Not a table: mapped as a whole, or (not present) a huge swap, migration or marker entry. */
+	if (pmd & PTE_LARGE || !(pmd & PTE_PRESENT))
+		return emit_huge(pmd, PMD_SHIFT);
+	return emit_table(pmd);
+}
+
+#endif

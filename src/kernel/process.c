@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Parses what /proc says of a process in small files; every field is taken as hostile text.
+ */
+#include "kernel/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PF_KTHREAD 0x00200000ul
+
+/* comm may hold spaces and parentheses: it ends at the last ')'. */
+int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_stat)
+{
+	char text[2048];
+	ssize_t len = kroot_read(root, text, sizeof(text), "proc/%d/stat", pid);
+
+	if (len < 0)
+		return (int)len;
+	char *open = strchr(text, '('), *close = strrchr(text, ')');
+
+	if (!open || !close || close < open)
+		return -EBADMSG;
+	struct process_stat stat = { 0 };
+	size_t comm_len = (size_t)(close - open - 1);
+	unsigned long long start;
+	unsigned long flags;
+
+	if (comm_len >= sizeof(stat.comm))
+		comm_len = sizeof(stat.comm) - 1;
+	memcpy(stat.comm, open + 1, comm_len);
+	if (sscanf(close + 1,
+		   " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   "%llu",
+		   &stat.state, &stat.ppid, &flags, &start) != 4)
+		return -EBADMSG;
+	stat.kernel_thread = flags & PF_KTHREAD;
+	stat.start_ticks = start;
+	*ret_stat = stat;
+	return 0;
+}
+
+static const char *line_value(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? at + strlen(key) : NULL;
+}
+
+int process_status(const struct kroot *root, pid_t pid, pid_t tid,
+		   struct process_status *ret_status)
+{
+	char text[8192];
+	ssize_t len = kroot_read(root, text, sizeof(text), "proc/%d/task/%d/status", pid, tid);
+
+	if (len < 0)
+		return (int)len;
+	const char *uid = line_value(text, "\nUid:"), *pte = line_value(text, "\nVmPTE:");
+
+	if (!uid)
+		return -EBADMSG;
+	*ret_status = (struct process_status){
+		.uid = (uid_t)strtoul(uid, NULL, 10),
+		.page_table_bytes = pte ? strtoull(pte, NULL, 10) * 1024 : 0,
+		.has_memory = pte,
+	};
+	return 0;
+}
+
+int process_cgroup(const struct kroot *root, pid_t pid, char *buf, size_t size)
+{
+	char text[8192], *next = text, *line;
+	ssize_t len = kroot_read(root, text, sizeof(text), "proc/%d/cgroup", pid);
+	const char *best = NULL;
+
+	if (len < 0)
+		return (int)len;
+	while ((line = strsep(&next, "\n")) && *line) {
+		char *path = strchr(line, ':');
+
+		path = path ? strchr(path + 1, ':') : NULL;
+		if (!path)
+			return -EBADMSG;
+		path++;
+		/* Lines run from the highest v1 hierarchy down to the unified one, "0::". */
+		if (strncmp(line, "0::", 3) == 0 ? !best || strcmp(path, "/") != 0
+						 : !best || strcmp(best, "/") == 0)
+			best = path;
+	}
+	if (!best)
+		return -ENODATA;
+	snprintf(buf, size, "%s", best);
+	return 0;
+}
+
+ssize_t process_text(const struct kroot *root, pid_t pid, pid_t tid, enum process_text which,
+		     struct kbuf *buf)
+{
+	const char *file = which == PROCESS_SMAPS ? "smaps" : "maps";
+
+	if (pid == tid)
+		return kroot_slurp(root, buf, "proc/%d/%s", pid, file);
+	return kroot_slurp(root, buf, "proc/%d/task/%d/%s", pid, tid, file);
+}
+
+int process_mapped_path(const struct kroot *root, pid_t pid, uint64_t start, uint64_t end,
+			char *buf, size_t size)
+{
+	ssize_t len = kroot_readlink(root, buf, size, "proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid,
+				     start, end);
+
+	return len < 0 ? (int)len : 0;
+}
+
+static int each_number(int fd, int (*each)(pid_t pid, void *arg), void *arg)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (!err && (entry = readdir(dir))) {
+		char *end;
+		long number = strtol(entry->d_name, &end, 10);
+
+		if (number > 0 && *end == '\0')
+			err = each((pid_t)number, arg);
+	}
+	closedir(dir);
+	return err;
+}
+
+int process_each(const struct kroot *root, int (*each)(pid_t pid, void *arg), void *arg)
+{
+	int fd = kroot_fd(root, "proc");
+
+	return fd < 0 ? fd : each_number(fd, each, arg);
+}
+
+int process_each_thread(const struct kroot *root, pid_t pid, int (*each)(pid_t tid, void *arg),
+			void *arg)
+{
+	int fd = kroot_fd(root, "proc/%d/task", pid);
+
+	return fd < 0 ? fd : each_number(fd, each, arg);
+}
+
+bool process_same_memory(pid_t a, pid_t b)
+{
+	return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
+}
+
+bool process_ksm_in_use(const struct kroot *root)
+{
+	char text[32];
+	ssize_t len = kroot_read(root, text, sizeof(text), "sys/kernel/mm/ksm/pages_sharing");
+
+	return len > 0 && strtoull(text, NULL, 10) > 0;
+}

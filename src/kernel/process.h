@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The small text files about one process (stat, status, cgroup), and a few about the machine.
+ */
+#ifndef MEMOIR_KERNEL_PROCESS_H
+#define MEMOIR_KERNEL_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kernel/root.h"
+
+struct process_stat {
+	char comm[64];
+	char state;
+	pid_t ppid;
+	uint64_t start_ticks;
+	bool kernel_thread;
+};
+
+struct process_status {
+	uid_t uid;
+	uint64_t page_table_bytes;
+	bool has_memory; /* false: a zombie or a kernel thread (also a leader that has exited) */
+};
+
+/* 0, -ENOENT or -ESRCH when it is gone, -EBADMSG when the text is not as expected. */
+int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_stat);
+int process_status(const struct kroot *root, pid_t pid, pid_t tid,
+		   struct process_status *ret_status);
+
+/* The unified path, or where that is "/" or absent the first v1 hierarchy's with another path. */
+int process_cgroup(const struct kroot *root, pid_t pid, char *buf, size_t size);
+
+enum process_text { PROCESS_MAPS, PROCESS_SMAPS };
+
+/* /proc/PID/task/TID/maps or smaps, whole. Empty when there is no memory (a zombie, an exited leader). */
+ssize_t process_text(const struct kroot *root, pid_t pid, pid_t tid, enum process_text which,
+		     struct kbuf *buf);
+
+/* The path of a mapped file without any escapes (map_files; CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE). */
+int process_mapped_path(const struct kroot *root, pid_t pid, uint64_t start, uint64_t end,
+			char *buf, size_t size);
+
+/* Every pid in /proc, or every thread of one, in rising order of the directory. */
+int process_each(const struct kroot *root, int (*each)(pid_t pid, void *arg), void *arg);
+int process_each_thread(const struct kroot *root, pid_t pid, int (*each)(pid_t tid, void *arg),
+			void *arg);
+
+/* Whether the two have one address space (kcmp(2)). */
+bool process_same_memory(pid_t a, pid_t b);
+
+/* Whether KSM has merged pages now. */
+bool process_ksm_in_use(const struct kroot *root);
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Opens and reads files of /proc and /sys below a root; knows no file's meaning.
+ */
+#include "kernel/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct kroot {
+	int dir_fd;
+	bool live;
+};
+
+int kroot_open(const char *prefix, struct kroot **ret_root)
+{
+	struct kroot *root = calloc(1, sizeof(*root));
+
+	if (!root)
+		return -ENOMEM;
+	root->live = !prefix;
+	root->dir_fd = open(prefix ? prefix : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root->dir_fd < 0) {
+		int err = -errno;
+
+		free(root);
+		return err;
+	}
+	*ret_root = root;
+	return 0;
+}
+
+void kroot_close(struct kroot *root)
+{
+	if (!root)
+		return;
+	close(root->dir_fd);
+	free(root);
+}
+
+bool kroot_is_live(const struct kroot *root)
+{
+	return root->live;
+}
+
+static int kroot_vfd(const struct kroot *root, const char *format, va_list args)
+{
+	char path[256];
+	int len = vsnprintf(path, sizeof(path), format, args);
+
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return -ENAMETOOLONG;
+	int fd = openat(root->dir_fd, path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int kroot_fd(const struct kroot *root, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int fd = kroot_vfd(root, format, args);
+
+	va_end(args);
+	return fd;
+}
+
+ssize_t kroot_read(const struct kroot *root, char *buf, size_t size, const char *format, ...)
+{
+	va_list args;
+	size_t len = 0;
+	ssize_t got;
+
+	va_start(args, format);
+	int fd = kroot_vfd(root, format, args);
+
+	va_end(args);
+	if (fd < 0)
+		return fd;
+	while (len < size && (got = read(fd, buf + len, size - len)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			int err = -errno;
+
+			close(fd);
+			return err;
+		}
+		len += (size_t)got;
+	}
+	close(fd);
+	if (len == size)
+		return -E2BIG;
+	buf[len] = '\0';
+	return (ssize_t)len;
+}
+
+ssize_t kroot_readlink(const struct kroot *root, char *buf, size_t size, const char *format, ...)
+{
+	char path[256];
+	va_list args;
+
+	va_start(args, format);
+	int path_len = vsnprintf(path, sizeof(path), format, args);
+
+	va_end(args);
+	if (path_len < 0 || (size_t)path_len >= sizeof(path))
+		return -ENAMETOOLONG;
+	ssize_t len = readlinkat(root->dir_fd, path, buf, size);
+
+	if (len < 0)
+		return -errno;
+	if ((size_t)len == size)
+		return -E2BIG;
+	buf[len] = '\0';
+	return len;
+}
+
+/* Procfs hands out a page at a time unless the buffer is larger: 64 KiB keeps the calls few. */
+#define SLURP_STEP (64 * 1024)
+
+ssize_t kroot_slurp(const struct kroot *root, struct kbuf *buf, const char *format, ...)
+{
+	va_list args;
+	ssize_t got = 0;
+
+	va_start(args, format);
+	int fd = kroot_vfd(root, format, args);
+
+	va_end(args);
+	if (fd < 0)
+		return fd;
+	buf->len = 0;
+	for (;;) {
+		if (buf->room - buf->len < SLURP_STEP + 1) {
+			size_t room = buf->room ? buf->room * 2 : 4 * SLURP_STEP;
+			char *data = realloc(buf->data, room);
+
+			if (!data) {
+				close(fd);
+				return -ENOMEM;
+			}
+			buf->data = data;
+			buf->room = room;
+		}
+		got = read(fd, buf->data + buf->len, buf->room - buf->len - 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		buf->len += (size_t)got;
+	}
+	int err = got < 0 ? -errno : 0;
+
+	close(fd);
+	if (err)
+		return err;
+	buf->data[buf->len] = '\0';
+	return (ssize_t)buf->len;
+}
+
+void kbuf_free(struct kbuf *buf)
+{
+	free(buf->data);
+	*buf = (struct kbuf){ 0 };
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Runs the BPF iterators of bpf/walk.bpf.c and hands out their records; draws no conclusions.
+ */
+#include "kernel/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/grow.h"
+#include "kernel/walk_pump.h"
+#include "kernel/walk_skeleton.h"
+
+#define ARENA_MAP_BYTES (WALK_ARENAS * WALK_ARENA_STRIDE)
+
+/* The iterators number processes as the initial pid namespace does: elsewhere pids would be wrong. */
+static bool in_initial_pid_namespace(void)
+{
+	struct stat st;
+	const ino_t initial = 0xEFFFFFFC; /* PROC_PID_INIT_INO, kernel ABI */
+
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == initial;
+}
+
+/* By the system call itself, as the skeleton does all else: so the program needs no libbpf to run. */
+static int iter_create(int link)
+{
+	union bpf_attr attr = { .iter_create.link_fd = (unsigned int)link };
+
+	return skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
+}
+
+static int open_links(struct walk *walk)
+{
+	walk->task_link = skel_link_create(walk->skel->progs.walk_tasks.prog_fd, 0, BPF_TRACE_ITER);
+	if (walk->task_link < 0)
+		return -errno;
+	walk->vma_link = skel_link_create(walk->skel->progs.walk_vmas.prog_fd, 0, BPF_TRACE_ITER);
+	if (walk->vma_link < 0)
+		return -errno;
+	walk->arena = mmap(NULL, ARENA_MAP_BYTES, PROT_READ, MAP_SHARED,
+			   walk->skel->maps.arena.map_fd, 0);
+	if (walk->arena == MAP_FAILED) {
+		walk->arena = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
+{
+	struct walk *walk;
+	int err;
+
+	if (!kroot_is_live(root))
+		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
+	if (!in_initial_pid_namespace())
+		return error_set(error, -EOPNOTSUPP,
+				 "BPF iterators need the initial pid namespace");
+	walk = calloc(1, sizeof(*walk));
+	if (!walk)
+		return -ENOMEM;
+	walk->task_link = walk->vma_link = -1;
+	walk->skel = walk_bpf__open_and_load();
+	err = walk->skel ? open_links(walk) : -errno;
+	if (err) {
+		walk_close(walk);
+		return error_set(
+			error, err == -EPERM ? err : -EOPNOTSUPP,
+			"the kernel refused memoir's BPF iterators (%s); they need Linux 5.17, "
+			"CAP_BPF and CAP_PERFMON",
+			strerror(-err));
+	}
+	*ret_walk = walk;
+	return 0;
+}
+
+static void forget_paths(struct walk *walk)
+{
+	for (size_t i = 0; i < walk->path_room; i++) {
+		free(walk->paths[i]);
+		walk->paths[i] = NULL;
+	}
+}
+
+void walk_close(struct walk *walk)
+{
+	if (!walk)
+		return;
+	forget_paths(walk);
+	free(walk->paths);
+	free(walk->listed);
+	if (walk->arena)
+		munmap((void *)walk->arena, ARENA_MAP_BYTES);
+	if (walk->vma_link >= 0)
+		close(walk->vma_link);
+	if (walk->task_link >= 0)
+		close(walk->task_link);
+	if (walk->skel)
+		walk_bpf__destroy(walk->skel);
+	free(walk);
+}
+
+int walk_seq_kind(const struct walk *walk)
+{
+	return (int)walk->skel->bss->state.seq_kind;
+}
+
+/* ---- reading the stream --------------------------------------------------------------------- */
+
+typedef int (*record_fn)(struct walk *walk, const struct walk_head *head, void *arg);
+
+struct record_run {
+	struct walk *walk;
+	record_fn record;
+	void *arg;
+};
+
+static int on_arena(const char *records, uint64_t used, void *arg)
+{
+	struct record_run *rr = arg;
+	int err = 0;
+
+	for (uint64_t at = 0; at < used && !err;) {
+		const struct walk_head *head = (const void *)(records + at);
+
+		err = rr->record(rr->walk, head, rr->arg);
+		at += head->bytes;
+	}
+	return err;
+}
+
+static int run(struct walk *walk, int link, record_fn record, void *arg)
+{
+	struct record_run rr = { walk, record, arg };
+	struct walk_state *state = &walk->skel->bss->state;
+	int iter = iter_create(link);
+
+	if (iter < 0)
+		return -errno;
+	state->resume_addr = 0;
+	int err = walk_pump(iter, state, walk->arena, on_arena, &rr);
+
+	close(iter);
+	return err;
+}
+
+struct task_run {
+	void (*task)(const struct walk_task *task, void *arg);
+	void *arg;
+};
+
+static int on_task_record(struct walk *walk, const struct walk_head *head, void *arg)
+{
+	struct task_run *tr = arg;
+
+	(void)walk;
+	if (head->kind == WALK_TASK)
+		tr->task((const struct walk_task *)head, tr->arg);
+	return 0;
+}
+
+int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg)
+{
+	struct task_run tr = { task, arg };
+
+	return run(walk, walk->task_link, on_task_record, &tr);
+}
+
+static int keep_path(struct walk *walk, const struct walk_text *text)
+{
+	size_t room = walk->path_room;
+	char **paths = grow(walk->paths, &room, (size_t)text->id + 1, sizeof(*paths));
+
+	if (!paths)
+		return -ENOMEM;
+	memset(paths + walk->path_room, 0, (room - walk->path_room) * sizeof(*paths));
+	walk->paths = paths;
+	walk->path_room = room;
+	free(paths[text->id]);
+	paths[text->id] = strndup(text->bytes, text->len);
+	return paths[text->id] ? 0 : -ENOMEM;
+}
+
+struct vma_run {
+	const struct walk_visitor *visitor;
+	void *arg;
+};
+
+static void visit_vma(struct walk *walk, const struct walk_vma *vma, struct vma_run *vr)
+{
+	const char *path = vma->label;
+
+	if (vma->path)
+		path = vma->path < walk->path_room && walk->paths[vma->path]
+			       ? walk->paths[vma->path]
+			       : "";
+	vr->visitor->vma(vma, path, vma->bits & WALK_NAMED ? walk->name : NULL, vr->arg);
+}
+
+static int on_vma_record(struct walk *walk, const struct walk_head *head, void *arg)
+{
+	struct vma_run *vr = arg;
+	const struct walk_text *text = (const void *)head;
+	const struct walk_table *table = (const void *)head;
+	const struct walk_huge *huge = (const void *)head;
+
+	switch (head->kind) {
+	case WALK_PATH:
+		return keep_path(walk, text);
+	case WALK_NAME:
+		memcpy(walk->name, text->bytes, text->len);
+		walk->name[text->len] = '\0';
+		break;
+	case WALK_VMA:
+		visit_vma(walk, (const struct walk_vma *)head, vr);
+		break;
+	case WALK_TABLE:
+		if (vr->visitor->table)
+			vr->visitor->table(table->addr, table->entries,
+					   (head->bytes - sizeof(*table)) /
+						   sizeof(table->entries[0]),
+					   vr->arg);
+		break;
+	case WALK_HUGE:
+		if (vr->visitor->huge)
+			vr->visitor->huge(huge->addr, huge->entry, huge->span_bytes, vr->arg);
+		break;
+	default:
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
+		   const struct walk_visitor *visitor, void *arg)
+{
+	struct walk_config *config = &walk->skel->bss->config;
+	struct walk_state *state = &walk->skel->bss->state;
+	struct vma_run vr = { visitor, arg };
+
+	if (tables && !walk->tables_work)
+		return -EOPNOTSUPP;
+	config->scope = scope;
+	config->tables = tables;
+	config->generation++;
+	state->next_path = 0;
+	state->file = (struct walk_file){ 0 };
+	walk->skel->bss->walker.mm = 0;
+	state->last_mm = state->last_file = 0;
+	state->last_mm_wanted = state->last_file_wanted = 0;
+	forget_paths(walk);
+	return run(walk, link, on_vma_record, &vr);
+}
+
+int walk_vmas(struct walk *walk, enum walk_scope scope, bool tables,
+	      const struct walk_visitor *visitor, void *arg)
+{
+	return walk_by(walk, walk->vma_link, scope, tables, visitor, arg);
+}
+
+/* An iterator that visits one process only, of whatever size the others are. Linux 6.1. */
+static int link_to_process(struct walk *walk, pid_t pid)
+{
+	union bpf_iter_link_info info = { .task.pid = (unsigned int)pid };
+	union bpf_attr attr = {
+		.link_create.prog_fd = (unsigned int)walk->skel->progs.walk_vmas.prog_fd,
+		.link_create.attach_type = BPF_TRACE_ITER,
+		.link_create.iter_info = (uint64_t)(uintptr_t)&info,
+		.link_create.iter_info_len = sizeof(info),
+	};
+	int link = skel_sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return link < 0 ? -errno : link;
+}
+
+int walk_vmas_of(struct walk *walk, pid_t pid, bool tables, const struct walk_visitor *visitor,
+		 void *arg)
+{
+	int link = link_to_process(walk, pid);
+
+	if (link < 0)
+		return link;
+	int err = walk_by(walk, link, WALK_LISTED_MMS, tables, visitor, arg);
+
+	close(link);
+	return err;
+}
+
+int walk_wanted_clear(struct walk *walk)
+{
+	int fd = walk->skel->maps.wanted.map_fd;
+
+	for (size_t i = 0; i < walk->listed_count; i++)
+		skel_map_delete_elem(fd, &walk->listed[i]);
+	walk->listed_count = 0;
+	return 0;
+}
+
+int walk_wanted_add(struct walk *walk, uint64_t key)
+{
+	uint64_t *listed =
+		grow(walk->listed, &walk->listed_room, walk->listed_count + 1, sizeof(key));
+	uint32_t one = 1;
+
+	if (!listed)
+		return -ENOMEM;
+	walk->listed = listed;
+	int err = skel_map_update_elem(walk->skel->maps.wanted.map_fd, &key, &one, BPF_NOEXIST);
+
+	if (err < 0)
+		return err == -EEXIST || errno == EEXIST ? 0 : -errno;
+	listed[walk->listed_count++] = key;
+	return 0;
+}

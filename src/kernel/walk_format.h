@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What bpf/walk.bpf.c writes and walk.c reads: a stream of records in an array shared by mmap.
+ * Included by both sides, so it may use nothing but the fixed-width types they define.
+ */
+#ifndef MEMOIR_KERNEL_WALK_FORMAT_H
+#define MEMOIR_KERNEL_WALK_FORMAT_H
+
+/* A power of two, so that the verifier can bound an offset by a mask; WALK_SLACK holds the last record. */
+#define WALK_ARENA_BYTES (1u << 19)
+#define WALK_SLACK_BYTES (16u * 1024)
+#define WALK_ARENAS 2 /* one is written while the other is read */
+#define WALK_PATH_BYTES 4096
+#define WALK_NAME_BYTES 256
+#define WALK_LABEL_BYTES 24
+
+enum walk_kind {
+	WALK_TASK = 1,
+	WALK_VMA,
+	WALK_PATH,  /* struct walk_text: a path, before the first VMA that has it */
+	WALK_NAME,  /* struct walk_text: an anonymous VMA's name, right before its VMA */
+	WALK_TABLE, /* struct walk_table: the entries of (part of) one page table */
+	WALK_HUGE,  /* struct walk_huge: one entry of a higher level that maps memory itself */
+};
+
+struct walk_head {
+	u32 kind;
+	u32 bytes; /* of the whole record, a multiple of 8 */
+};
+
+struct walk_task {
+	struct walk_head head;
+	u64 task; /* kernel addresses: identities, and what the direct map's base is found by */
+	u64 mm;   /* 0: a kernel thread, or a process that has exited */
+	u64 css_set;
+	u64 start_ns;
+	u64 page_table_bytes;
+	u64 start_brk, brk, start_stack;
+	u32 tgid, tid, ppid, uid;
+	u32 seq;
+	u32 bits; /* WALK_KTHREAD */
+	u32 map_count;
+	u32 unused;
+	char comm[16];
+};
+
+#define WALK_KTHREAD 1u
+
+struct walk_vma {
+	struct walk_head head;
+	u64 mm, start, end, flags, offset_pages;
+	u64 anon_vma, anon_root;
+	u64 mapping; /* vm_file->f_mapping */
+	u64 inode, size_bytes, swapped_pages;
+	u32 dev, magic, mode;
+	u32 tgid, tid;
+	u32 seq;
+	u32 path;                     /* id of the WALK_PATH record, 0: no file */
+	u32 bits;                     /* WALK_ALONE … */
+	char label[WALK_LABEL_BYTES]; /* "[vdso]" and the like, else "" */
+};
+
+#define WALK_ALONE 1u  /* no other anon_vma of its family has VMAs (KERNEL: the local proof) */
+#define WALK_SOLE 2u   /* the only VMA of its address_space */
+#define WALK_NAMED 4u  /* a WALK_NAME record came right before */
+#define WALK_TAGGED 8u /* entries of file pages carry WALK_FILE_BIT */
+#define WALK_STACKED \
+	16u /* a stacked file system's file: path, dev and inode are to be read elsewhere */
+
+struct walk_text {
+	struct walk_head head;
+	u32 id;
+	u32 len;
+	char bytes[];
+};
+
+struct walk_table {
+	struct walk_head head;
+	u64 addr;
+	u64 entries[]; /* (head.bytes - 16) / 8 of them, 4 KiB of address space each */
+};
+
+struct walk_huge {
+	struct walk_head head;
+	u64 addr;
+	u64 entry;
+	u64 span_bytes;
+};
+
+/* Set by the program in copied entries; bits 52 to 57 are ignored by x86-64 hardware and kernel. */
+#define WALK_FILE_BIT (1ull << 52)
+
+enum walk_scope {
+	WALK_ALL = 0,
+	WALK_LISTED_MMS,     /* only VMAs of address spaces in `wanted` */
+	WALK_LISTED_OBJECTS, /* and those of other address spaces whose object is in `wanted` */
+};
+
+/* Set by user space before a walk. */
+struct walk_config {
+	u64 direct_map; /* kernel address of physical address 0 */
+	u64 max_phys;
+	u64 vmemmap;    /* address of struct page 0, or 0: not known */
+	u64 probe_addr; /* a page of our own whose struct page is wanted */
+	u32 probe_tgid;
+	u32 levels;     /* of page tables: 4 or 5 */
+	u32 tables;     /* copy page tables */
+	u32 scope;      /* enum walk_scope */
+	u32 generation; /* path ids of other generations are stale */
+};
+
+/* The file of the last VMA. */
+struct walk_file {
+	u64 file, inode, mm;
+	u64 mapping;
+	u32 path, stacked;
+};
+
+/* Kept by the program. */
+struct walk_state {
+	u64 used;  /* bytes of the arena that is being written */
+	u32 arena; /* which that is */
+	u32 full;  /* stopped for want of room, not at the end */
+	u64 resume_mm, resume_start, resume_end, resume_addr;
+	u64 probe_page;
+	u64 page_struct_bytes;
+	struct walk_file file;
+	u64 last_mm, last_file;
+	u32 last_mm_wanted, last_file_wanted;
+	u32 next_path;
+	u32 seq_kind; /* 0: no mm_lock_seq; 1: an int; 2: a seqcount */
+};
+
+/* Where the program stands in a VMA. In a map, not on its stack: there the verifier would follow each value. */
+struct walker {
+	u64 addr, end;
+	u64 mm;
+	u64 pgd;  /* kernel address of the top table */
+	u64 pmds; /* physical address of the table for [pmds_start, pmds_start + 1 GiB) */
+	u64 pmds_start;
+	u32 seq;
+	u32 hugetlb;
+	u32 tag;
+	u32 full;
+};
+
+#endif
