@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Capture: chooses the method, runs it, and turns its counts into a snapshot's figures.
+ */
+#include "snapshot/capture.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/grow.h"
+#include "kernel/meminfo.h"
+#include "kernel/own_memory.h"
+#include "kernel/pagemap.h"
+
+struct memoir_process *capture_add_process(struct capture *c, struct process_note **ret_note)
+{
+	size_t i = c->snap->process_count;
+	struct process_note *notes = grow(c->notes, &c->note_room, i + 1, sizeof(*notes));
+	struct memoir_process *process = notes ? snapshot_add_process(c->snap) : NULL;
+
+	if (notes)
+		c->notes = notes;
+	if (!process) {
+		c->error = -ENOMEM;
+		return NULL;
+	}
+	notes[i] = (struct process_note){ 0 };
+	*ret_note = &notes[i];
+	process->readable = true;
+	return process;
+}
+
+int capture_reserve_regions(struct capture *c, size_t more)
+{
+	size_t need = c->snap->region_count + more;
+	struct region_count *counts = grow(c->counts, &c->count_room, need, sizeof(*counts));
+	struct memoir_region *regions;
+
+	if (!counts)
+		return -ENOMEM;
+	c->counts = counts;
+	regions = grow(c->snap->regions, &c->snap->region_room, need, sizeof(*regions));
+	if (!regions)
+		return -ENOMEM;
+	c->snap->regions = regions;
+	own_memory_huge(counts, need * sizeof(*counts));
+	own_memory_huge(regions, need * sizeof(*regions));
+	return 0;
+}
+
+struct memoir_region *capture_add_region(struct capture *c, uint32_t process,
+					 struct region_count **ret_count)
+{
+	size_t i = c->snap->region_count;
+	struct region_count *counts = grow(c->counts, &c->count_room, i + 1, sizeof(*counts));
+	struct memoir_region *region = counts ? snapshot_add_region(c->snap) : NULL;
+
+	if (counts)
+		c->counts = counts;
+	if (!region) {
+		c->error = -ENOMEM;
+		return NULL;
+	}
+	counts[i] = (struct region_count){ 0 };
+	*ret_count = &counts[i];
+	region->process = process;
+	region->object = MEMOIR_NONE;
+	region->family = MEMOIR_NONE;
+	region->exact = true;
+	if (c->snap->processes[process].region_count++ == 0)
+		c->snap->processes[process].first_region = (uint32_t)i;
+	return region;
+}
+
+/* How many address spaces have this device and inode so far, this one included. */
+static uint32_t next_alias(struct capture *c, uint32_t dev_major, uint32_t dev_minor,
+			   uint64_t inode)
+{
+	uint64_t key = ((uint64_t)dev_major << 52 ^ (uint64_t)dev_minor << 40) + inode;
+	uint32_t seen = u64map_get(&c->alias_by_inode, key);
+	uint32_t n = seen == U64MAP_NONE ? 1 : seen + 1;
+
+	if (u64map_set(&c->alias_by_inode, key, n) < 0)
+		c->error = -ENOMEM;
+	return n == 1 ? 0 : n;
+}
+
+uint32_t capture_object(struct capture *c, uint64_t key, enum memoir_kind kind, uint32_t dev_major,
+			uint32_t dev_minor, uint64_t inode, const char *path, uint64_t size_bytes)
+{
+	uint32_t known = u64map_get(&c->object_by_key, key);
+
+	if (known != U64MAP_NONE)
+		return known;
+	uint32_t i = (uint32_t)c->snap->object_count;
+	struct memoir_object *object = snapshot_add_object(c->snap);
+
+	if (!object || u64map_set(&c->object_by_key, key, i) < 0) {
+		c->error = -ENOMEM;
+		return MEMOIR_NONE;
+	}
+	*object = (struct memoir_object){
+		.kind = kind,
+		.dev_major = dev_major,
+		.dev_minor = dev_minor,
+		.inode = inode,
+		.alias = next_alias(c, dev_major, dev_minor, inode),
+		.path = path,
+		.size_bytes = size_bytes,
+	};
+	return i;
+}
+
+uint32_t capture_family(struct capture *c, uint64_t root)
+{
+	uint32_t known = u64map_get(&c->object_by_key, root);
+
+	if (known != U64MAP_NONE)
+		return known;
+	uint32_t i = (uint32_t)c->snap->object_count;
+	struct memoir_object *object = snapshot_add_object(c->snap);
+
+	if (!object || u64map_set(&c->object_by_key, root, i) < 0) {
+		c->error = -ENOMEM;
+		return MEMOIR_NONE;
+	}
+	object->kind = MEMOIR_KIND_ANON;
+	object->is_family = true;
+	object->inode = ++c->families;
+	return i;
+}
+
+void capture_add_peer(struct capture *c, struct memoir_process *process, pid_t pid)
+{
+	pid_t *peers;
+
+	if (process->pid == pid)
+		return; /* another thread of a process whose leader has exited */
+	for (uint32_t i = 0; i < process->peer_count; i++)
+		if (process->peers[i] == pid)
+			return;
+	peers = realloc((void *)process->peers, (process->peer_count + 1) * sizeof(*peers));
+	if (!peers) {
+		c->error = -ENOMEM;
+		return;
+	}
+	peers[process->peer_count++] = pid;
+	process->peers = peers;
+}
+
+void capture_lost(struct capture *c, uint32_t process)
+{
+	c->snap->processes[process].readable = false;
+	pthread_mutex_lock(&c->lock);
+	c->snap->vanished += c->snap->processes[process].in_scope;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void capture_progress(struct capture *c, size_t done)
+{
+	if (c->options && c->options->progress)
+		c->options->progress(done, c->snap->process_count, c->options->progress_arg);
+}
+
+void capture_settle_scope(struct capture *c)
+{
+	for (size_t i = 0; i < c->snap->process_count; i++) {
+		struct memoir_process *process = &c->snap->processes[i];
+
+		process->in_scope = !c->options || !c->options->wants ||
+				    c->options->wants(process, c->options->wants_arg);
+		c->denied += process->in_scope && !process->readable;
+	}
+}
+
+/* ---- figures -------------------------------------------------------------------------------- */
+
+static void add_share(const struct tally_share *share, void *arg)
+{
+	struct capture *c = arg;
+	struct region_count *rc = &c->counts[share->region];
+
+	rc->uss += share->private_pages;
+	rc->pss_fixed += share->ram_fixed;
+	rc->swap_pss_fixed += share->swap_fixed;
+}
+
+static void set_figures(struct memoir_region *region, const struct region_count *rc)
+{
+	uint64_t *bytes = region->figures.bytes;
+	uint64_t file = (rc->rss - rc->anon) * PAGE_BYTES;
+
+	bytes[MEMOIR_RSS] = rc->rss * PAGE_BYTES;
+	bytes[MEMOIR_PSS] = (rc->pss_fixed + (rc->alone * PAGE_BYTES << PSS_SHIFT)) >> PSS_SHIFT;
+	bytes[MEMOIR_USS] = (rc->uss + rc->alone) * PAGE_BYTES;
+	bytes[MEMOIR_SHARED] = bytes[MEMOIR_RSS] - bytes[MEMOIR_USS];
+	bytes[MEMOIR_SWAP] = rc->swap * PAGE_BYTES;
+	bytes[MEMOIR_SWAP_PSS] =
+		(rc->swap_pss_fixed + (rc->swap_alone * PAGE_BYTES << PSS_SHIFT)) >> PSS_SHIFT;
+	bytes[MEMOIR_ANON] = rc->anon * PAGE_BYTES;
+	bytes[kind_is_shmem(region->kind) ? MEMOIR_SHMEM : MEMOIR_FILE] = file;
+	bytes[MEMOIR_THP] = rc->thp * PAGE_BYTES;
+	bytes[MEMOIR_HUGETLB] = rc->hugetlb * PAGE_BYTES;
+	region->figures.known = (1u << MEMOIR_FIGURES) - 1;
+}
+
+/* Figures of processes out of scope are parts of sums that were not looked at whole: left unknown. */
+static int finish_figures(struct capture *c)
+{
+	int err = c->tally.error ? c->tally.error : tally_shares(&c->tally, add_share, c);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < c->snap->region_count; i++) {
+		struct memoir_region *region = &c->snap->regions[i];
+		const struct memoir_process *process = &c->snap->processes[region->process];
+
+		if (process->in_scope && process->readable && !region->figures.known)
+			set_figures(region, &c->counts[i]);
+	}
+	snapshot_sum_processes(c->snap);
+	return 0;
+}
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+struct crew {
+	struct capture *c;
+	int (*work)(struct capture *c, uint32_t process, void *scratch);
+	size_t scratch_bytes;
+	pthread_t captain;
+	uint32_t next;
+	int error;
+};
+
+static void *crew_member(void *arg)
+{
+	struct crew *crew = arg;
+	void *scratch = malloc(crew->scratch_bytes);
+	uint32_t count = (uint32_t)crew->c->snap->process_count;
+
+	if (!scratch) {
+		__atomic_store_n(&crew->error, -ENOMEM, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	for (;;) {
+		uint32_t i = __atomic_fetch_add(&crew->next, 1, __ATOMIC_RELAXED);
+
+		if (i >= count)
+			break;
+		if (pthread_equal(pthread_self(), crew->captain))
+			capture_progress(crew->c, i);
+		int err = crew->work(crew->c, i, scratch);
+
+		if (err)
+			__atomic_store_n(&crew->error, err, __ATOMIC_RELAXED);
+	}
+	free(scratch);
+	return NULL;
+}
+
+int capture_parallel(struct capture *c,
+		     int (*work)(struct capture *c, uint32_t process, void *scratch),
+		     size_t scratch_bytes)
+{
+	struct crew crew = {
+		.c = c,
+		.work = work,
+		.scratch_bytes = scratch_bytes,
+		.captain = pthread_self(),
+	};
+	pthread_t threads[64];
+	unsigned int wanted = c->memoir->threads < 64 ? c->memoir->threads : 64, started = 0;
+
+	while (started + 1 < wanted &&
+	       pthread_create(&threads[started], NULL, crew_member, &crew) == 0)
+		started++;
+	crew_member(&crew);
+	while (started)
+		pthread_join(threads[--started], NULL);
+	return crew.error;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static void keep_meminfo(const char *key, uint64_t value, void *arg)
+{
+	snapshot_add_meminfo(arg, key, value);
+}
+
+/* A slice ends at a huge page's bound, so that none is cut; the kernel holds the lock for one slice. */
+static int words_of(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer,
+		    uint64_t page, uint64_t end)
+{
+	while (page < end) {
+		uint64_t stop = (page / HUGE_PAGES + WORDS_ROOM / HUGE_PAGES) * HUGE_PAGES;
+		size_t want = (size_t)((stop < end ? stop : end) - page);
+		ssize_t got = pagemap_read(pagemap_fd, page, buffer, want);
+
+		if (got <= 0)
+			return got < 0 ? (int)got : -ESRCH;
+		count_pagemap(c, region, page * PAGE_BYTES, buffer, (size_t)got);
+		page += (uint64_t)got;
+	}
+	return 0;
+}
+
+/*
+ * Sanitizers and garbage collectors reserve terabytes, and pagemap has a word for every page of them:
+ * there the kernel is first asked where anything is. Runs are widened to huge pages' bounds, so that
+ * none is cut in two.
+ */
+static int words_of_runs(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer)
+{
+	const struct memoir_region *r = &c->snap->regions[region];
+	uint64_t at = r->start, done = r->start / PAGE_BYTES, last = r->end / PAGE_BYTES;
+	struct pagemap_run runs[64];
+
+	while (at < r->end) {
+		uint64_t walked = at;
+		ssize_t got = pagemap_scan(pagemap_fd, at, r->end, false, runs, 64, &walked);
+
+		if (got < 0 || walked <= at)
+			return got < 0 ? (int)got : -ESRCH;
+		for (ssize_t i = 0; i < got; i++) {
+			uint64_t from = runs[i].start / PAGE_BYTES / HUGE_PAGES * HUGE_PAGES;
+			uint64_t to = (runs[i].end / PAGE_BYTES / HUGE_PAGES + 1) * HUGE_PAGES;
+			int err = 0;
+
+			from = from > done ? from : done;
+			to = to < last ? to : last;
+			if (to > from)
+				err = words_of(c, pagemap_fd, region, buffer, from, to);
+			if (err)
+				return err;
+			done = to > done ? to : done;
+		}
+		at = walked;
+	}
+	return 0;
+}
+
+#define SPARSE_BYTES (1ull << 30)
+
+int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer)
+{
+	const struct memoir_region *r = &c->snap->regions[region];
+
+	if (r->end - r->start >= SPARSE_BYTES) {
+		if (c->counts[region].empty)
+			return 0;
+		if (c->scan_works)
+			return words_of_runs(c, pagemap_fd, region, buffer);
+	}
+	return words_of(c, pagemap_fd, region, buffer, r->start / PAGE_BYTES, r->end / PAGE_BYTES);
+}
+
+/* A page that was only read is the zero page: the frame that pagemap calls it by. */
+static void find_zero_frame(struct capture *c)
+{
+	volatile char *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = pagemap_open(c->memoir->root, getpid());
+	uint64_t word = 0;
+
+	c->zero_frame = UINT64_MAX;
+	if (page != MAP_FAILED && fd >= 0) {
+		(void)*page;
+		if (pagemap_read(fd, (uintptr_t)page / PAGE_BYTES, &word, 1) == 1 &&
+		    pagemap_present(word))
+			c->zero_frame = pagemap_frame(word);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (page != MAP_FAILED)
+		munmap((void *)page, PAGE_BYTES);
+}
+
+static int run_method(struct capture *c, enum memoir_engine engine, struct memoir_error *error)
+{
+	c->snap->engine = engine;
+	switch (engine) {
+	case MEMOIR_ENGINE_TABLES:
+		return capture_by_tables(c, error);
+	case MEMOIR_ENGINE_SCAN:
+		return capture_by_scan(c, error);
+	case MEMOIR_ENGINE_TEXT:
+		return capture_by_text(c, error);
+	case MEMOIR_ENGINE_SMAPS:
+		return capture_by_smaps(c, error);
+	default:
+		return error_set(error, -EINVAL, "there is no such engine");
+	}
+}
+
+static enum memoir_engine choose(struct memoir *memoir)
+{
+	struct walk *walk;
+
+	if (memoir->engine != MEMOIR_ENGINE_AUTO)
+		return memoir->engine;
+	if (!kroot_is_live(memoir->root) || !pagemap_shows_frames(memoir->root))
+		return MEMOIR_ENGINE_SMAPS;
+	walk = memoir_walk(memoir, NULL);
+	if (!walk)
+		return MEMOIR_ENGINE_TEXT;
+	if (walk_calibrate(walk, memoir->root) == 0)
+		return MEMOIR_ENGINE_TABLES;
+	return pagemap_scan_probe(memoir->root) == 0 ? MEMOIR_ENGINE_SCAN : MEMOIR_ENGINE_TEXT;
+}
+
+static void capture_free(struct capture *c)
+{
+	tally_free(&c->tally);
+	free(c->counts);
+	free(c->notes);
+	u64map_free(&c->process_by_mm);
+	u64map_free(&c->object_by_key);
+	u64map_free(&c->alias_by_inode);
+	internal_devs_free(&c->devs);
+	pthread_mutex_destroy(&c->lock);
+	memoir_snapshot_free(c->snap);
+}
+
+static int capture_run(struct capture *c, struct memoir_error *error)
+{
+	struct timespec now;
+	int err;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	c->snap->taken_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	err = meminfo_read(c->memoir->root, keep_meminfo, c->snap);
+	if (err)
+		return error_set_about(error, err, 0, "/proc/meminfo",
+				       "/proc/meminfo can't be read: %s; is /proc mounted?",
+				       strerror(-err));
+	if (kroot_is_live(c->memoir->root)) {
+		find_zero_frame(c);
+		internal_devs_find(c->memoir->root, &c->devs);
+	}
+	err = run_method(c, choose(c->memoir), error);
+	if (!err)
+		err = c->error;
+	if (!err)
+		err = capture_finish(c);
+	if (!err)
+		err = finish_figures(c);
+	return err;
+}
+
+/*
+ * A process asked for may call exec between being listed and being looked at; in a partial capture its
+ * new address space is then not among those wanted. It is there, so it is looked for again.
+ */
+static bool missed_by_exec(const struct capture *c)
+{
+	return c->options && c->options->wants && c->snap->vanished;
+}
+
+static int capture_once(struct memoir *memoir, const struct memoir_capture_options *options,
+			bool last, struct memoir_snapshot **ret_snapshot,
+			struct memoir_error *error)
+{
+	struct capture c = { .memoir = memoir, .options = options };
+	int err = -ENOMEM;
+
+	pthread_mutex_init(&c.lock, NULL);
+	c.snap = snapshot_new();
+	if (c.snap && tally_init(&c.tally) == 0)
+		err = capture_run(&c, error);
+	if (!err && !last && missed_by_exec(&c)) {
+		err = -EAGAIN;
+	} else if (!err) {
+		*ret_snapshot = c.snap;
+		c.snap = NULL;
+	}
+	capture_free(&c);
+	return err;
+}
+
+int memoir_capture(struct memoir *memoir, const struct memoir_capture_options *options,
+		   struct memoir_snapshot **ret_snapshot, struct memoir_error *error)
+{
+	int err = -EAGAIN;
+
+	if (error)
+		*error = (struct memoir_error){ 0 };
+	for (int tries = 3; err == -EAGAIN && tries; tries--)
+		err = capture_once(memoir, options, tries == 1, ret_snapshot, error);
+	if (err && error && !error->code)
+		error_set(error, err, "capture failed: %s", strerror(-err));
+	return err;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a capture: what the methods (page tables, scan, text, smaps) share while they fill a
+ * snapshot. Each method lists processes and regions and counts pages through the functions here.
+ */
+#ifndef MEMOIR_SNAPSHOT_CAPTURE_H
+#define MEMOIR_SNAPSHOT_CAPTURE_H
+
+#include <pthread.h>
+
+#include "base/error.h"
+#include "base/u64map.h"
+#include "kernel/internal_devs.h"
+#include "kernel/root.h"
+#include "kernel/walk.h"
+#include "snapshot/model.h"
+#include "snapshot/tally.h"
+
+struct memoir {
+	struct kroot *root;
+	enum memoir_engine engine;
+	unsigned int threads;
+	pid_t self;
+	struct walk *walk; /* NULL until used */
+	bool walk_tried;
+	struct memoir_error walk_error;
+	uint64_t huge_zero_frame; /* 0: not seen yet */
+};
+
+#define PAGE_BYTES 4096ull
+#define HUGE_PAGES 512u
+/* Pss as smaps sums it: fixed point with 12 bits. */
+#define PSS_SHIFT 12
+
+/*
+ * What a region's figures are counted up in, in pages; and what the kernel said of it. Kept small:
+ * there is one for each VMA of the machine, and touching fresh memory is what capture would wait for.
+ */
+struct region_count {
+	uint64_t rss, anon, swap, thp, hugetlb;
+	uint64_t alone; /* resident pages that only this region maps, known without the tally */
+	uint64_t swap_alone;
+	uint64_t uss; /* the tally's share of the private pages */
+	uint64_t pss_fixed, swap_pss_fixed;
+	uint64_t shmem_swapped; /* pages of the whole object that are swapped out */
+	uint32_t flags;         /* VM_… of linux/mm.h, those that memoir knows by this method */
+	uint32_t seq;
+	uint16_t bits;        /* WALK_… */
+	bool has_anon : 1;    /* has an anon_vma */
+	bool has_mapping : 1; /* has an address_space, by what BPF says */
+	bool text_path : 1;   /* path and object are to be read from /proc/PID/maps */
+	bool smaps_swap : 1;  /* Swap of shmem can only be read from smaps */
+	bool smaps_thp : 1;   /* may hold PMD-mapped pages, which pagemap doesn't tell */
+	bool by_words : 1;    /* pages are still to be read from pagemap */
+	bool by_proof : 1;    /* counted as its own by the anon_vma proof */
+	bool empty : 1;       /* smaps says that there is nothing in it */
+};
+
+#define VM_READ 0x1u
+#define VM_WRITE 0x2u
+#define VM_EXEC 0x4u
+#define VM_SHARED 0x8u
+#define VM_MAYSHARE 0x80u
+#define VM_PFNMAP 0x400u
+#define VM_IO 0x4000u
+#define VM_HUGETLB 0x400000u
+#define VM_MIXEDMAP 0x10000000u
+#define VM_MERGEABLE 0x80000000u
+
+/* Per process, beside struct memoir_process. */
+struct process_note {
+	uint64_t mm;
+	uint64_t start_brk, brk, start_stack;
+	uint32_t tid; /* the thread whose /proc files work */
+	uint32_t seq;
+	bool stale_comm;    /* exec while it was looked at */
+	bool cookie_stands; /* its address space did not change while pages were counted */
+};
+
+struct capture {
+	struct memoir *memoir;
+	const struct memoir_capture_options *options;
+	struct memoir_snapshot *snap;
+	struct tally tally;
+	pthread_mutex_t
+		lock; /* around the tally and the counts of shared state, where threads are */
+	struct region_count *counts; /* one per region */
+	size_t count_room;
+	struct process_note *notes; /* one per process */
+	size_t note_room;
+	struct u64map process_by_mm;
+	struct u64map object_by_key;  /* mapping or root address, or a hash of (device, inode) */
+	struct u64map alias_by_inode; /* how many objects have a (device, inode) */
+	uint64_t zero_frame;          /* of the zero page, for pagemap */
+	uint32_t families;
+	size_t vmas_listed; /* of the processes asked for, in a partial capture */
+	const char *last_path; /* as the walk gave it, and as it was kept */
+	const char *last_path_kept;
+	bool scan_works;           /* PAGEMAP_SCAN is there */
+	bool file_by_offset;       /* file pages go by (object, offset), not by frame */
+	size_t denied;             /* processes that could not be read */
+	struct internal_devs devs; /* of the kernel's own mounts of shmem and hugetlbfs */
+	int error;
+};
+
+/* Make room for this many regions at once; growing step by step would touch the memory twice. */
+int capture_reserve_regions(struct capture *c, size_t more);
+
+/* Append; NULL when out of memory (and capture->error is set). Indices are those of the snapshot. */
+struct memoir_process *capture_add_process(struct capture *c, struct process_note **ret_note);
+struct memoir_region *capture_add_region(struct capture *c, uint32_t process,
+					 struct region_count **ret_count);
+
+/* The index of the object with this key, made on first sight. MEMOIR_NONE when out of memory. */
+uint32_t capture_object(struct capture *c, uint64_t key, enum memoir_kind kind, uint32_t dev_major,
+			uint32_t dev_minor, uint64_t inode, const char *path, uint64_t size_bytes);
+uint32_t capture_family(struct capture *c, uint64_t root);
+
+/* Another process with the same address space. */
+void capture_add_peer(struct capture *c, struct memoir_process *process, pid_t pid);
+
+/* The process ended (or called exec) while its pages were read: it has no figures, and is counted. */
+void capture_lost(struct capture *c, uint32_t process);
+
+/* Whether smaps counts a kind of region's swap by its object, and memoir its pages as shmem. */
+static inline bool kind_is_shmem(uint8_t kind)
+{
+	return kind == MEMOIR_KIND_SHMEM || kind == MEMOIR_KIND_MEMFD ||
+	       kind == MEMOIR_KIND_SHARED_ANON || kind == MEMOIR_KIND_SYSV;
+}
+
+/* Tell the caller how far it has come; only from the thread that captures. */
+void capture_progress(struct capture *c, size_t done);
+
+/* Say of each process whether it is asked for; only when all are listed, and peers known. */
+void capture_settle_scope(struct capture *c);
+
+/* What the kernel tells of a region that says what it is. */
+struct region_facts {
+	uint64_t brk_start, brk_end, start_stack; /* 0: the path tells ([heap], [stack]) */
+	uint32_t dev;                             /* major << 20 | minor */
+	uint32_t magic;                           /* of the file system, 0: not known */
+	uint32_t mode;                            /* of the inode, 0: not known */
+	bool has_file;
+	bool hugetlb;
+};
+
+/* Fill in kind and name_source, and the path of heap and stack; path and name must be there. */
+void capture_classify(struct capture *c, struct memoir_region *region,
+		      const struct region_facts *facts);
+
+/* ---- counting pages ------------------------------------------------------------------------- */
+
+/* Count resident pages that only this region maps. */
+static inline void count_alone(struct region_count *count, uint64_t pages)
+{
+	count->rss += pages;
+	count->alone += pages;
+}
+
+/* Words of pagemap for a region, from addr on. Takes the lock for what goes to the tally. */
+void count_pagemap(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *words,
+		   size_t n);
+/* Entries of page tables; no lock is taken. */
+void count_table(struct capture *c, uint32_t region, const uint64_t *entries, size_t n);
+void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entry,
+		uint64_t span_bytes);
+
+/* Whether this region's own pages can be in no other region. */
+static inline bool region_anon_alone(const struct region_count *count)
+{
+	return (count->bits & WALK_ALONE) && !(count->flags & VM_MERGEABLE);
+}
+
+/* ---- methods -------------------------------------------------------------------------------- */
+
+int capture_by_tables(struct capture *c, struct memoir_error *error);
+int capture_by_scan(struct capture *c, struct memoir_error *error);
+int capture_by_text(struct capture *c, struct memoir_error *error);
+int capture_by_smaps(struct capture *c, struct memoir_error *error);
+
+/* The BPF walk, loaded at the first call; NULL and error if it doesn't work here. */
+struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error);
+
+/* List tasks by BPF as processes of the snapshot. */
+int capture_list_tasks(struct capture *c, struct walk *walk);
+/* Take in one VMA by BPF; returns its region's index, or MEMOIR_NONE if it is not for the snapshot. */
+uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,
+			  const char *name);
+
+/* The path of a line of maps, asked for elsewhere where the text is ambiguous; interned, or NULL. */
+struct maps_line;
+const char *capture_text_path(struct capture *c, uint32_t process, const struct maps_line *line);
+
+/* Words are read in runs of this many, each aligned to huge pages. */
+#define WORDS_ROOM (64u * HUGE_PAGES)
+
+/* Read and count the pagemap words of a region, in slices; buffer has WORDS_ROOM. 0, or -ESRCH… */
+int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer);
+/* The same for all regions marked by_words. */
+int capture_words_left(struct capture *c);
+
+/* What of other processes has to be looked at for those asked for; fills the walk's list. */
+enum walk_scope capture_scope(struct capture *c, struct walk *walk);
+
+/* Fill what only text tells (paths of stacked file systems, cgroups, exact swap of shmem, THP). */
+int capture_finish(struct capture *c);
+
+/* Run work(process index) for every process on all threads. */
+int capture_parallel(struct capture *c,
+		     int (*work)(struct capture *c, uint32_t process, void *scratch),
+		     size_t scratch_bytes);
+
+#endif

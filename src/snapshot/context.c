@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The context: options checked, the root opened, the BPF walk loaded when it is first wanted.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "snapshot/capture.h"
+
+static int check_options(const struct memoir_options *options, struct memoir_error *error)
+{
+	const char *bytes = (const char *)options;
+
+	if (options->sz < sizeof(size_t))
+		return error_set(error, -EINVAL, "struct memoir_options: sz must be set");
+	for (size_t i = sizeof(*options); i < options->sz; i++)
+		if (bytes[i])
+			return error_set(
+				error, -E2BIG,
+				"struct memoir_options comes from a newer version of memoir");
+	return 0;
+}
+
+int memoir_open(const struct memoir_options *options, struct memoir **ret_memoir,
+		struct memoir_error *error)
+{
+	struct memoir_options set = { .sz = sizeof(set) };
+	struct memoir *memoir;
+	int err = options ? check_options(options, error) : 0;
+
+	if (err)
+		return err;
+	if (options)
+		memcpy(&set, options, options->sz < sizeof(set) ? options->sz : sizeof(set));
+	memoir = calloc(1, sizeof(*memoir));
+	if (!memoir)
+		return error_set(error, -ENOMEM, "out of memory");
+	err = kroot_open(set.root, &memoir->root);
+	if (err) {
+		free(memoir);
+		return error_set_about(error, err, 0, set.root, "%s can't be opened: %s",
+				       set.root ? set.root : "/", strerror(-err));
+	}
+	memoir->engine = set.engine;
+	memoir->threads = set.threads;
+	memoir->self = getpid();
+	if (!memoir->threads) {
+		long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+		memoir->threads = cpus > 0 ? (unsigned int)cpus : 1;
+	}
+	*ret_memoir = memoir;
+	return 0;
+}
+
+void memoir_close(struct memoir *memoir)
+{
+	if (!memoir)
+		return;
+	walk_close(memoir->walk);
+	kroot_close(memoir->root);
+	free(memoir);
+}
+
+struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error)
+{
+	if (!memoir->walk_tried) {
+		memoir->walk_tried = true;
+		walk_open(memoir->root, &memoir->walk, &memoir->walk_error);
+	}
+	if (!memoir->walk && error)
+		*error = memoir->walk_error;
+	return memoir->walk;
+}

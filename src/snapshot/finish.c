@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is left when pages are counted: the few figures that only text tells, processes that vanished,
+ * and the notes on what could not be read.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/maps.h"
+#include "kernel/process.h"
+#include "snapshot/capture.h"
+
+/* ---- swap of shmem -------------------------------------------------------------------------- */
+
+/* The rules of smap_gather_stats: a mapping of the whole file has the file's count, a part is looked up. */
+static void settle_shmem_swap(struct capture *c, uint32_t i)
+{
+	struct region_count *rc = &c->counts[i];
+	const struct memoir_region *region = &c->snap->regions[i];
+	bool own_copies = !(rc->flags & VM_SHARED) && (rc->flags & VM_WRITE);
+	uint64_t size =
+		region->object != MEMOIR_NONE ? c->snap->objects[region->object].size_bytes : 0;
+
+	if (!rc->shmem_swapped)
+		return;
+	if (!own_copies && region->offset_bytes == 0 && region->end - region->start >= size)
+		rc->swap += rc->shmem_swapped;
+	else
+		rc->smaps_swap = true;
+}
+
+/* ---- what only text tells ------------------------------------------------------------------- */
+
+static void take_smaps(struct capture *c, uint32_t i, const struct smaps_figures *figures)
+{
+	struct region_count *rc = &c->counts[i];
+
+	if (rc->smaps_swap)
+		rc->swap = figures->swap / PAGE_BYTES;
+	if (rc->smaps_thp)
+		rc->thp = figures->huge / PAGE_BYTES;
+	rc->smaps_swap = rc->smaps_thp = false;
+}
+
+/* The path that maps shows is that of the file in the stacked file system, not of the file below. */
+static void take_maps(struct capture *c, uint32_t i, const struct maps_line *line)
+{
+	struct memoir_region *region = &c->snap->regions[i];
+
+	if (*line->path)
+		region->path = capture_text_path(c, region->process, line);
+	if (region->object != MEMOIR_NONE) {
+		struct memoir_object *object = &c->snap->objects[region->object];
+
+		object->dev_major = line->dev_major;
+		object->dev_minor = line->dev_minor;
+		object->inode = line->inode;
+		object->path = region->path;
+	}
+	c->counts[i].text_path = false;
+}
+
+static void apply_text(struct capture *c, const struct memoir_process *process, char *text)
+{
+	uint32_t i = process->first_region, end = i + process->region_count;
+	struct smaps_figures figures;
+	struct maps_line line;
+
+	while (i < end && smaps_next(&text, &line, &figures) > 0) {
+		while (i < end && c->snap->regions[i].start < line.start)
+			i++;
+		if (i == end || c->snap->regions[i].start != line.start ||
+		    c->snap->regions[i].end != line.end)
+			continue;
+		take_smaps(c, i, &figures);
+		if (c->counts[i].text_path)
+			take_maps(c, i, &line);
+	}
+}
+
+static bool wants_text(const struct region_count *rc, bool *ret_smaps)
+{
+	*ret_smaps |= rc->smaps_swap || rc->smaps_thp;
+	return rc->smaps_swap || rc->smaps_thp || rc->text_path;
+}
+
+static void mark_inexact(struct capture *c, uint32_t i)
+{
+	struct memoir_region *region = &c->snap->regions[i];
+	const struct region_count *rc = &c->counts[i];
+
+	if (!rc->smaps_swap && !rc->smaps_thp)
+		return;
+	region->exact = false;
+	region->inexact_why = rc->smaps_swap
+				      ? "swapped pages of its object could not be told by range: "
+					"smaps was not readable"
+				      : "huge pages could not be told: smaps was not readable";
+}
+
+static int ask_text(struct capture *c, uint32_t process, struct kbuf *text)
+{
+	const struct memoir_process *p = &c->snap->processes[process];
+	bool any = false, smaps = false;
+
+	if (!p->in_scope)
+		return 0;
+	for (uint32_t i = p->first_region; i < p->first_region + p->region_count; i++)
+		any |= wants_text(&c->counts[i], &smaps);
+	if (!any)
+		return 0;
+	ssize_t len = process_text(c->memoir->root, p->pid, (pid_t)c->notes[process].tid,
+				   smaps ? PROCESS_SMAPS : PROCESS_MAPS, text);
+
+	if (len == -ENOMEM)
+		return (int)len;
+	if (len > 0)
+		apply_text(c, p, text->data);
+	for (uint32_t i = p->first_region; i < p->first_region + p->region_count; i++)
+		mark_inexact(c, i);
+	return 0;
+}
+
+/* ---- guards --------------------------------------------------------------------------------- */
+
+static void settle_guard(struct capture *c, uint32_t i)
+{
+	struct memoir_region *region = &c->snap->regions[i];
+	const struct region_count *rc = &c->counts[i];
+	uint64_t content = rc->rss + rc->swap + region->figures.bytes[MEMOIR_RSS] +
+			   region->figures.bytes[MEMOIR_SWAP];
+
+	if (region->kind == MEMOIR_KIND_ANON && strncmp(region->perms, "---", 3) == 0 && !content)
+		region->kind = MEMOIR_KIND_GUARD;
+}
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+static void refresh_comm(struct capture *c, uint32_t process)
+{
+	struct memoir_process *p = &c->snap->processes[process];
+	struct process_stat stat;
+
+	if (c->notes[process].stale_comm && process_stat(c->memoir->root, p->pid, &stat) == 0)
+		p->comm = snapshot_string(c->snap, stat.comm);
+}
+
+/* Leave out processes of which nothing was seen: they ended in between, which is normal. */
+static int drop_vanished(struct capture *c)
+{
+	struct memoir_snapshot *s = c->snap;
+	uint32_t *moved = calloc(s->process_count + 1, sizeof(*moved));
+	uint32_t kept = 0;
+
+	if (!moved)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->process_count; i++) {
+		struct memoir_process *p = &s->processes[i];
+
+		moved[i] = kept;
+		if (p->readable && p->region_count == 0) {
+			s->vanished += p->in_scope;
+			free((void *)p->peers);
+			continue;
+		}
+		s->processes[kept] = *p;
+		c->notes[kept++] = c->notes[i];
+	}
+	s->process_count = kept;
+	for (size_t i = 0; i < s->region_count; i++)
+		s->regions[i].process = moved[s->regions[i].process];
+	free(moved);
+	return 0;
+}
+
+static int note_denied(struct capture *c)
+{
+	bool by_bpf =
+		c->snap->engine == MEMOIR_ENGINE_TABLES || c->snap->engine == MEMOIR_ENGINE_SCAN;
+
+	if (!c->denied)
+		return 0;
+	return snapshot_note(
+		c->snap, "%zu process%s could not be read: %s", c->denied,
+		c->denied == 1 ? "" : "es",
+		by_bpf ? "hidden even from root, by a policy of this machine"
+		       : "run memoir as root, or with CAP_SYS_PTRACE and CAP_SYS_ADMIN");
+}
+
+int capture_finish(struct capture *c)
+{
+	struct kbuf text = { 0 };
+	int err = 0;
+
+	for (uint32_t i = 0; i < c->snap->region_count; i++) {
+		settle_shmem_swap(c, i);
+		settle_guard(c, i);
+	}
+	for (uint32_t i = 0; i < c->snap->process_count && !err; i++) {
+		err = ask_text(c, i, &text);
+		refresh_comm(c, i);
+	}
+	kbuf_free(&text);
+	if (!err)
+		err = drop_vanished(c);
+	return err ? err : note_denied(c);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a snapshot: the arrays behind the public header, and how they are filled.
+ * Only capture and the store may write; once handed out a snapshot is never changed.
+ */
+#ifndef MEMOIR_SNAPSHOT_MODEL_H
+#define MEMOIR_SNAPSHOT_MODEL_H
+
+#include <memoir/snapshot.h>
+
+#include "base/strpool.h"
+
+struct meminfo_line {
+	const char *key;
+	uint64_t bytes; /* or a plain count, for the HugePages_ lines */
+};
+
+struct memoir_snapshot {
+	uint64_t taken_ns;
+	enum memoir_engine engine;
+	bool partial;
+	size_t vanished;
+	struct strpool *strings; /* owns every string below */
+	struct memoir_process *processes;
+	size_t process_count, process_room;
+	struct memoir_region *regions; /* those of one process stand together, by address */
+	size_t region_count, region_room;
+	struct memoir_object *objects;
+	size_t object_count, object_room;
+	const char **notes;
+	size_t note_count, note_room;
+	struct meminfo_line *meminfo;
+	size_t meminfo_count, meminfo_room;
+};
+
+/* An empty snapshot, or NULL when out of memory. */
+struct memoir_snapshot *snapshot_new(void);
+
+/* Append one zeroed element and return it; NULL when out of memory. Moves the array. */
+struct memoir_process *snapshot_add_process(struct memoir_snapshot *s);
+struct memoir_region *snapshot_add_region(struct memoir_snapshot *s);
+struct memoir_object *snapshot_add_object(struct memoir_snapshot *s);
+int snapshot_add_meminfo(struct memoir_snapshot *s, const char *key, uint64_t bytes);
+
+/* A sentence about what could not be read; also marks the snapshot partial. */
+int snapshot_note(struct memoir_snapshot *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The interned copy of a string, or NULL (also for NULL). */
+const char *snapshot_string(struct memoir_snapshot *s, const char *string);
+const char *snapshot_string_n(struct memoir_snapshot *s, const char *bytes, size_t len);
+
+/* Set every process's figures to the sum of its regions. */
+void snapshot_sum_processes(struct memoir_snapshot *s);
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Counts who maps what, by sets; knows nothing of processes, names or the kernel.
+ */
+#include "snapshot/tally.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/grow.h"
+#include "kernel/own_memory.h"
+
+int tally_init(struct tally *tally)
+{
+	*tally = (struct tally){ 0 };
+	tally->nodes = grow(NULL, &tally->node_room, 1024, sizeof(*tally->nodes));
+	if (!tally->nodes)
+		return -ENOMEM;
+	tally->nodes[0] = (struct tally_node){ .child_region = UINT32_MAX };
+	tally->node_count = 1;
+	return 0;
+}
+
+void tally_free(struct tally *tally)
+{
+	for (size_t i = 0; i < tally->chunk_count; i++)
+		free(tally->chunks[i]);
+	free(tally->chunks);
+	free(tally->nodes);
+	u64map_free(&tally->by_base);
+	*tally = (struct tally){ 0 };
+}
+
+static struct tally_chunk *add_chunk(struct tally *tally, uint64_t base)
+{
+	struct tally_chunk *chunk = calloc(1, sizeof(*chunk));
+	struct tally_chunk **chunks =
+		grow(tally->chunks, &tally->chunk_room, tally->chunk_count + 1, sizeof(*chunks));
+
+	if (chunks)
+		tally->chunks = chunks;
+	if (!chunk || !chunks ||
+	    u64map_set(&tally->by_base, base, (uint32_t)tally->chunk_count) < 0) {
+		free(chunk);
+		tally->error = -ENOMEM;
+		return NULL;
+	}
+	chunk->base = base;
+	tally->chunks[tally->chunk_count++] = chunk;
+	return chunk;
+}
+
+struct tally_chunk *tally_chunk_for(struct tally *tally, uint64_t base)
+{
+	uint32_t i = u64map_get(&tally->by_base, base);
+	struct tally_chunk *chunk = i == U64MAP_NONE ? add_chunk(tally, base) : tally->chunks[i];
+
+	if (chunk)
+		tally->last = chunk;
+	return chunk;
+}
+
+uint32_t tally_add_child(struct tally *tally, uint32_t set, uint32_t region)
+{
+	struct tally_node *nodes =
+		grow(tally->nodes, &tally->node_room, tally->node_count + 1, sizeof(*nodes));
+
+	if (!nodes) {
+		tally->error = -ENOMEM;
+		return set;
+	}
+	tally->nodes = nodes;
+	uint32_t child = (uint32_t)tally->node_count++;
+
+	nodes[child] = (struct tally_node){
+		.parent = set,
+		.region = region,
+		.depth = nodes[set].depth + 1,
+		.child_region = UINT32_MAX,
+	};
+	nodes[set].child = child;
+	nodes[set].child_region = region;
+	return child;
+}
+
+/* Pages of the set itself, and the shares of all sets from it downwards. */
+struct sums {
+	uint32_t ram_pages, swap_pages;
+	uint64_t ram_fixed, swap_fixed;
+};
+
+static void count_pages(const struct tally *tally, struct sums *sums)
+{
+	for (size_t c = 0; c < tally->chunk_count; c++) {
+		const struct tally_chunk *chunk = tally->chunks[c];
+		bool swap = (chunk->base & (3ull << 62)) == TALLY_SWAP;
+
+		for (size_t i = 0; i < TALLY_CHUNK; i++) {
+			sums[chunk->sets[i]].ram_pages += !swap;
+			sums[chunk->sets[i]].swap_pages += swap;
+		}
+	}
+}
+
+#define PAGE_FIXED (4096ull << 12)
+
+int tally_shares(const struct tally *tally,
+		 void (*take)(const struct tally_share *share, void *arg), void *arg)
+{
+	struct sums *sums = calloc(tally->node_count, sizeof(*sums));
+
+	if (!sums)
+		return -ENOMEM;
+	own_memory_huge(sums, tally->node_count * sizeof(*sums));
+	count_pages(tally, sums);
+	/* A child was made after its parent, so from the last to the first all children come before. */
+	for (size_t i = tally->node_count - 1; i > 0; i--) {
+		const struct tally_node *node = &tally->nodes[i];
+		struct sums *sum = &sums[i], *parent = &sums[node->parent];
+		uint64_t each = PAGE_FIXED / node->depth;
+
+		sum->ram_fixed += sum->ram_pages * each;
+		sum->swap_fixed += sum->swap_pages * each;
+		parent->ram_fixed += sum->ram_fixed;
+		parent->swap_fixed += sum->swap_fixed;
+		take(
+			&(struct tally_share){
+				.region = node->region,
+				.private_pages = node->depth == 1 ? sum->ram_pages : 0,
+				.ram_fixed = sum->ram_fixed,
+				.swap_fixed = sum->swap_fixed,
+			},
+			arg);
+	}
+	free(sums);
+	return 0;
+}

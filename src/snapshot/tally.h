@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which regions map which pages, as sharing sets: the one place where mappings are counted.
+ *
+ * Every page that more than one region may map has a key (a frame, a swap entry, or an offset in an
+ * object) and at any time belongs to one set: the regions added for it so far. Sets are the nodes of a
+ * tree: a node is its parent's set plus one region. Adding region R to a page moves the page from its
+ * node to that node's child for R, which pages that were together share, so the tree stays as small
+ * as the sharing is regular, and a page costs four bytes whoever maps it.
+ */
+#ifndef MEMOIR_SNAPSHOT_TALLY_H
+#define MEMOIR_SNAPSHOT_TALLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/u64map.h"
+
+/* Key spaces: the top bits say what the rest is. */
+#define TALLY_FRAME 0ull
+#define TALLY_SWAP (1ull << 62)
+#define TALLY_OFFSET (2ull << 62)
+
+#define TALLY_CHUNK 512
+
+struct tally_node {
+	uint32_t parent;
+	uint32_t region;
+	uint32_t depth; /* members, a region counted as often as it maps a page */
+	uint32_t child; /* the node for adding child_region, the last one asked for */
+	uint32_t child_region;
+};
+
+struct tally_chunk {
+	uint64_t base; /* key of sets[0] */
+	uint32_t sets[TALLY_CHUNK];
+};
+
+struct tally {
+	struct tally_node *nodes; /* [0] is the empty set */
+	size_t node_count, node_room;
+	struct tally_chunk **chunks;
+	size_t chunk_count, chunk_room;
+	struct u64map by_base;
+	struct tally_chunk *last;
+	int error; /* -ENOMEM once memory ran out; then nothing more is counted */
+};
+
+int tally_init(struct tally *tally);
+void tally_free(struct tally *tally);
+
+/* What tally_add() does off its beaten path: another chunk, or a set that has no such child yet. */
+struct tally_chunk *tally_chunk_for(struct tally *tally, uint64_t base);
+uint32_t tally_add_child(struct tally *tally, uint32_t set, uint32_t region);
+
+/* The page `key` is mapped (once more) by this region. Inline: this is done for every shared page. */
+static inline void tally_add(struct tally *tally, uint64_t key, uint32_t region)
+{
+	uint64_t base = key & ~(uint64_t)(TALLY_CHUNK - 1);
+	struct tally_chunk *chunk = tally->last;
+
+	if (!chunk || chunk->base != base) {
+		chunk = tally_chunk_for(tally, base);
+		if (!chunk)
+			return;
+	}
+	uint32_t *set = &chunk->sets[key & (TALLY_CHUNK - 1)];
+	const struct tally_node *node = &tally->nodes[*set];
+
+	*set = node->child_region == region ? node->child : tally_add_child(tally, *set, region);
+}
+
+/* What a region has of the pages in the tally; a part of it, to be added up. */
+struct tally_share {
+	uint32_t region;
+	uint64_t private_pages; /* mapped once */
+	uint64_t ram_fixed;     /* Σ 4096 << 12 / mappings, cut for each page as smaps does */
+	uint64_t swap_fixed;    /* the same over swap entries */
+};
+
+/*
+ * Hand out all pages to the regions that map them. O(nodes), not O(members of sets): what a node's
+ * region gets is what lies in the sets below the node, so sums are passed from children to parents.
+ */
+int tally_shares(const struct tally *tally,
+		 void (*take)(const struct tally_share *share, void *arg), void *arg);
+
+#endif
