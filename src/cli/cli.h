@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every command shares: its description, its options, its snapshot and its report.
+ */
+#ifndef MEMOIR_CLI_CLI_H
+#define MEMOIR_CLI_CLI_H
+
+#include <memoir/analysis.h>
+
+#include "present/json.h"
+#include "present/sheet.h"
+
+/* Exit codes. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_PARTIAL = 3, /* done, but part of the data could not be read */
+};
+
+struct cli;
+
+struct command {
+	const char *name;
+	const char *args;                /* "[SELECTOR...]", or NULL if it takes none */
+	const char *summary;             /* for the list of commands */
+	const char *doc;                 /* for --help */
+	const struct table_model *model; /* NULL: it prints no rows */
+	unsigned int flags;
+	int (*run)(struct cli *cli); /* returns an exit code */
+};
+
+#define COMMAND_SNAPSHOT 0x1u /* looks at a snapshot: --from, --engine */
+#define COMMAND_SAVES 0x2u    /* -o is a file to write, and --from makes no sense */
+#define COMMAND_NEEDS_ARG 0x4u
+
+/* A command being run. */
+struct cli {
+	const struct command *command;
+	struct shape shape;
+	bool json;
+	bool csv;
+	bool plain_bytes;
+	bool no_heading;
+	bool totals;
+	const char *from;
+	const char *root;
+	const char *output;
+	enum memoir_engine engine;
+	const char **selectors; /* as given */
+	size_t selector_count;
+	struct memoir_selection *selection;
+	struct memoir_snapshot *snapshot; /* after cli_take_snapshot() */
+};
+
+/* main.c: all commands; NULL ends them. */
+extern const struct command *const commands[];
+
+extern const struct command overview_command, ps_command, map_command, names_command, check_command,
+	capture_command;
+
+/* ---- options.c ------------------------------------------------------------------------------ */
+
+/* Read the command line into cli; on a mistake says so and exits with EXIT_USAGE. */
+void cli_parse(struct cli *cli, const struct command *command, int argc, char **argv);
+
+/* ---- common.c ------------------------------------------------------------------------------- */
+
+/* Say one sentence on stderr ("memoir: …"), safe for terminals. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Capture what the selection needs, or load --from, into cli->snapshot. Shows progress on a terminal
+ * after a second. Says what is wrong, and that a pid asked for by number is not there.
+ * EXIT_DONE or EXIT_FAILED.
+ */
+int cli_take_snapshot(struct cli *cli);
+
+/* Whether a process was asked for and read: in the scope of the snapshot and of the selection. */
+bool cli_wants_process(const struct cli *cli, const struct memoir_process *process);
+
+/* Whether what LC_CTYPE stands for is UTF-8. */
+bool cli_terminal_is_utf8(void);
+
+/* Say that memory ran out; EXIT_FAILED. */
+int cli_no_memory(void);
+
+/* ---- report.c ------------------------------------------------------------------------------- */
+
+/* Rows beside the main ones: a field of their own in JSON, a table of their own for people. */
+struct report_section {
+	const char *name;
+	const char *title;
+	const struct sheet *sheet;
+};
+
+struct report {
+	const char *schema;
+	const struct sheet *sheet;
+	const char *note;                /* one more note, or NULL */
+	const struct json_field *fields; /* at the top level of JSON */
+	size_t field_count;
+	const struct report_section *sections;
+	size_t section_count;
+};
+
+/* Print a report as the options ask; notes go to stderr where it is no JSON. Returns an exit code. */
+int cli_report(const struct cli *cli, const struct report *report);
+
+/* Make a sheet of rows by the options of the command, print and free it. Returns an exit code. */
+int cli_print_rows(const struct cli *cli, struct report *report, const void **rows,
+		   size_t row_count, const void *ctx);
+
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What commands do before they print: complaints, the snapshot, progress. Prints no results.
+ */
+#include "cli/cli.h"
+
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "present/escape.h"
+#include "present/out.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define PROGRESS_AFTER_NS NS_PER_SECOND
+#define PROGRESS_EVERY_NS (NS_PER_SECOND / 10)
+
+bool cli_terminal_is_utf8(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+void complain(const char *format, ...)
+{
+	struct buffer buffer = { 0 };
+	char text[1024];
+	va_list args;
+	size_t width;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	/* Sentences quote paths and names. */
+	if (escape_terminal(&buffer, text, strlen(text), cli_terminal_is_utf8(), &width) == 0)
+		fprintf(stderr, "memoir: %.*s\n", (int)buffer.len, buffer.data);
+	buffer_free(&buffer);
+}
+
+int cli_no_memory(void)
+{
+	complain("out of memory");
+	return EXIT_FAILED;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+struct progress {
+	uint64_t next_ns; /* when to say something */
+	bool said;
+};
+
+static void show_progress(size_t done, size_t total, void *arg)
+{
+	struct progress *progress = arg;
+	uint64_t now = now_ns();
+
+	if (now < progress->next_ns)
+		return;
+	fprintf(stderr, "\rmemoir: %zu of %zu processes", done, total);
+	progress->next_ns = now + PROGRESS_EVERY_NS;
+	progress->said = true;
+}
+
+static bool wants(const struct memoir_process *process, void *arg)
+{
+	return memoir_selection_matches_process(arg, process);
+}
+
+static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *error)
+{
+	struct progress progress = { .next_ns = now_ns() + PROGRESS_AFTER_NS };
+	struct memoir_capture_options options = { .sz = sizeof(options) };
+
+	if (!memoir_selection_empty(cli->selection)) {
+		options.wants = wants;
+		options.wants_arg = cli->selection;
+	}
+	if (isatty(STDERR_FILENO)) {
+		options.progress = show_progress;
+		options.progress_arg = &progress;
+	}
+	int ret = memoir_capture(memoir, &options, &cli->snapshot, error);
+
+	if (progress.said)
+		fputs("\r\033[K", stderr);
+	return ret;
+}
+
+static int open_and_capture(struct cli *cli, struct memoir_error *error)
+{
+	struct memoir_options options = { .sz = sizeof(options) };
+	struct memoir *memoir;
+
+	options.root = cli->root;
+	options.engine = cli->engine;
+	int ret = memoir_open(&options, &memoir, error);
+
+	if (ret < 0)
+		return ret;
+	ret = capture(cli, memoir, error);
+	memoir_close(memoir);
+	return ret;
+}
+
+bool cli_wants_process(const struct cli *cli, const struct memoir_process *process)
+{
+	return process->in_scope && memoir_selection_matches_process(cli->selection, process);
+}
+
+/* A pid that was asked for by number has to be there. */
+static int check_pid(const struct cli *cli)
+{
+	pid_t pid = memoir_selection_single_pid(cli->selection);
+	const struct memoir_process *process;
+
+	if (!pid)
+		return EXIT_DONE;
+	process = memoir_snapshot_find_pid(cli->snapshot, pid);
+	if (process && process->in_scope)
+		return EXIT_DONE;
+	if (cli->from)
+		complain("the snapshot has no process %d", (int)pid);
+	else
+		complain("there is no process %d with memory of its own (it has ended, or it is a "
+			 "kernel thread or a thread of another process)",
+			 (int)pid);
+	return EXIT_FAILED;
+}
+
+int cli_take_snapshot(struct cli *cli)
+{
+	struct memoir_error error = { 0 };
+	int ret = cli->from ? memoir_snapshot_load(cli->from, &cli->snapshot, &error)
+			    : open_and_capture(cli, &error);
+
+	if (ret < 0) {
+		complain("%s", error.text[0] ? error.text : strerror(-ret));
+		return EXIT_FAILED;
+	}
+	return check_pid(cli);
+}

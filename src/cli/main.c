@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The program memoir: finds the command and runs it; knows nothing of what commands do.
+ */
+#include "cli/cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+
+const char *argp_program_version =
+	"memoir " TEXT(MEMOIR_VERSION_MAJOR) "." TEXT(MEMOIR_VERSION_MINOR);
+
+const struct command *const commands[] = {
+	&overview_command, &ps_command,      &map_command, &names_command,
+	&check_command,    &capture_command, NULL,
+};
+
+static const struct command *find_command(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (strcmp((*c)->name, name) == 0)
+			return *c;
+	return NULL;
+}
+
+#define WORD_MAX 32
+
+/* How many letters have to be put in, left out or changed to make one word of the other. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[WORD_MAX + 1], len = strlen(b);
+
+	if (len > WORD_MAX)
+		return SIZE_MAX;
+	for (size_t i = 0; i <= len; i++)
+		row[i] = i;
+	for (; *a; a++) {
+		size_t corner = row[0]++;
+
+		for (size_t i = 1; i <= len; i++) {
+			size_t changed = corner + (*a != b[i - 1]);
+			size_t other = (row[i] < row[i - 1] ? row[i] : row[i - 1]) + 1;
+
+			corner = row[i];
+			row[i] = changed < other ? changed : other;
+		}
+	}
+	return row[len];
+}
+
+static int unknown_command(const char *name)
+{
+	const struct command *nearest = &overview_command;
+	size_t least = SIZE_MAX;
+
+	for (const struct command *const *c = commands; *c; c++) {
+		bool begins = *name && strncmp((*c)->name, name, strlen(name)) == 0;
+		size_t d = begins ? 0 : distance(name, (*c)->name);
+
+		if (d < least) {
+			least = d;
+			nearest = *c;
+		}
+	}
+	complain("there is no command '%s'; the nearest is '%s', and memoir --help lists them all",
+		 name, nearest->name);
+	return EXIT_USAGE;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	struct cli cli;
+
+	cli_parse(&cli, command, argc, argv);
+	int code = command->run(&cli);
+
+	memoir_snapshot_free(cli.snapshot);
+	memoir_selection_free(cli.selection);
+	free(cli.selectors);
+	return code;
+}
+
+/* `argv` begins with the command's word. */
+static int run_named(char **argv, int argc)
+{
+	const struct command *command = find_command(argv[0]);
+	char title[64];
+
+	if (!command)
+		return unknown_command(argv[0]);
+	snprintf(title, sizeof(title), "memoir %s", command->name);
+	argv[0] = title;
+	return run_command(command, argc, argv);
+}
+
+static int run_help(char **argv, int argc)
+{
+	char title[] = "memoir", option[] = "--help";
+	char *help[] = { argc > 1 ? argv[1] : title, option, NULL };
+
+	return argc > 1 ? run_named(help, 2) : run_command(&overview_command, 2, help);
+}
+
+/* What argp prints may meet a full disk too. */
+static void check_stdout(void)
+{
+	if (fflush(stdout) == 0)
+		return;
+	if (errno != EPIPE)
+		complain("the output could not be written: %s", strerror(errno));
+	_exit(EXIT_FAILED);
+}
+
+int main(int argc, char **argv)
+{
+	char title[] = "memoir";
+
+	setlocale(LC_CTYPE, "");
+	signal(SIGPIPE, SIG_IGN); /* seen as EPIPE */
+	argp_err_exit_status = EXIT_USAGE;
+	atexit(check_stdout);
+	if (argc > 1 && strcmp(argv[1], "help") == 0)
+		return run_help(argv + 1, argc - 1);
+	if (argc > 1 && argv[1][0] != '-')
+		return run_named(argv + 1, argc - 1);
+	if (argc > 0)
+		argv[0] = title;
+	return run_command(&overview_command, argc, argv);
+}

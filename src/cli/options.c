@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The command line of every command, by argp; runs nothing.
+ */
+#include "cli/cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	OPTION_JSON = 0x100,
+	OPTION_CSV,
+	OPTION_BYTES,
+	OPTION_FROM,
+	OPTION_ENGINE,
+	OPTION_ROOT,
+};
+
+static const struct argp_option row_options[] = {
+	{ "columns", 'o', "COLS", 0, "Columns to print: A,B,... or +A,... for more of them", 1 },
+	{ "sort", 's', "COLUMN", 0, "Sort by a column: sizes and counts downwards, else upwards",
+	  1 },
+	{ "reverse", 'r', NULL, 0, "The other way round", 1 },
+	{ "head", 'n', "N", 0, "Print only the first N rows; totals are still those of all", 1 },
+	{ "totals", 't', NULL, 0, "A last line with totals (JSON always has them)", 1 },
+	{ "no-headings", 'H', NULL, 0, "No line of headings", 1 },
+	{ "bytes", OPTION_BYTES, NULL, 0, "Sizes in bytes in tables too", 1 },
+	{ "json", OPTION_JSON, NULL, 0, "Print JSON", 2 },
+	{ "csv", OPTION_CSV, NULL, 0, "Print CSV (RFC 4180)", 2 },
+	{ 0 },
+};
+
+static const struct argp_option snapshot_options[] = {
+	{ "from", OPTION_FROM, "FILE", 0, "Look at a snapshot saved by memoir capture", 3 },
+	{ "engine", OPTION_ENGINE, "NAME", OPTION_HIDDEN, "Read pages by this method", 3 },
+	{ 0 },
+};
+
+static const struct argp_option save_options[] = {
+	{ "output", 'o', "FILE", 0, "The file to write", 1 },
+	{ "engine", OPTION_ENGINE, "NAME", OPTION_HIDDEN, "Read pages by this method", 3 },
+	{ 0 },
+};
+
+static const struct argp_option root_options[] = {
+	{ "root", OPTION_ROOT, "DIR", 0, "Read /proc and /sys below DIR", 3 },
+	{ 0 },
+};
+
+static void parse_head(struct argp_state *state, struct cli *cli, const char *arg)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long head = strtoull(arg, &end, 10);
+
+	if (*arg < '0' || *arg > '9' || *end || errno)
+		argp_error(state, "-n takes a number of rows, not '%s'", arg);
+	cli->shape.head = (size_t)head;
+}
+
+static error_t parse_row_option(int key, char *arg, struct argp_state *state)
+{
+	struct cli *cli = state->input;
+
+	switch (key) {
+	case 'o':
+		cli->shape.columns = arg;
+		return 0;
+	case 's':
+		cli->shape.sort = arg;
+		return 0;
+	case 'r':
+		cli->shape.reverse = true;
+		return 0;
+	case 'n':
+		parse_head(state, cli, arg);
+		return 0;
+	case 't':
+		cli->totals = true;
+		return 0;
+	case 'H':
+		cli->no_heading = true;
+		return 0;
+	case OPTION_BYTES:
+		cli->plain_bytes = true;
+		return 0;
+	case OPTION_JSON:
+		cli->json = true;
+		return 0;
+	case OPTION_CSV:
+		cli->csv = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void parse_engine(struct argp_state *state, struct cli *cli, const char *arg)
+{
+	char list[128] = "";
+	size_t used = 0;
+	const char *name;
+
+	for (int i = 0; (name = memoir_engine_name((enum memoir_engine)i)); i++) {
+		if (strcmp(name, arg) == 0) {
+			cli->engine = (enum memoir_engine)i;
+			return;
+		}
+		if (used < sizeof(list))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, " %s", name);
+	}
+	argp_error(state, "there is no engine '%s'; there are%s", arg, list);
+}
+
+static error_t parse_source_option(int key, char *arg, struct argp_state *state)
+{
+	struct cli *cli = state->input;
+
+	switch (key) {
+	case 'o':
+		cli->output = arg;
+		return 0;
+	case OPTION_FROM:
+		cli->from = arg;
+		return 0;
+	case OPTION_ENGINE:
+		parse_engine(state, cli, arg);
+		return 0;
+	case OPTION_ROOT:
+		cli->root = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp row_argp = { .options = row_options, .parser = parse_row_option };
+static const struct argp snapshot_argp = { .options = snapshot_options,
+					   .parser = parse_source_option };
+static const struct argp save_argp = { .options = save_options, .parser = parse_source_option };
+static const struct argp root_argp = { .options = root_options, .parser = parse_source_option };
+
+/* What no single option can know. */
+static void check(struct argp_state *state, struct cli *cli)
+{
+	struct memoir_error error = { 0 };
+	const struct command *command = cli->command;
+
+	if (cli->json && cli->csv)
+		argp_error(state, "--json and --csv exclude each other");
+	if (cli->from && (cli->root || cli->engine))
+		argp_error(state, "--from reads a file: --root and --engine make no sense with it");
+	if ((command->flags & COMMAND_SAVES) && !cli->output)
+		argp_error(state, "say where to save: memoir capture -o FILE");
+	if ((command->flags & COMMAND_NEEDS_ARG) && cli->selector_count == 0)
+		argp_error(state, "say which process: memoir %s PID", command->name);
+	cli->shape.for_eyes = !cli->json && !cli->csv;
+	if (command->model && shape_check(&cli->shape, command->model, &error) < 0)
+		argp_error(state, "%s", error.text);
+	if (memoir_selection_parse(cli->selectors, cli->selector_count, &cli->selection, &error) <
+	    0)
+		argp_error(state, "%s", error.text);
+}
+
+static void take_argument(struct argp_state *state, struct cli *cli, const char *arg)
+{
+	if (!cli->command->args && cli->command == &overview_command)
+		argp_error(state,
+			   "'%s' is no option; options stand behind the command: memoir %s ...",
+			   arg, arg);
+	if (!cli->command->args)
+		argp_error(state, "memoir %s takes no arguments, but there is '%s'",
+			   cli->command->name, arg);
+	cli->selectors[cli->selector_count++] = arg;
+}
+
+static error_t parse_command(int key, char *arg, struct argp_state *state)
+{
+	struct cli *cli = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		for (size_t i = 0; state->root_argp->children[i].argp; i++)
+			state->child_inputs[i] = cli;
+		return 0;
+	case ARGP_KEY_ARG:
+		take_argument(state, cli, arg);
+		return 0;
+	case ARGP_KEY_END:
+		check(state, cli);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* "Commands:" or "Columns:" behind the options in --help. argp frees the text. */
+static char *add_list(int key, const char *text, void *input)
+{
+	const struct cli *cli = input;
+	char *list = NULL;
+	size_t len;
+
+	if (key != ARGP_KEY_HELP_POST_DOC || !cli)
+		return (char *)text;
+	FILE *to = open_memstream(&list, &len);
+
+	if (!to)
+		return (char *)text;
+	if (text)
+		fprintf(to, "%s\n\n", text);
+	if (cli->command == &overview_command) {
+		fputs("Commands:\n", to);
+		for (const struct command *const *c = commands; *c; c++)
+			fprintf(to, "  %-20s %s\n", (*c)->name, (*c)->summary);
+		fputs("\nmemoir COMMAND --help tells more.\n\n", to);
+	}
+	if (cli->command->model) {
+		fputs("Columns:\n", to);
+		for (size_t i = 0; i < cli->command->model->column_count; i++)
+			fprintf(to, "  %-20s %s\n", cli->command->model->columns[i].name,
+				cli->command->model->columns[i].help);
+	}
+	fclose(to);
+	return list;
+}
+
+void cli_parse(struct cli *cli, const struct command *command, int argc, char **argv)
+{
+	struct argp_child children[4] = { 0 };
+	size_t child = 0;
+
+	if (command->model)
+		children[child++].argp = &row_argp;
+	if (command->flags & COMMAND_SAVES)
+		children[child++].argp = &save_argp;
+	else if (command->flags & COMMAND_SNAPSHOT)
+		children[child++].argp = &snapshot_argp;
+	children[child++].argp = &root_argp;
+
+	struct argp argp = {
+		.parser = parse_command,
+		.args_doc = command->args,
+		.doc = command->doc,
+		.children = children,
+		.help_filter = add_list,
+	};
+
+	*cli = (struct cli){ .command = command, .shape.head = SHEET_ALL };
+	cli->selectors = calloc((size_t)argc + 1, sizeof(*cli->selectors));
+	if (!cli->selectors)
+		exit(cli_no_memory());
+	argp_parse(&argp, argc, argv, 0, NULL, cli);
+}

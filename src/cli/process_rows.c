@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Processes as rows: their columns, and which of them are meant.
+ */
+#include "cli/rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "analysis/select.h"
+#include "cli/figures.h"
+
+enum which {
+	WHICH_PID,
+	WHICH_PPID,
+	WHICH_UID,
+	WHICH_START,
+};
+
+static void get_number(const void *row, const struct column *column, const void *ctx,
+		       struct cell *ret_cell)
+{
+	const struct memoir_process *process = ((const struct process_row *)row)->process;
+	uint64_t number = column->which == WHICH_PID    ? (uint64_t)process->pid
+			  : column->which == WHICH_PPID ? (uint64_t)process->ppid
+			  : column->which == WHICH_UID  ? process->uid
+							: process->start_ticks;
+
+	(void)ctx;
+	if (column->which == WHICH_UID && process->uid == (uid_t)-1)
+		cell_text(ret_cell, NULL);
+	else
+		cell_number(ret_cell, column->type, number);
+}
+
+static void get_comm(const void *row, const struct column *column, const void *ctx,
+		     struct cell *ret_cell)
+{
+	(void)column, (void)ctx;
+	cell_text(ret_cell, ((const struct process_row *)row)->process->comm);
+}
+
+static void get_user(const void *row, const struct column *column, const void *ctx,
+		     struct cell *ret_cell)
+{
+	(void)column, (void)ctx;
+	cell_text(ret_cell, ((const struct process_row *)row)->user);
+}
+
+static void get_cgroup(const void *row, const struct column *column, const void *ctx,
+		       struct cell *ret_cell)
+{
+	(void)column, (void)ctx;
+	cell_text(ret_cell, ((const struct process_row *)row)->process->cgroup);
+}
+
+static void get_peers(const void *row, const struct column *column, const void *ctx,
+		      struct cell *ret_cell)
+{
+	const struct memoir_process *process = ((const struct process_row *)row)->process;
+
+	(void)column, (void)ctx;
+	cell_pids(ret_cell, process->peers, process->peer_count);
+}
+
+static void get_figure(const void *row, const struct column *column, const void *ctx,
+		       struct cell *ret_cell)
+{
+	(void)ctx;
+	figure_cell(&((const struct process_row *)row)->figures, column->which, ret_cell);
+}
+
+/* Page tables are the whole process's, not those of some regions. */
+static void get_page_tables(const void *row, const struct column *column, const void *ctx,
+			    struct cell *ret_cell)
+{
+	const struct process_row *r = row;
+
+	(void)ctx;
+	if (r->whole && r->process->page_table_known)
+		cell_number(ret_cell, column->type, r->process->page_table_bytes);
+	else
+		cell_null(ret_cell);
+}
+
+static void get_unknown(const void *row, const struct column *column, const void *ctx,
+			struct cell *ret_cell)
+{
+	(void)row, (void)column, (void)ctx;
+	cell_null(ret_cell);
+}
+
+static const struct column columns[] = {
+	{ "pid", "PID", CELL_NUMBER, 0, WHICH_PID, get_number, "process id" },
+	{ "start_ticks", "START", CELL_NUMBER, 0, WHICH_START, get_number,
+	  "start time: field 22 of /proc/PID/stat" },
+	{ "comm", "COMMAND", CELL_TEXT, 0, 0, get_comm, "name of the command" },
+	{ "user", "USER", CELL_TEXT, 0, 0, get_user, "its user, or the number" },
+	{ "cgroup", "CGROUP", CELL_TEXT, 0, 0, get_cgroup, "its cgroup" },
+	{ "peers", "PEERS", CELL_PIDS, 0, 0, get_peers,
+	  "other processes with this very address space" },
+	FIGURE_COLUMNS(get_figure),
+	{ "page_table_bytes", "TABLES", CELL_BYTES, COLUMN_SUMMED, 0, get_page_tables,
+	  "its page tables" },
+	{ "footprint_bytes", "FOOTPRINT", CELL_BYTES, COLUMN_SUMMED, 0, get_unknown,
+	  "not known yet" },
+	{ "freed_if_killed_bytes", "FREED", CELL_BYTES, COLUMN_SUMMED, 0, get_unknown,
+	  "not known yet" },
+	{ "ppid", "PPID", CELL_NUMBER, 0, WHICH_PPID, get_number, "process id of the parent" },
+	{ "uid", "UID", CELL_NUMBER, 0, WHICH_UID, get_number, "user id" },
+};
+
+const struct table_model process_model = {
+	.columns = columns,
+	.column_count = sizeof(columns) / sizeof(columns[0]),
+	.shown = "pid,user," FIGURES_SHOWN ",comm",
+	.sort = "pss_bytes",
+};
+
+/* Add up the regions that are meant; whether there is one. */
+static bool sum_regions(const struct cli *cli, struct process_row *row)
+{
+	const struct memoir_process *process = row->process;
+	bool any = false;
+
+	for (uint32_t i = 0; i < process->region_count; i++) {
+		const struct memoir_region *region =
+			memoir_snapshot_region(cli->snapshot, (size_t)process->first_region + i);
+
+		if (!region ||
+		    !selection_matches_region_part(cli->selection, cli->snapshot, region))
+			continue;
+		memoir_figures_add(&row->figures, &region->figures);
+		any = true;
+	}
+	return any;
+}
+
+static int add_row(const struct cli *cli, struct process_rows *rows, bool by_region,
+		   const struct memoir_process *process)
+{
+	struct process_row *row = &rows->rows[rows->count];
+
+	*row = (struct process_row){ .process = process, .whole = !by_region };
+	if (!by_region)
+		row->figures = process->figures;
+	else if (!sum_regions(cli, row))
+		return 0;
+	/* A user that could not be read stays absent. */
+	if (process->uid != (uid_t)-1) {
+		row->user = users_name(&rows->users, process->uid);
+		if (!row->user)
+			return -ENOMEM;
+	}
+	rows->pointers[rows->count++] = row;
+	return 0;
+}
+
+int process_rows_make(const struct cli *cli, struct process_rows *ret_rows)
+{
+	size_t count = memoir_snapshot_process_count(cli->snapshot);
+	bool by_region = memoir_selection_has_region_keys(cli->selection);
+	struct process_rows rows = {
+		.rows = calloc(count + 1, sizeof(*rows.rows)),
+		.pointers = calloc(count + 1, sizeof(*rows.pointers)),
+	};
+	int ret = rows.rows && rows.pointers ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < count && ret == 0; i++) {
+		const struct memoir_process *process = memoir_snapshot_process(cli->snapshot, i);
+
+		if (cli_wants_process(cli, process))
+			ret = add_row(cli, &rows, by_region, process);
+	}
+	if (ret < 0) {
+		process_rows_free(&rows);
+		return ret;
+	}
+	*ret_rows = rows;
+	return 0;
+}
+
+void process_rows_free(struct process_rows *rows)
+{
+	free(rows->rows);
+	free(rows->pointers);
+	users_free(&rows->users);
+	*rows = (struct process_rows){ 0 };
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows that more than one command prints: processes and names.
+ */
+#ifndef MEMOIR_CLI_ROWS_H
+#define MEMOIR_CLI_ROWS_H
+
+#include "cli/cli.h"
+#include "cli/users.h"
+
+extern const struct table_model process_model;
+
+struct process_row {
+	const struct memoir_process *process;
+	const char *user;
+	/* Of the process, or of those of its regions that the selection means. */
+	struct memoir_figures figures;
+	bool whole; /* all of its regions are meant */
+};
+
+struct process_rows {
+	struct process_row *rows;
+	const void **pointers; /* to the rows, for sheets */
+	size_t count;
+	struct users users;
+};
+
+/* The processes that cli's selection means. 0 or -ENOMEM. */
+int process_rows_make(const struct cli *cli, struct process_rows *ret_rows);
+void process_rows_free(struct process_rows *rows);
+
+/* Rows are struct memoir_name_sum. */
+extern const struct table_model name_model;
+
+struct name_rows {
+	struct memoir_name_sums sums;
+	const void **pointers;
+};
+
+int name_rows_make(const struct cli *cli, struct name_rows *ret_rows);
+void name_rows_free(struct name_rows *rows);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The row model: a column takes its cell out of a row only when it is printed, so that rows of any
+ * struct stream out in every format without being copied.
+ */
+#ifndef MEMOIR_PRESENT_COLUMN_H
+#define MEMOIR_PRESENT_COLUMN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+enum cell_type {
+	CELL_NULL,    /* not known */
+	CELL_TEXT,    /* bytes from strangers */
+	CELL_BYTES,   /* a size, for people KiB and MiB */
+	CELL_COUNT,   /* how many */
+	CELL_NUMBER,  /* a number that is no amount: a pid, a time */
+	CELL_ADDRESS, /* hex as in /proc/PID/maps */
+	CELL_ID,      /* 16 hex digits */
+	CELL_BOOL,
+	CELL_PIDS,
+};
+
+struct cell {
+	enum cell_type type;
+	union {
+		uint64_t number;
+		size_t len;   /* CELL_TEXT */
+		size_t count; /* CELL_PIDS */
+	};
+	union {
+		const char *text;
+		const pid_t *pids;
+	};
+	char scratch[96]; /* for a getter whose text lies nowhere; good until the next get */
+};
+
+struct column {
+	const char *name; /* in JSON, CSV and -o */
+	const char *head; /* in tables */
+	enum cell_type type;
+	unsigned int flags;
+	unsigned int which; /* for get: one getter may serve several columns */
+	void (*get)(const void *row, const struct column *column, const void *ctx,
+		    struct cell *ret_cell);
+	const char *help;
+};
+
+#define COLUMN_SUMMED 0x1u   /* has a total */
+#define COLUMN_RIGHT 0x4u    /* text that stands to the right */
+#define COLUMN_FOR_EYES 0x2u /* not in JSON and CSV unless asked for: other columns have its data */
+
+/* What a command can print. */
+struct table_model {
+	const struct column *columns;
+	size_t column_count;
+	const char *shown; /* the columns of a table without -o: "a,b" */
+	const char *sort;  /* the column sorted by without -s; NULL: rows are in order already */
+};
+
+/* Setters for getters; NULL text is "not known". */
+static inline void cell_null(struct cell *cell)
+{
+	cell->type = CELL_NULL;
+}
+
+static inline void cell_number(struct cell *cell, enum cell_type type, uint64_t number)
+{
+	cell->type = type;
+	cell->number = number;
+}
+
+static inline void cell_text(struct cell *cell, const char *text)
+{
+	cell->type = text ? CELL_TEXT : CELL_NULL;
+	cell->text = text;
+	cell->len = text ? strlen(text) : 0;
+}
+
+/* Text that the getter wrote into the cell's scratch. */
+static inline void cell_scratch(struct cell *cell, size_t len)
+{
+	cell->type = CELL_TEXT;
+	cell->text = cell->scratch;
+	cell->len = len;
+}
+
+static inline void cell_pids(struct cell *cell, const pid_t *pids, size_t count)
+{
+	cell->type = CELL_PIDS;
+	cell->pids = pids;
+	cell->count = count;
+}
+
+#endif

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The JSON writer: streams rows without building a tree; decides no columns and opens no file.
+ */
+#include "present/json.h"
+
+#include "present/number.h"
+#include "present/utf8.h"
+
+/* A \u escape, as a surrogate pair where one is needed. */
+static void write_escape(struct out *out, uint32_t code)
+{
+	char digits[NUMBER_MAX];
+
+	if (code > 0xffff) {
+		write_escape(out, 0xd800 + ((code - 0x10000) >> 10));
+		write_escape(out, 0xdc00 + ((code - 0x10000) & 0x3ff));
+		return;
+	}
+	out_text(out, "\\u");
+	out_bytes(out, digits, number_hex(code, 4, digits));
+}
+
+static void write_character(struct out *out, const char *bytes, size_t len, uint32_t code)
+{
+	if (code == '"' || code == '\\') {
+		out_char(out, '\\');
+		out_char(out, (char)code);
+	} else if (code == '\n') {
+		out_text(out, "\\n");
+	} else if (utf8_deceives(code)) {
+		write_escape(out, code);
+	} else {
+		out_bytes(out, bytes, len);
+	}
+}
+
+/* A string; returns whether all of it was UTF-8. Each byte that is not becomes U+FFFD. */
+static bool write_string(struct out *out, const char *bytes, size_t len)
+{
+	size_t at = utf8_plain(bytes, len);
+	bool valid = true;
+
+	out_char(out, '"');
+	out_bytes(out, bytes, at);
+	while (at < len) {
+		uint32_t code;
+		size_t size = utf8_decode(bytes + at, len - at, &code);
+
+		if (size) {
+			write_character(out, bytes + at, size, code);
+			at += size;
+		} else {
+			out_text(out, "\xef\xbf\xbd");
+			valid = false;
+			at++;
+		}
+		size = utf8_plain(bytes + at, len - at);
+		out_bytes(out, bytes + at, size);
+		at += size;
+	}
+	out_char(out, '"');
+	return valid;
+}
+
+static void write_name(struct out *out, const char *name)
+{
+	out_char(out, '"');
+	out_text(out, name);
+	out_bytes(out, "\":", 2);
+}
+
+/* The raw bytes beside a string that could not show them. */
+static void write_hex_field(struct out *out, const char *name, const struct cell *cell)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	out_bytes(out, ",\"", 2);
+	out_text(out, name);
+	out_text(out, "_hex\":\"");
+	for (size_t i = 0; i < cell->len; i++) {
+		unsigned char byte = (unsigned char)cell->text[i];
+
+		out_char(out, digits[byte >> 4]);
+		out_char(out, digits[byte & 15]);
+	}
+	out_char(out, '"');
+}
+
+static void write_number(struct out *out, uint64_t number)
+{
+	out_advance(out, number_decimal(number, out_reserve(out, NUMBER_MAX)));
+}
+
+static void write_quoted_hex(struct out *out, uint64_t number, unsigned int digits)
+{
+	out_char(out, '"');
+	out_advance(out, number_hex(number, digits, out_reserve(out, NUMBER_MAX)));
+	out_char(out, '"');
+}
+
+static void write_pids(struct out *out, const struct cell *cell)
+{
+	out_char(out, '[');
+	for (size_t i = 0; i < cell->count; i++) {
+		if (i)
+			out_char(out, ',');
+		write_number(out, (uint64_t)cell->pids[i]);
+	}
+	out_char(out, ']');
+}
+
+static void write_value(struct out *out, const char *name, const struct cell *cell)
+{
+	switch (cell->type) {
+	case CELL_BYTES:
+	case CELL_COUNT:
+	case CELL_NUMBER:
+		write_number(out, cell->number);
+		break;
+	case CELL_TEXT:
+		if (!write_string(out, cell->text, cell->len))
+			write_hex_field(out, name, cell);
+		break;
+	case CELL_ADDRESS:
+		write_quoted_hex(out, cell->number, 8);
+		break;
+	case CELL_ID:
+		write_quoted_hex(out, cell->number, 16);
+		break;
+	case CELL_BOOL:
+		out_text(out, cell->number ? "true" : "false");
+		break;
+	case CELL_PIDS:
+		write_pids(out, cell);
+		break;
+	case CELL_NULL:
+		out_bytes(out, "null", 4);
+		break;
+	}
+}
+
+/* What stands before each value of a row, made once; copied whole, as a fixed length is faster. */
+struct prefix {
+	char text[64];
+	size_t len;
+};
+
+static void write_prefix(struct out *out, const struct prefix *prefix)
+{
+	memcpy(out_reserve(out, sizeof(prefix->text)), prefix->text, sizeof(prefix->text));
+	out_advance(out, prefix->len);
+}
+
+static size_t make_prefixes(struct prefix *prefixes, size_t room, const struct sheet *sheet)
+{
+	size_t count = sheet->column_count < room ? sheet->column_count : room;
+
+	for (size_t c = 0; c < count; c++) {
+		const char *name = sheet->columns[c]->name;
+		struct prefix *prefix = &prefixes[c];
+
+		prefix->text[prefix->len++] = c ? ',' : '{';
+		prefix->text[prefix->len++] = '"';
+		for (; *name && prefix->len < sizeof(prefix->text) - 2; name++)
+			prefix->text[prefix->len++] = *name;
+		prefix->text[prefix->len++] = '"';
+		prefix->text[prefix->len++] = ':';
+	}
+	return count;
+}
+
+#define COLUMNS_MAX 64
+
+static void write_rows(struct out *out, const struct sheet *sheet)
+{
+	struct prefix prefixes[COLUMNS_MAX] = { 0 };
+	size_t columns = make_prefixes(prefixes, COLUMNS_MAX, sheet);
+	struct cell cell;
+
+	out_char(out, '[');
+	for (size_t row = 0; row < sheet->row_count && !out->error; row++) {
+		out_text(out, row ? ",\n" : "\n");
+		for (size_t c = 0; c < columns; c++) {
+			write_prefix(out, &prefixes[c]);
+			sheet_cell(sheet, row, c, &cell);
+			write_value(out, sheet->columns[c]->name, &cell);
+		}
+		out_char(out, '}');
+	}
+	out_char(out, ']');
+}
+
+static void write_totals(struct out *out, const struct sheet *sheet)
+{
+	bool first = true;
+
+	out_char(out, '{');
+	for (size_t c = 0; c < sheet->column_count; c++) {
+		if (!(sheet->columns[c]->flags & COLUMN_SUMMED))
+			continue;
+		if (!first)
+			out_char(out, ',');
+		write_name(out, sheet->columns[c]->name);
+		write_value(out, sheet->columns[c]->name, &sheet->totals[c]);
+		first = false;
+	}
+	out_char(out, '}');
+}
+
+static void write_notes(struct out *out, const struct json_document *document)
+{
+	out_char(out, '[');
+	for (size_t i = 0; i < document->note_count; i++) {
+		if (i)
+			out_char(out, ',');
+		(void)write_string(out, document->notes[i], strlen(document->notes[i]));
+	}
+	out_char(out, ']');
+}
+
+void json_write(struct out *out, const struct json_document *document)
+{
+	char taken[NUMBER_MAX];
+
+	number_time(document->taken_ns, taken);
+	out_char(out, '{');
+	write_name(out, "schema");
+	(void)write_string(out, document->schema, strlen(document->schema));
+	out_text(out, ",\"taken\":\"");
+	out_text(out, taken);
+	out_text(out, document->partial ? "\",\"partial\":true" : "\",\"partial\":false");
+	out_text(out, ",\"notes\":");
+	write_notes(out, document);
+	for (size_t i = 0; i < document->field_count; i++) {
+		out_char(out, ',');
+		write_name(out, document->fields[i].name);
+		write_value(out, document->fields[i].name, &document->fields[i].cell);
+	}
+	for (size_t i = 0; i < document->section_count; i++) {
+		out_char(out, ',');
+		write_name(out, document->sections[i].name);
+		write_rows(out, document->sections[i].sheet);
+	}
+	out_text(out, ",\n\"totals\":");
+	write_totals(out, document->sheet);
+	out_text(out, ",\n\"rows\":");
+	write_rows(out, document->sheet);
+	out_text(out, "}\n");
+}

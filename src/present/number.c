@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Numbers and times as text; independent of locale, and fast, for tables of a million cells.
+ */
+#include "present/number.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
+
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+			    "25262728293031323334353637383940414243444546474849"
+			    "50515253545556575859606162636465666768697071727374"
+			    "75767778798081828384858687888990919293949596979899";
+
+static unsigned int digits_of(uint64_t value)
+{
+	unsigned int digits = 1;
+
+	for (; value >= 10000; value /= 10000)
+		digits += 4;
+	return digits + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
+size_t number_decimal(uint64_t value, char buf[NUMBER_MAX])
+{
+	size_t len = digits_of(value);
+	char *at = buf + len;
+
+	*at = '\0';
+	for (; value >= 100; value /= 100) {
+		at -= 2;
+		memcpy(at, pairs + value % 100 * 2, 2);
+	}
+	if (value >= 10)
+		memcpy(buf, pairs + value * 2, 2);
+	else
+		*buf = (char)('0' + value);
+	return len;
+}
+
+size_t number_hex(uint64_t value, unsigned int digits, char buf[NUMBER_MAX])
+{
+	unsigned int len = value ? (67 - (unsigned int)__builtin_clzll(value)) / 4 : 1;
+
+	if (len < digits)
+		len = digits < 16 ? digits : 16;
+	for (unsigned int i = len; i-- > 0; value >>= 4)
+		buf[i] = "0123456789abcdef"[value & 15];
+	buf[len] = '\0';
+	return len;
+}
+
+/* Three digits that count; the limits are where rounding would carry into a fourth. */
+static size_t three_digits(double value, char buf[NUMBER_MAX])
+{
+	unsigned int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+	unsigned int unit = decimals == 2 ? 100 : decimals == 1 ? 10 : 1;
+	unsigned int scaled = (unsigned int)(value * unit + 0.5);
+	size_t len = number_decimal(scaled / unit, buf);
+
+	if (decimals) {
+		buf[len++] = '.';
+		if (decimals == 2)
+			buf[len++] = (char)('0' + scaled / 10 % 10);
+		buf[len++] = (char)('0' + scaled % 10);
+	}
+	return len;
+}
+
+size_t number_bytes(uint64_t bytes, char buf[NUMBER_MAX])
+{
+	static const char units[][4] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	const size_t last = sizeof(units) / sizeof(units[0]) - 1;
+	double value = (double)bytes / 1024;
+	size_t unit = 0, len;
+
+	if (bytes < 1024) {
+		len = number_decimal(bytes, buf);
+		if (bytes)
+			buf[len++] = 'B';
+		buf[len] = '\0';
+		return len;
+	}
+	for (; value >= 1023.5 && unit < last; unit++)
+		value /= 1024;
+	len = three_digits(value, buf);
+	memcpy(buf + len, units[unit], sizeof(units[unit]));
+	return len + sizeof(units[unit]) - 1;
+}
+
+size_t number_percent(uint64_t part, uint64_t whole, char buf[NUMBER_MAX])
+{
+	double percent = whole ? 100.0 * (double)part / (double)whole : 0.0;
+
+	return (size_t)snprintf(buf, NUMBER_MAX, "%.1f%%", percent);
+}
+
+size_t number_time(uint64_t time_ns, char buf[NUMBER_MAX])
+{
+	time_t seconds = (time_t)(time_ns / NS_PER_SECOND);
+	unsigned int ms = (unsigned int)(time_ns % NS_PER_SECOND / NS_PER_MS);
+	struct tm tm;
+	size_t len;
+
+	if (!gmtime_r(&seconds, &tm))
+		tm = (struct tm){ .tm_year = 70, .tm_mday = 1 };
+	len = strftime(buf, NUMBER_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	return len + (size_t)snprintf(buf + len, NUMBER_MAX - len, ".%03uZ", ms);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sheets: puts rows in order and adds up totals; prints nothing.
+ */
+#include "present/sheet.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "present/columns.h"
+
+/* What a row is sorted by, copied out of its cell. */
+struct sort_key {
+	const void *row;
+	size_t index; /* keeps equal rows in their order */
+	enum cell_type type;
+	uint64_t number;
+	const char *text;
+	size_t len;
+	char scratch[sizeof(((struct cell *)0)->scratch)];
+};
+
+static void take_key(struct sort_key *key, const struct cell *cell)
+{
+	key->type = cell->type;
+	if (cell->type == CELL_PIDS) {
+		key->number = cell->count;
+	} else if (cell->type != CELL_TEXT) {
+		key->number = cell->number;
+	} else {
+		key->len = cell->len;
+		key->text = cell->text;
+		if (cell->text != cell->scratch)
+			return;
+		memcpy(key->scratch, cell->scratch, sizeof(key->scratch));
+		key->text = NULL; /* the key may be moved: see text_of() */
+	}
+}
+
+static const char *text_of(const struct sort_key *key)
+{
+	return key->text ? key->text : key->scratch;
+}
+
+static int compare_text(const struct sort_key *a, const struct sort_key *b)
+{
+	size_t len = a->len < b->len ? a->len : b->len;
+	int order = memcmp(text_of(a), text_of(b), len);
+
+	return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+static bool is_amount(enum cell_type type)
+{
+	return type == CELL_BYTES || type == CELL_COUNT || type == CELL_PIDS;
+}
+
+static int compare_known(const struct sort_key *a, const struct sort_key *b)
+{
+	if (a->type == CELL_TEXT)
+		return compare_text(a, b);
+	int order = (a->number > b->number) - (a->number < b->number);
+
+	return is_amount(a->type) ? -order : order;
+}
+
+static int compare_keys(const void *left, const void *right, void *arg)
+{
+	const struct sort_key *a = *(const struct sort_key *const *)left;
+	const struct sort_key *b = *(const struct sort_key *const *)right;
+	const bool *reverse = arg;
+	int order = 0;
+
+	if ((a->type == CELL_NULL) != (b->type == CELL_NULL))
+		return a->type == CELL_NULL ? 1 : -1;
+	if (a->type == b->type && a->type != CELL_NULL)
+		order = compare_known(a, b);
+	if (order)
+		return *reverse ? -order : order;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static int sort_rows(struct sheet *sheet, const struct column *column, bool reverse)
+{
+	size_t count = sheet->row_count;
+	struct sort_key *keys = calloc(count, sizeof(*keys));
+	struct sort_key **order = calloc(count, sizeof(struct sort_key *));
+
+	for (size_t i = 0; keys && order && i < count; i++) {
+		struct cell cell;
+
+		column->get(sheet->rows[i], column, sheet->ctx, &cell);
+		keys[i].row = sheet->rows[i];
+		keys[i].index = i;
+		take_key(&keys[i], &cell);
+		order[i] = &keys[i];
+	}
+	if (keys && order) {
+		qsort_r(order, count, sizeof(*order), compare_keys, &reverse);
+		for (size_t i = 0; i < count; i++)
+			sheet->rows[i] = order[i]->row;
+	}
+	int ret = keys && order ? 0 : -ENOMEM;
+
+	free(keys);
+	free(order);
+	return ret;
+}
+
+static void reverse_rows(struct sheet *sheet)
+{
+	for (size_t i = 0, j = sheet->row_count; i + 1 < j; i++) {
+		const void *row = sheet->rows[i];
+
+		sheet->rows[i] = sheet->rows[--j];
+		sheet->rows[j] = row;
+	}
+}
+
+static void add_total(struct cell *total, const struct cell *cell)
+{
+	if (cell->type == CELL_NULL)
+		return;
+	if (total->type == CELL_NULL)
+		cell_number(total, cell->type, 0);
+	if (__builtin_add_overflow(total->number, cell->number, &total->number))
+		total->number = UINT64_MAX;
+}
+
+static void sum_totals(struct sheet *sheet)
+{
+	struct cell cell;
+
+	for (size_t c = 0; c < sheet->column_count; c++) {
+		if (!(sheet->columns[c]->flags & COLUMN_SUMMED))
+			continue;
+		for (size_t row = 0; row < sheet->row_count; row++) {
+			sheet_cell(sheet, row, c, &cell);
+			add_total(&sheet->totals[c], &cell);
+		}
+	}
+}
+
+int shape_check(const struct shape *shape, const struct table_model *model,
+		struct memoir_error *error)
+{
+	const struct column **columns;
+	const struct column *key;
+	size_t count;
+	int ret = columns_pick(model, shape, &columns, &count, error);
+
+	if (ret < 0)
+		return ret;
+	free(columns);
+	return columns_sort_key(model, shape, &key, error);
+}
+
+static int put_in_order(struct sheet *sheet, const struct column *key, const struct shape *shape)
+{
+	if (key && sheet->row_count > 1)
+		return sort_rows(sheet, key, shape->reverse);
+	if (shape->reverse)
+		reverse_rows(sheet);
+	return 0;
+}
+
+int sheet_make(const struct table_model *model, const struct shape *shape, const void **rows,
+	       size_t row_count, const void *ctx, struct sheet *ret_sheet,
+	       struct memoir_error *error)
+{
+	struct sheet sheet = { .rows = rows, .row_count = row_count, .ctx = ctx };
+	const struct column *key;
+	int ret = columns_sort_key(model, shape, &key, error);
+
+	if (ret == 0)
+		ret = columns_pick(model, shape, &sheet.columns, &sheet.column_count, error);
+	if (ret < 0)
+		return ret;
+	sheet.totals = calloc(sheet.column_count + 1, sizeof(*sheet.totals));
+	if (!sheet.totals || put_in_order(&sheet, key, shape) < 0) {
+		sheet_free(&sheet);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	sum_totals(&sheet);
+	if (sheet.row_count > shape->head)
+		sheet.row_count = shape->head;
+	*ret_sheet = sheet;
+	return 0;
+}
+
+void sheet_free(struct sheet *sheet)
+{
+	if (!sheet)
+		return;
+	free(sheet->columns);
+	free(sheet->totals);
+	*sheet = (struct sheet){ 0 };
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Makes what the public headers declare visible in libmemoir.so, which is compiled with everything
+ * else hidden. The build includes this before each file of the library; nobody else may.
+ */
+#ifndef MEMOIR_PUBLIC_H
+#define MEMOIR_PUBLIC_H
+
+#pragma GCC visibility push(default)
+#include <memoir/analysis.h>
+#include <memoir/memoir.h>
+#include <memoir/select.h>
+#include <memoir/snapshot.h>
+#pragma GCC visibility pop
+
+#endif
