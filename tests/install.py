@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Installs the build into a temporary directory and uses it from there as a stranger would: the program,
+each header alone, the examples by pkg-config. It must not touch the system. Prints TAP.
+"""
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+BUILD = Path(os.environ["MEMOIR_BUILD"])
+SOURCE = Path(os.environ["MEMOIR_SOURCE"])
+WARNINGS = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror")
+FUNCTION = re.compile(r"\b(memoir_[a-z0-9_]+)\s*\([^;{}]*\)\s*;")
+
+
+class Failed(Exception):
+    """What was wrong, as text."""
+
+
+def run(args, **kwargs):
+    done = subprocess.run([str(arg) for arg in args], check=False, text=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
+    if done.returncode != 0:
+        raise Failed(f"{shlex.join(map(str, args))}: exit {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+class Installed:
+    """The installed tree."""
+
+    def __init__(self, destdir):
+        run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", destdir])
+        self.root = Path(destdir)
+        self.pc_dir = self.one("**/pkgconfig/memoir.pc").parent
+        self.lib_dir = self.pc_dir.parent
+        self.bin = self.one("**/bin/memoir")
+        self.include = self.one("**/include/memoir").parent
+
+    def one(self, pattern):
+        found = list(self.root.glob(pattern))
+        if len(found) != 1:
+            raise Failed(f"{len(found)} files match {pattern}, not one")
+        return found[0]
+
+    def pkg_config(self, *args):
+        env = {**os.environ, "PKG_CONFIG_PATH": str(self.pc_dir),
+               "PKG_CONFIG_SYSROOT_DIR": str(self.root)}
+        # System libraries named by the .pc files lie outside the temporary tree.
+        flags = shlex.split(run(["pkg-config", *args, "memoir"], env=env))
+        return [flag for flag in flags if not flag.startswith(("-I", "-L"))
+                or Path(flag[2:]).exists()]
+
+
+def check_files(tree, _temp):
+    for header in (SOURCE / "include" / "memoir").glob("*.h"):
+        tree.one(f"**/include/memoir/{header.name}")
+    tree.one("**/libmemoir.a")
+    if not tree.one("**/libmemoir.so").resolve().name.startswith("libmemoir.so.0"):
+        raise Failed("libmemoir.so is no link to version 0")
+    for page in (SOURCE / "docs").glob("*.[1-8].scd"):
+        tree.one(f"**/man/man*/{page.stem}")
+    tree.one("**/bash-completion/completions/memoir")
+    tree.one("**/zsh/site-functions/_memoir")
+
+
+def check_program(tree, _temp):
+    version = run([tree.bin, "--version"], env={"PATH": "/usr/bin:/bin"})
+    if not re.search(r"\b0\.\d+", version):
+        raise Failed(f"memoir --version says {version!r}")
+
+
+def check_headers(tree, temp):
+    for header in sorted((tree.include / "memoir").glob("*.h")):
+        source = temp / "alone.c"
+        source.write_text(f"#include <memoir/{header.name}>\nint main(void) {{ return 0; }}\n")
+        run(["cc", *WARNINGS, *tree.pkg_config("--cflags"), "-fsyntax-only", source])
+
+
+def declared(tree):
+    """The functions that the public headers declare."""
+    names = set()
+    for header in (tree.include / "memoir").glob("*.h"):
+        text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", header.read_text(), flags=re.DOTALL)
+        names.update(FUNCTION.findall(text))
+    return names
+
+
+def check_exports(tree, _temp):
+    library = tree.one("**/libmemoir.so")
+    rows = [line.split() for line in run(["nm", "-D", "--defined-only", library]).splitlines()]
+    exported = {row[2].split("@")[0] for row in rows if row[1] in "TWVBDR"}
+    headers = declared(tree)
+    if exported != headers or not headers:
+        raise Failed(f"declared but not exported: {sorted(headers - exported)}\n"
+                     f"exported but not declared: {sorted(exported - headers)}")
+
+
+def check_example(tree, temp, libs, env):
+    """examples/pss.c prints a row of sane figures for this very process."""
+    program = temp / "pss"
+    run(["cc", *WARNINGS, *tree.pkg_config("--cflags"), SOURCE / "examples" / "pss.c",
+         *libs, "-o", program])
+    rows = dict(line.split() for line in run([program], env=env).splitlines())
+    mine = rows.get(str(os.getpid()))
+    if mine is None or not mine.isdigit() or not 1 << 20 < int(mine) < 1 << 30:
+        raise Failed(f"this process, {os.getpid()}, has the PSS {mine!r} among {len(rows)} rows")
+
+
+def check_shared(tree, temp):
+    check_example(tree, temp, tree.pkg_config("--libs"),
+                  {**os.environ, "LD_LIBRARY_PATH": str(tree.lib_dir)})
+
+
+def check_static(tree, temp):
+    libs = [f"-l:lib{flag[2:]}.a" if flag == "-lmemoir" else flag
+            for flag in tree.pkg_config("--static", "--libs")]
+    check_example(tree, temp, libs, os.environ)
+
+
+CHECKS = (
+    ("everything is installed where it belongs", check_files),
+    ("the installed program runs without the build tree", check_program),
+    ("each public header compiles alone as strict C99", check_headers),
+    ("libmemoir.so exports what the headers declare, no more, no less", check_exports),
+    ("the example builds by pkg-config and runs with the shared library", check_shared),
+    ("the example builds by pkg-config and runs with the static library", check_static),
+)
+
+
+def main():
+    failed = False
+    print(f"1..{len(CHECKS)}")
+    with tempfile.TemporaryDirectory(prefix="memoir-install-") as temp:
+        destdir = Path(temp) / "dest"
+        tree = Installed(destdir)
+        for number, (what, check) in enumerate(CHECKS, 1):
+            try:
+                check(tree, Path(temp))
+                print(f"ok {number} - {what}")
+            except (Failed, OSError, subprocess.TimeoutExpired) as error:
+                failed = True
+                print(f"not ok {number} - {what}")
+                print("".join(f"# {line}\n" for line in str(error).splitlines()), end="")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

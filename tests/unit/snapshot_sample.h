@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small snapshot that has one of everything a file must keep, and whether two snapshots are the
+ * same; for the tests of the store only.
+ */
+#ifndef MEMOIR_TESTS_SNAPSHOT_SAMPLE_H
+#define MEMOIR_TESTS_SNAPSHOT_SAMPLE_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapshot/model.h"
+
+#define SAMPLE_ALL_KNOWN ((1u << MEMOIR_FIGURES) - 1)
+#define SAMPLE_BAD_UTF8 "b\xff\xc0\xaf\xed\xa0\x80"
+
+static void sample_processes(struct memoir_snapshot *s)
+{
+	pid_t *peers = malloc(2 * sizeof(*peers));
+
+	if (!peers)
+		abort();
+	peers[0] = 11;
+	peers[1] = 12;
+	*snapshot_add_process(s) = (struct memoir_process){
+		.pid = 10,
+		.ppid = 1,
+		.uid = 4294967294u,
+		.start_ticks = 123456,
+		.comm = snapshot_string(s, "two\nlines"),
+		.cgroup = snapshot_string(s, "/user.slice"),
+		.peers = peers,
+		.peer_count = 2,
+		.region_count = 4,
+		.page_table_bytes = 8192,
+		.page_table_known = true,
+		.in_scope = true,
+		.readable = true,
+	};
+	*snapshot_add_process(s) = (struct memoir_process){
+		.pid = 20, .comm = snapshot_string(s, SAMPLE_BAD_UTF8), .in_scope = true
+	};
+	*snapshot_add_process(s) = (struct memoir_process){
+		.pid = 30,
+		.comm = snapshot_string(s, ""),
+		.first_region = 4,
+		.region_count = 1,
+		.readable = true,
+	};
+}
+
+static void sample_objects(struct memoir_snapshot *s)
+{
+	*snapshot_add_object(s) = (struct memoir_object){
+		.kind = MEMOIR_KIND_FILE,
+		.dev_major = 0xfe,
+		.dev_minor = 1,
+		.inode = UINT64_MAX,
+		.alias = 2,
+		.path = snapshot_string(s, "/lib/\xc3\xa4 (deleted)"),
+		.size_bytes = 1 << 20,
+	};
+	*snapshot_add_object(s) = (struct memoir_object){ .is_family = true, .inode = 7 };
+}
+
+static struct memoir_region *sample_region(struct memoir_snapshot *s, uint32_t process,
+					   uint64_t start, uint64_t end)
+{
+	struct memoir_region *r = snapshot_add_region(s);
+
+	*r = (struct memoir_region){
+		.start = start,
+		.end = end,
+		.perms = "rw-p",
+		.kind = MEMOIR_KIND_ANON,
+		.exact = true,
+		.process = process,
+		.object = MEMOIR_NONE,
+		.family = MEMOIR_NONE,
+		.figures.known = SAMPLE_ALL_KNOWN,
+	};
+	for (unsigned int i = 0; i < MEMOIR_FIGURES; i++)
+		r->figures.bytes[i] = 4096 * (i + 1) + start % 8192;
+	return r;
+}
+
+static void sample_regions(struct memoir_snapshot *s)
+{
+	struct memoir_region *r = sample_region(s, 0, 0x1000, 0x3000);
+
+	r->kind = MEMOIR_KIND_FILE;
+	r->object = 0;
+	r->family = 1;
+	r->offset_bytes = UINT64_C(1) << 63;
+	r->path = s->objects[0].path;
+	r->name_source = MEMOIR_NAME_PATH;
+	memcpy(r->perms, "r-xs", 4);
+	r = sample_region(s, 0, 0x3000, 0x4000);
+	r->family = 1;
+	r->name = snapshot_string(s, "pool " SAMPLE_BAD_UTF8);
+	r->name_source = MEMOIR_NAME_KERNEL;
+	r->figures.known = 1u << MEMOIR_PSS | 1u << MEMOIR_HUGETLB;
+	r->figures.bytes[MEMOIR_RSS] = 0;
+	r->exact = false;
+	r->inexact_why = snapshot_string(s, "pages were migrating");
+	r = sample_region(s, 0, 0x7000, UINT64_C(0x7fffffffe000));
+	r->kind = MEMOIR_KIND_HEAP;
+	r = sample_region(s, 0, UINT64_C(0xffffffffff600000), UINT64_C(0xffffffffff601000));
+	r->kind = MEMOIR_KIND_SPECIAL;
+	r->path = snapshot_string(s, "[vsyscall]");
+	r = sample_region(s, 2, 0x1000, 0x2000);
+	r->figures.bytes[MEMOIR_SWAP] = INT64_MAX;
+}
+
+/* NULL only when out of memory. */
+static struct memoir_snapshot *sample_snapshot(void)
+{
+	struct memoir_snapshot *s = snapshot_new();
+
+	if (!s)
+		return NULL;
+	s->taken_ns = UINT64_C(1700000000123456789);
+	s->engine = MEMOIR_ENGINE_SCAN;
+	s->vanished = 3;
+	sample_processes(s);
+	sample_objects(s);
+	sample_regions(s);
+	snapshot_note(s, "the memory of pid %d could not be read: run as root", 20);
+	snapshot_add_meminfo(s, "MemTotal", UINT64_C(24684092) * 1024);
+	snapshot_add_meminfo(s, "HugePages_Total", 0);
+	snapshot_sum_processes(s);
+	return s;
+}
+
+static bool same_string(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_figures(const struct memoir_figures *a, const struct memoir_figures *b)
+{
+	if (a->known != b->known)
+		return false;
+	for (unsigned int i = 0; i < MEMOIR_FIGURES; i++)
+		if ((a->known & (1u << i)) && a->bytes[i] != b->bytes[i])
+			return false;
+	return true;
+}
+
+static bool same_process(const struct memoir_process *a, const struct memoir_process *b)
+{
+	return a->pid == b->pid && a->ppid == b->ppid && a->uid == b->uid &&
+	       a->start_ticks == b->start_ticks && same_string(a->comm, b->comm) &&
+	       same_string(a->cgroup, b->cgroup) && a->peer_count == b->peer_count &&
+	       (a->peer_count == 0 ||
+		memcmp(a->peers, b->peers, a->peer_count * sizeof(*a->peers)) == 0) &&
+	       a->region_count == b->region_count &&
+	       (a->region_count == 0 || a->first_region == b->first_region) &&
+	       a->page_table_known == b->page_table_known &&
+	       a->page_table_bytes == b->page_table_bytes && a->in_scope == b->in_scope &&
+	       a->readable == b->readable && same_figures(&a->figures, &b->figures);
+}
+
+static bool same_region(const struct memoir_region *a, const struct memoir_region *b)
+{
+	return a->start == b->start && a->end == b->end && a->offset_bytes == b->offset_bytes &&
+	       strcmp(a->perms, b->perms) == 0 && a->kind == b->kind &&
+	       a->name_source == b->name_source && a->exact == b->exact &&
+	       a->process == b->process && a->object == b->object && a->family == b->family &&
+	       same_string(a->name, b->name) && same_string(a->path, b->path) &&
+	       same_string(a->inexact_why, b->inexact_why) &&
+	       same_figures(&a->figures, &b->figures);
+}
+
+static bool same_object(const struct memoir_object *a, const struct memoir_object *b)
+{
+	return a->kind == b->kind && a->is_family == b->is_family && a->dev_major == b->dev_major &&
+	       a->dev_minor == b->dev_minor && a->inode == b->inode && a->alias == b->alias &&
+	       same_string(a->path, b->path) && a->size_bytes == b->size_bytes;
+}
+
+static bool same_snapshot(const struct memoir_snapshot *a, const struct memoir_snapshot *b)
+{
+	bool same = a->taken_ns == b->taken_ns && a->engine == b->engine &&
+		    a->partial == b->partial && a->vanished == b->vanished &&
+		    a->process_count == b->process_count && a->region_count == b->region_count &&
+		    a->object_count == b->object_count && a->note_count == b->note_count &&
+		    a->meminfo_count == b->meminfo_count;
+
+	for (size_t i = 0; same && i < a->process_count; i++)
+		same = same_process(&a->processes[i], &b->processes[i]);
+	for (size_t i = 0; same && i < a->region_count; i++)
+		same = same_region(&a->regions[i], &b->regions[i]);
+	for (size_t i = 0; same && i < a->object_count; i++)
+		same = same_object(&a->objects[i], &b->objects[i]);
+	for (size_t i = 0; same && i < a->note_count; i++)
+		same = same_string(a->notes[i], b->notes[i]);
+	for (size_t i = 0; same && i < a->meminfo_count; i++)
+		same = same_string(a->meminfo[i].key, b->meminfo[i].key) &&
+		       a->meminfo[i].bytes == b->meminfo[i].bytes;
+	return same;
+}
+
+#endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The tally against brute force: sharing sets, mapcounts and shares of random mappings.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "snapshot/tally.h"
+
+#define PAGES 700
+#define REGIONS 40
+
+struct oracle {
+	uint32_t maps[REGIONS][PAGES]; /* how often a region maps a page */
+};
+
+static uint64_t mappings(const struct oracle *o, int page)
+{
+	uint64_t count = 0;
+
+	for (int r = 0; r < REGIONS; r++)
+		count += o->maps[r][page];
+	return count;
+}
+
+struct sums {
+	uint64_t fixed[REGIONS], swap_fixed[REGIONS], private_pages[REGIONS];
+};
+
+static void add_share(const struct tally_share *share, void *arg)
+{
+	struct sums *s = arg;
+
+	s->fixed[share->region] += share->ram_fixed;
+	s->swap_fixed[share->region] += share->swap_fixed;
+	s->private_pages[share->region] += share->private_pages;
+}
+
+static void random_mappings_agree_with_counting_each_page(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 50; seed++) {
+		struct oracle *o = calloc(1, sizeof(*o));
+		struct sums s = { 0 };
+		struct tally tally;
+
+		srand(seed);
+		assert_int_equal(tally_init(&tally), 0);
+		for (uint32_t r = 0; r < REGIONS; r++)
+			for (int page = 0; page < PAGES; page++)
+				if (rand() % 3 == 0) {
+					int times = rand() % 20 ? 1 : 2;
+
+					o->maps[r][page] += (uint32_t)times;
+					while (times--)
+						tally_add(&tally, TALLY_FRAME | (uint64_t)page * 3,
+							  r);
+				}
+		assert_int_equal(tally.error, 0);
+		assert_int_equal(tally_shares(&tally, add_share, &s), 0);
+		for (int r = 0; r < REGIONS; r++) {
+			uint64_t alone = 0, fixed = 0;
+
+			for (int page = 0; page < PAGES; page++) {
+				if (!o->maps[r][page])
+					continue;
+				alone += mappings(o, page) == 1;
+				fixed += o->maps[r][page] * ((4096u << 12) / mappings(o, page));
+			}
+			assert_int_equal(s.private_pages[r], alone);
+			assert_int_equal(s.fixed[r], fixed);
+		}
+		tally_free(&tally);
+		free(o);
+	}
+}
+
+static void pages_that_go_together_stay_in_one_set(void **state)
+{
+	struct sums s = { 0 };
+	struct tally tally;
+
+	(void)state;
+	assert_int_equal(tally_init(&tally), 0);
+	for (uint32_t r = 0; r < 30; r++)
+		for (uint64_t page = 0; page < 100000; page++)
+			tally_add(&tally, TALLY_FRAME | page, r);
+	assert_int_equal(tally_shares(&tally, add_share, &s), 0);
+	assert_int_equal(tally.node_count, 31);
+	assert_int_equal(s.fixed[7], 100000ull * ((4096u << 12) / 30));
+	tally_free(&tally);
+}
+
+static void swap_frames_and_offsets_never_meet(void **state)
+{
+	struct sums s = { 0 };
+	struct tally tally;
+
+	(void)state;
+	assert_int_equal(tally_init(&tally), 0);
+	tally_add(&tally, TALLY_FRAME | 5, 1);
+	tally_add(&tally, TALLY_SWAP | 5, 1);
+	tally_add(&tally, TALLY_SWAP | 5, 2);
+	tally_add(&tally, TALLY_OFFSET | 5, 3);
+	assert_int_equal(tally_shares(&tally, add_share, &s), 0);
+	assert_int_equal(s.private_pages[1], 1);
+	assert_int_equal(s.fixed[1], 4096u << 12);
+	assert_int_equal(s.swap_fixed[1], (4096u << 12) / 2);
+	assert_int_equal(s.swap_fixed[2], (4096u << 12) / 2);
+	assert_int_equal(s.fixed[2], 0);
+	assert_int_equal(s.private_pages[3], 1);
+	tally_free(&tally);
+}
+
+static void regions_may_come_in_turns(void **state)
+{
+	struct sums s = { 0 };
+	struct tally tally;
+
+	(void)state;
+	assert_int_equal(tally_init(&tally), 0);
+	for (uint64_t page = 0; page < 1000; page++) {
+		tally_add(&tally, TALLY_FRAME | page, 1);
+		tally_add(&tally, TALLY_FRAME | (999 - page), 2);
+	}
+	assert_int_equal(tally_shares(&tally, add_share, &s), 0);
+	assert_int_equal(s.private_pages[1], 0);
+	assert_int_equal(s.fixed[1], 1000ull * (4096u << 12) / 2);
+	tally_free(&tally);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(random_mappings_agree_with_counting_each_page),
+		cmocka_unit_test(pages_that_go_together_stay_in_one_set),
+		cmocka_unit_test(swap_frames_and_offsets_never_meet),
+		cmocka_unit_test(regions_may_come_in_turns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
