@@ -1,0 +1,384 @@
+#!/usr/bin/env -S python3 -B
+"""Compares memoir with its peers, both measured in the same run; it must not hide what did not run.
+
+Each case starts a workload, checks once that memoir's answer covers it, then times memoir and a
+peer in turn, A B A B, as whole processes with their output to /dev/null, and compares medians.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+
+import measure
+from load import Load, Workload, available_bytes, measure_load, shared_frames
+from measure import RunFailed
+
+MIB = 1 << 20
+GIB = 1 << 30
+# 3 is "done, but part of the data was not readable", which peers meet too.
+MEMOIR_EXITS = (0, 3)
+QUIET_PROCESSES = 100
+PARTIAL_NOTE = "memoir says that part of the data was not readable"
+SETTLE_S = 1.0
+BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map")
+RSS_TOLERANCE = 0.01
+THP_PART = 0.95
+PEAK_BYTES_PER_FRAME = 16
+PEAK_BASE_BYTES = 64 * MIB
+PEAK_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Versus:
+    """One comparison: memoir's time may be at most ratio times the peer's, plus plus_ms."""
+
+    memoir: tuple
+    peer: tuple
+    ratio: float = 1.0
+    plus_ms: float = 0.0
+    pairs: int = 11
+    quick_pairs: int = 5
+    # Words whose number is the time, for programs that time themselves; None: the whole process.
+    memoir_key: str | None = None
+    peer_key: str | None = None
+
+    def bar(self):
+        return f"peer + {self.plus_ms:g} ms" if self.plus_ms else f"<= {self.ratio:g}"
+
+    def allowed(self, peer_ms):
+        return self.ratio * peer_ms + self.plus_ms
+
+
+@dataclass(frozen=True)
+class Case:
+    """One workload and what is compared on it."""
+
+    name: str
+    versus: tuple
+    workload: tuple = ()
+    needs_bytes: int = 0
+    thp_bytes: int = 0
+    peak: bool = False
+    quiet: bool = False
+
+
+@dataclass
+class Row:
+    """One line of the table and one object of the JSON; None is a figure that there is not."""
+
+    case: str
+    what: str
+    peer: str
+    bar: str
+    verdict: str = "not run"
+    unit: str = "ms"
+    memoir: float | None = None
+    peer_value: float | None = None
+    ratio: float | None = None
+    memoir_cpu_ms: float | None = None
+    peer_cpu_ms: float | None = None
+    notes: list = field(default_factory=list)
+    memoir_all: list = field(default_factory=list)
+    peer_all: list = field(default_factory=list)
+
+
+PS = ("memoir", "ps", "--json")
+MAP = ("memoir", "map", "{pid}", "--json")
+LIB_MAP = ("lib-map", "{pid}")
+LOOP = ("rollup-loop",)
+LOOP_ONE = ("rollup-loop", "{pid}")
+
+CASES = (
+    Case("quiet", (Versus(PS, LOOP, plus_ms=20, pairs=31, quick_pairs=11),), quiet=True),
+    Case("forked",
+         (Versus(PS, LOOP, ratio=0.5),
+          Versus(PS, ("rollup-loop", "-t", "{cpus}"), ratio=0.9),
+          Versus(PS, ("smem", "-t", "-k"), ratio=0.2, pairs=5, quick_pairs=3)),
+         workload=("forked", "300"), needs_bytes=2 * GIB, peak=True),
+    Case("programs", (Versus(PS, LOOP, ratio=0.4),),
+         workload=("programs", "300"), needs_bytes=4 * GIB),
+    Case("pages",
+         (Versus(MAP, LOOP_ONE, ratio=0.5, pairs=15),
+          Versus(LIB_MAP, LOOP_ONE, ratio=0.35, pairs=15,
+                 memoir_key="lib_map_ns", peer_key="loop_ns")),
+         workload=("pages", str(4 * GIB)), needs_bytes=6 * GIB),
+    Case("pages-thp", (Versus(MAP, LOOP_ONE, plus_ms=15, pairs=31, quick_pairs=11),),
+         workload=("pages", str(4 * GIB), "thp"), needs_bytes=6 * GIB, thp_bytes=4 * GIB),
+    Case("vmas",
+         (Versus(MAP[:3], ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5),
+          Versus(MAP, ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5)),
+         workload=("vmas", "60000"), needs_bytes=GIB),
+)
+
+
+class Programs:
+    """Where memoir and its peers are, and what stands for the words in braces."""
+
+    def __init__(self, build):
+        self._build = build
+        self.cpus = len(os.sched_getaffinity(0))
+
+    def path(self, name):
+        """The program's path; raises RunFailed, with what would help, when it is not there."""
+        if name == "memoir":
+            path = os.path.join(self._build, name)
+        elif name in BUILT_HERE:
+            path = os.path.join(self._build, "bench", name)
+        else:
+            path = shutil.which(name)
+            if path is None:
+                raise RunFailed(f"{name} is not installed (on Debian: apt-get install {name})")
+        if not os.access(path, os.X_OK):
+            raise RunFailed(f"{path} is not built")
+        return path
+
+    def argv(self, words, pid):
+        return [self.path(words[0]), *(word.format(pid=pid, cpus=self.cpus) for word in words[1:])]
+
+    def shown(self, words):
+        return " ".join(words).format(pid="PID", cpus=self.cpus)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a comparison runs in: the programs, the workload under way (or None) and its load."""
+
+    programs: Programs
+    workload: Workload | None
+    load: Load | None
+    quick: bool
+
+    def runner(self, words):
+        """A function that runs the command once; what times itself on stdout has it kept."""
+        argv = self.programs.argv(words, self.workload.pids[0] if self.workload else None)
+        exits = MEMOIR_EXITS if words[0] == "memoir" else (0,)
+        return lambda keep=(words[0] == "lib-map"): measure.run(argv, keep, exits)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def check_json(output, kind, scene):
+    """A fast answer that leaves the workload out is no answer: raises RunFailed."""
+    report = json.loads(output)
+    if not report["schema"].startswith(f"memoir.{kind}/"):
+        raise RunFailed(f"schema {report['schema']!r} is not that of {kind}")
+    if kind == "ps" and scene.workload:
+        missing = set(scene.workload.all_pids) - {row["pid"] for row in report["rows"]}
+        if missing:
+            raise RunFailed(f"{len(missing)} processes of the workload are not in the answer")
+    if kind == "map":
+        rss_bytes = sum(row["rss_bytes"] or 0 for row in report["rows"])
+        wanted_bytes = scene.load.rss_bytes
+        if abs(rss_bytes - wanted_bytes) > RSS_TOLERANCE * wanted_bytes:
+            raise RunFailed(f"rows add up to {rss_bytes} bytes, Rss is {wanted_bytes}")
+
+
+def check_answer(run, words, scene):
+    """Reads the answer of memoir's warm-up (the timed runs' is not read); returns notes."""
+    shown = scene.programs.shown(words)
+    if "--json" in words:
+        try:
+            check_json(run.output, words[1], scene)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFailed(f"{shown}: not the JSON of the contract: {error!r}") from None
+    elif run.output.count(b"\n") < scene.load.vmas:
+        raise RunFailed(f"{shown}: fewer lines than the {scene.load.vmas} VMAs")
+    return [PARTIAL_NOTE] if run.exit_code == 3 else []
+
+
+def warm_up(row, words, scene):
+    """Runs the command once; returns the function that runs it, or None with a note in the row."""
+    try:
+        run_once = scene.runner(words)
+        run = run_once(True)
+        if words[0] == "memoir":
+            row.notes += check_answer(run, words, scene)
+        elif words[0] == "lib-map":
+            say("  " + run.output.decode(errors="replace").strip().replace("\n", "\n  "))
+        elif words[0] == "rollup-loop" and (unreadable := run.number_after("unreadable")):
+            row.notes.append(f"rollup-loop was refused {unreadable} processes")
+        return run_once
+    except RunFailed as error:
+        row.notes.append(str(error))
+        return None
+
+
+def times_ms(runs, key):
+    return [(run.number_after(key) if key else run.wall_ns) / 1e6 for run in runs]
+
+
+def cpu_ms(runs):
+    return measure.median(run.cpu_ns / 1e6 for run in runs)
+
+
+def judge(row, allowed):
+    """Sets medians, ratio and verdict; without one side there is none."""
+    row.memoir, row.peer_value = measure.median(row.memoir_all), measure.median(row.peer_all)
+    if row.memoir is not None and row.peer_value is not None:
+        row.ratio = row.memoir / row.peer_value
+        row.verdict = "ok" if row.memoir <= allowed(row.peer_value) else "over"
+
+
+def compare(case, versus, scene):
+    """One row: warm-ups, pairs, medians. When one side is missing the other is still timed."""
+    row = Row(case.name, scene.programs.shown(versus.memoir), scene.programs.shown(versus.peer),
+              versus.bar())
+    run_memoir = warm_up(row, versus.memoir, scene)
+    run_peer = warm_up(row, versus.peer, scene)
+    pairs = versus.quick_pairs if scene.quick else versus.pairs
+    try:
+        memoir_runs, peer_runs = measure.alternate(run_memoir, run_peer, pairs)
+        row.memoir_all = times_ms(memoir_runs, versus.memoir_key)
+        row.peer_all = times_ms(peer_runs, versus.peer_key)
+    except RunFailed as error:
+        row.notes.append(str(error))
+        return row
+    row.memoir_cpu_ms, row.peer_cpu_ms = cpu_ms(memoir_runs), cpu_ms(peer_runs)
+    judge(row, versus.allowed)
+    return row
+
+
+def compare_peak(case, scene):
+    """The row of peak memory: what memoir may use depends on the frames that are shared now."""
+    row = Row(case.name, scene.programs.shown(PS) + " peak RSS", "allowed", "<= 1", unit="MiB")
+    frames = shared_frames()
+    if frames is None:
+        row.notes.append("/proc/kpagecount could not be read: run as root")
+    else:
+        row.peer = f"{PEAK_BYTES_PER_FRAME} B x {frames} shared frames + 64 MiB"
+        row.peer_all = [(PEAK_BYTES_PER_FRAME * frames + PEAK_BASE_BYTES) / MIB]
+    try:
+        argv = [scene.programs.path("peak-rss"), *scene.programs.argv(PS, None)]
+        runs = [measure.run(argv, True, MEMOIR_EXITS) for _ in range(PEAK_RUNS)]
+        row.memoir_all = [run.number_after("max_rss_bytes") / MIB for run in runs]
+    except RunFailed as error:
+        row.notes.append(str(error))
+    judge(row, lambda allowed_mib: allowed_mib)
+    return row
+
+
+def processes_with_memory():
+    """How many processes are not kernel threads."""
+    count = 0
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                with open(entry.path + "/statm", "rb") as statm:
+                    count += statm.read(2) != b"0 "
+            except OSError:
+                pass  # it ended since it was listed
+    return count
+
+
+def why_not_judged(case, load):
+    """Why the figures of this case would not be what the bar is about; None when they are."""
+    if os.geteuid() != 0:
+        return "not root: all programs read only this user's processes"
+    if case.quiet and (count := processes_with_memory()) >= QUIET_PROCESSES:
+        return f"not quiet: {count} processes, the bar is for under {QUIET_PROCESSES}"
+    if load and load.thp_bytes < THP_PART * case.thp_bytes:
+        return (f"only {load.thp_bytes >> 20} MiB are THP "
+                "(see /sys/kernel/mm/transparent_hugepage/enabled)")
+    return None
+
+
+def rows_of(case, scene):
+    time.sleep(SETTLE_S)
+    reason = why_not_judged(case, scene.load)
+    rows = [compare(case, versus, scene) for versus in case.versus]
+    if case.peak:
+        rows.append(compare_peak(case, scene))
+    if reason:
+        for row in rows:
+            row.verdict = "not run"
+            row.notes.append(reason)
+    return rows
+
+
+def run_case(case, programs, quick, loads):
+    """All rows of a case, with its workload started and ended; what it maps goes into loads."""
+    say(f"{case.name} ...")
+    try:
+        if not case.workload:
+            say(f"  {processes_with_memory()} processes with memory")
+            return rows_of(case, Scene(programs, None, None, quick))
+        if available_bytes() < case.needs_bytes:
+            raise RunFailed(f"needs {case.needs_bytes >> 20} MiB of available memory")
+        with Workload(programs.path("workload"), case.workload) as workload:
+            pids = workload.all_pids if len(workload.pids) > 1 else workload.pids
+            loads[case.name] = load = measure_load(pids)
+            say(f"  {load.sentence()}")
+            return rows_of(case, Scene(programs, workload, load, quick))
+    except RunFailed as error:
+        return [Row(case.name, programs.shown(versus.memoir), programs.shown(versus.peer),
+                    versus.bar(), notes=[str(error)]) for versus in case.versus]
+
+
+def number(value, digits=1):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def table(rows):
+    """The lines of the table, then the notes."""
+    lines = [("case", "memoir", "peer", "unit", "memoir median", "peer median", "ratio", "bar",
+              "verdict", "cpu ms")]
+    for row in rows:
+        cpu = f"{number(row.memoir_cpu_ms)} / {number(row.peer_cpu_ms)}"
+        lines.append((row.case, row.what, row.peer, row.unit, number(row.memoir),
+                      number(row.peer_value), number(row.ratio, 3), row.bar, row.verdict,
+                      cpu if row.unit == "ms" else "-"))
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for line in lines:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+    notes = dict.fromkeys(f"{row.case}: {row.what} / {row.peer}: {note}"
+                          for row in rows for note in row.notes)
+    if notes:
+        yield ""
+        yield from notes
+
+
+def report(rows, loads, programs):
+    """What --json writes."""
+    taken = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    return {"schema": "memoir.bench/1", "taken": taken.replace("+00:00", "Z"),
+            "kernel": os.uname().release, "cpus": programs.cpus, "load_average": os.getloadavg(),
+            "loads": {name: asdict(load) for name, load in loads.items()},
+            "rows": [asdict(row) for row in rows]}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="Compares memoir with its peers, side by side.")
+    parser.add_argument("--case", action="append", choices=[case.name for case in CASES],
+                        help="only this case (may be given several times)")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--json", metavar="FILE", help="write every figure to FILE as well")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    programs = Programs(os.path.abspath(os.environ.get("MEMOIR_BUILD", "build")))
+    rows, loads = [], {}
+    for case in CASES:
+        if not arguments.case or case.name in arguments.case:
+            rows += run_case(case, programs, arguments.quick, loads)
+    say("")
+    for line in table(rows):
+        say(line)
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as stream:
+            json.dump(report(rows, loads, programs), stream, indent=1)
+    verdicts = {row.verdict for row in rows}
+    return int("not run" in verdicts or (arguments.check and "over" in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
