@@ -96,6 +96,7 @@ struct memoir_process {
 	uint32_t region_count;
 	uint64_t page_table_bytes; /**< VmPTE of /proc/PID/status; see page_table_known */
 	bool page_table_known;
+	uint32_t threads; /**< num_threads of /proc/PID/stat, peers included; 0: not known */
 	bool in_scope;                 /**< false: only here because it shares with one asked for */
 	bool readable;                 /**< false: its memory could not be read (figures unknown) */
 	struct memoir_figures figures; /**< the sum of its regions; only where in_scope */
@@ -116,8 +117,22 @@ struct memoir_region {
 	const char *name;        /**< NULL: none */
 	const char *path;        /**< as /proc/PID/maps shows it, without its escapes; NULL: none */
 	const char *inexact_why; /**< one sentence, or NULL */
+	uint64_t own_anon_bytes; /**< resident anonymous memory that is in no set: only here */
+	uint64_t own_swap_bytes; /**< swapped out, and in no set: only here */
 	struct memoir_figures figures;
 };
+
+/** What becomes of an object's pages when nothing maps or holds it any more. */
+enum memoir_fate {
+	MEMOIR_FATE_UNKNOWN,
+	MEMOIR_FATE_FREED,       /**< dies with its last holder: memfd, shared anon, deleted files */
+	MEMOIR_FATE_RECLAIMABLE, /**< page cache of a file that stays: the kernel can drop or write it */
+	MEMOIR_FATE_KEPT,        /**< tmpfs or hugetlbfs files with a link, SysV segments */
+	MEMOIR_FATES,
+};
+
+/** "freed", "reclaimable", "kept"; NULL for MEMOIR_FATE_UNKNOWN. */
+const char *memoir_fate_name(enum memoir_fate fate);
 
 /** What regions map: the kernel's address_space, or an anonymous family. */
 struct memoir_object {
@@ -129,6 +144,36 @@ struct memoir_object {
 	uint32_t alias;   /**< 0, or 2, 3 … where one (device, inode) is several address spaces */
 	const char *path; /**< of the first mapping seen; NULL for a family */
 	uint64_t size_bytes; /**< i_size where known, else 0 */
+	uint64_t resident_bytes; /**< all its pages in RAM, mapped or not; see resident_known */
+	uint64_t swapped_bytes;  /**< pages of shmem that are swapped out */
+	bool resident_known;
+	uint8_t fate; /**< enum memoir_fate */
+};
+
+/**
+ * A sharing set: pages that the same regions map. Sets form a tree: the members of a set are its region
+ * and the members of its parent, so that a set costs 40 bytes however many its members are. A parent
+ * stands before its children. A region is a member as often as it maps each of the pages.
+ *
+ * Memory that one region maps may be in a set of one member, or in no set at all: then it is in the
+ * region's own_anon_bytes or own_swap_bytes, or it is the rest of its uss (pages of its object).
+ */
+struct memoir_set {
+	uint32_t parent;  /**< index of another set, or MEMOIR_NONE */
+	uint32_t region;  /**< index of the member that the parent lacks */
+	uint32_t members; /**< itself included */
+	bool of_object;   /**< pages of the regions' object; else anonymous pages */
+	uint64_t ram_bytes;   /**< pages that exactly these map */
+	uint64_t swap_bytes;  /**< swapped out pages that exactly these have; never of an object */
+	uint64_t freed_bytes; /**< anonymous memory that goes with the last of these: ram_bytes, but
+				   for large folios, which go as a whole or not at all */
+};
+
+/** A process that has a file open which is an object of the snapshot. */
+struct memoir_holder {
+	uint32_t object;
+	uint32_t process;
+	int32_t fd;
 };
 
 struct memoir_snapshot;
@@ -183,6 +228,15 @@ const struct memoir_region *memoir_snapshot_region(const struct memoir_snapshot 
 size_t memoir_snapshot_object_count(const struct memoir_snapshot *snapshot);
 const struct memoir_object *memoir_snapshot_object(const struct memoir_snapshot *snapshot,
 						   size_t i);
+
+size_t memoir_snapshot_set_count(const struct memoir_snapshot *snapshot);
+const struct memoir_set *memoir_snapshot_set(const struct memoir_snapshot *snapshot, size_t i);
+/** One for each fd of tmpfs, memfd, hugetlb and deleted files; those of one object stand together. */
+size_t memoir_snapshot_holder_count(const struct memoir_snapshot *snapshot);
+const struct memoir_holder *memoir_snapshot_holder(const struct memoir_snapshot *snapshot,
+						   size_t i);
+/** Whether holders were looked for at all; if not, what dies with its last holder is not known. */
+bool memoir_snapshot_holders_known(const struct memoir_snapshot *snapshot);
 
 /** The process with this pid, or one of whose peers has it; NULL if there is none. O(processes). */
 const struct memoir_process *memoir_snapshot_find_pid(const struct memoir_snapshot *snapshot,

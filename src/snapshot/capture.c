@@ -206,6 +206,19 @@ static void set_figures(struct memoir_region *region, const struct region_count 
 	bytes[MEMOIR_THP] = rc->thp * PAGE_BYTES;
 	bytes[MEMOIR_HUGETLB] = rc->hugetlb * PAGE_BYTES;
 	region->figures.known = (1u << MEMOIR_FIGURES) - 1;
+	region->own_anon_bytes = rc->alone_anon * PAGE_BYTES;
+	region->own_swap_bytes = rc->swap_alone * PAGE_BYTES;
+}
+
+static int keep_set(const struct memoir_set *set, void *arg)
+{
+	struct memoir_set *kept = snapshot_add_set(arg);
+
+	if (!kept)
+		return -ENOMEM;
+	*kept = *set;
+	kept->freed_bytes = set->of_object ? 0 : set->ram_bytes;
+	return 0;
 }
 
 /* Figures of processes out of scope are parts of sums that were not looked at whole: left unknown. */
@@ -213,6 +226,8 @@ static int finish_figures(struct capture *c)
 {
 	int err = c->tally.error ? c->tally.error : tally_shares(&c->tally, add_share, c);
 
+	if (!err)
+		err = tally_sets(&c->tally, keep_set, c->snap);
 	if (err)
 		return err;
 	for (size_t i = 0; i < c->snap->region_count; i++) {

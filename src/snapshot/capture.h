@@ -39,6 +39,7 @@ struct memoir {
 struct region_count {
 	uint64_t rss, anon, swap, thp, hugetlb;
 	uint64_t alone; /* resident pages that only this region maps, known without the tally */
+	uint64_t alone_anon; /* those of them that are anonymous */
 	uint64_t swap_alone;
 	uint64_t uss; /* the tally's share of the private pages */
 	uint64_t pss_fixed, swap_pss_fixed;
@@ -152,10 +153,14 @@ void capture_classify(struct capture *c, struct memoir_region *region,
 /* ---- counting pages ------------------------------------------------------------------------- */
 
 /* Count resident pages that only this region maps. */
-static inline void count_alone(struct region_count *count, uint64_t pages)
+static inline void count_alone(struct region_count *count, uint64_t pages, bool anon)
 {
 	count->rss += pages;
 	count->alone += pages;
+	if (anon) {
+		count->anon += pages;
+		count->alone_anon += pages;
+	}
 }
 
 /* Words of pagemap for a region, from addr on. Takes the lock for what goes to the tally. */

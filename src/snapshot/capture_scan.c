@@ -66,8 +66,7 @@ static void count_present_run(struct scan *s, const struct pagemap_run *run, boo
 	if (run->categories & PAGEMAP_RUN_HUGE)
 		rc->thp += run_pages(run);
 	if (anon || rc->bits & WALK_SOLE) {
-		count_alone(rc, run_pages(run));
-		rc->anon += anon ? run_pages(run) : 0;
+		count_alone(rc, run_pages(run), anon);
 		return;
 	}
 	rc->rss += run_pages(run);
@@ -204,7 +203,7 @@ static void drop_proofs(struct capture *c)
 
 		if (!rc->by_proof || c->notes[c->snap->regions[i].process].cookie_stands)
 			continue;
-		rc->rss = rc->anon = rc->alone = rc->swap = rc->swap_alone = rc->thp = 0;
+		rc->rss = rc->anon = rc->alone = rc->alone_anon = rc->swap = rc->swap_alone = rc->thp = 0;
 		rc->bits &= (uint16_t)~WALK_ALONE;
 		rc->by_words = true;
 	}

@@ -34,12 +34,13 @@ static struct rule rule_for(const struct memoir_region *region, const struct reg
 static void count_resident(struct capture *c, struct region_count *count, uint32_t region,
 			   bool anon, bool alone, uint64_t key)
 {
+	if (alone) {
+		count_alone(count, 1, anon);
+		return;
+	}
 	count->rss++;
 	count->anon += anon;
-	if (alone)
-		count->alone++;
-	else
-		tally_add(&c->tally, key, region);
+	tally_add(&c->tally, key, region);
 }
 
 static void count_swapped(struct capture *c, struct region_count *count, uint32_t region,
@@ -66,12 +67,11 @@ static void count_entry(struct capture *c, struct region_count *count, uint32_t 
 		bool anon = rule->anon_only || (!rule->file_only && !(entry & WALK_FILE_BIT));
 
 		count_resident(c, count, region, anon, anon ? rule->anon_alone : rule->file_alone,
-			       TALLY_FRAME | pte_frame(entry));
+			       (anon ? TALLY_FRAME : TALLY_FILE_FRAME) | pte_frame(entry));
 	} else if (pte_swapped(entry)) {
 		count_swapped(c, count, region, rule->anon_alone, swap_key(entry));
 	} else if (pte_migrating(entry)) {
-		count_alone(count, 1);
-		count->anon += rule->anon_only;
+		count_alone(count, 1, rule->anon_only);
 	}
 }
 
@@ -102,8 +102,7 @@ void count_table(struct capture *c, uint32_t region, const uint64_t *entries, si
 		uint64_t resident = count_simple(entries, n, &odd);
 
 		if (!odd) {
-			count_alone(count, resident);
-			count->anon += rule.anon_only ? resident : 0;
+			count_alone(count, resident, rule.anon_only);
 			return;
 		}
 	}
@@ -149,8 +148,7 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 		return;
 	}
 	if (pte_migrating(entry)) {
-		count_alone(count, pages);
-		count->anon += rule.anon_only ? pages : 0;
+		count_alone(count, pages, rule.anon_only);
 		return;
 	}
 	/* Bit 12 of a large entry is an attribute, not part of the frame. */
@@ -159,14 +157,14 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 		return;
 	count->thp += pages;
 	if (rule.anon_only && rule.anon_alone) {
-		count_alone(count, pages);
-		count->anon += pages;
+		count_alone(count, pages, true);
 		return;
 	}
 	for (uint64_t i = 0; i < pages; i++)
 		count_resident(c, count, region, !rule.file_only,
 			       rule.file_only ? rule.file_alone : rule.anon_alone,
-			       TALLY_FRAME | (pte_frame(entry) + i));
+			       (rule.file_only ? TALLY_FILE_FRAME : TALLY_FRAME) |
+				       (pte_frame(entry) + i));
 }
 
 /* ---- pagemap words -------------------------------------------------------------------------- */
@@ -215,12 +213,14 @@ static void count_word(const struct word_run *run, uint64_t page, uint64_t word,
 				       file_key(run, page));
 		else
 			count_resident(run->c, count, run->region, run->rule.anon_only || !file,
-				       alone, TALLY_FRAME | pagemap_frame(word));
+				       alone,
+				       (file && !run->rule.anon_only ? TALLY_FILE_FRAME
+								     : TALLY_FRAME) |
+					       pagemap_frame(word));
 	} else if (pagemap_swapped(word)) {
 		count_swapped(run->c, count, run->region, false, pagemap_frame(word));
 	} else if (pagemap_migrating(word)) {
-		count_alone(count, 1);
-		count->anon += !run->rule.file_only;
+		count_alone(count, 1, !run->rule.file_only);
 	}
 }
 

@@ -27,6 +27,11 @@ struct memoir_snapshot {
 	size_t region_count, region_room;
 	struct memoir_object *objects;
 	size_t object_count, object_room;
+	struct memoir_set *sets; /* parents before children */
+	size_t set_count, set_room;
+	struct memoir_holder *holders; /* those of one object stand together */
+	size_t holder_count, holder_room;
+	bool holders_known;
 	const char **notes;
 	size_t note_count, note_room;
 	struct meminfo_line *meminfo;
@@ -40,6 +45,8 @@ struct memoir_snapshot *snapshot_new(void);
 struct memoir_process *snapshot_add_process(struct memoir_snapshot *s);
 struct memoir_region *snapshot_add_region(struct memoir_snapshot *s);
 struct memoir_object *snapshot_add_object(struct memoir_snapshot *s);
+struct memoir_set *snapshot_add_set(struct memoir_snapshot *s);
+struct memoir_holder *snapshot_add_holder(struct memoir_snapshot *s);
 int snapshot_add_meminfo(struct memoir_snapshot *s, const char *key, uint64_t bytes);
 
 /* A sentence about what could not be read; also marks the snapshot partial. */

@@ -51,6 +51,12 @@ static const char *const source_names[MEMOIR_NAME_SOURCES] = {
 	[MEMOIR_NAME_PATH] = "path",
 };
 
+static const char *const fate_names[MEMOIR_FATES] = {
+	[MEMOIR_FATE_FREED] = "freed",
+	[MEMOIR_FATE_RECLAIMABLE] = "reclaimable",
+	[MEMOIR_FATE_KEPT] = "kept",
+};
+
 static const char *const engine_names[] = {
 	[MEMOIR_ENGINE_AUTO] = "auto",   [MEMOIR_ENGINE_TABLES] = "tables",
 	[MEMOIR_ENGINE_SCAN] = "scan",   [MEMOIR_ENGINE_TEXT] = "text",
@@ -75,6 +81,11 @@ const char *memoir_kind_name(enum memoir_kind kind)
 const char *memoir_name_source_name(enum memoir_name_source source)
 {
 	return name_at(source_names, COUNT(source_names), source);
+}
+
+const char *memoir_fate_name(enum memoir_fate fate)
+{
+	return name_at(fate_names, COUNT(fate_names), fate);
 }
 
 const char *memoir_engine_name(enum memoir_engine engine)
@@ -105,6 +116,8 @@ void memoir_snapshot_free(struct memoir_snapshot *snapshot)
 	free(snapshot->processes);
 	free(snapshot->regions);
 	free(snapshot->objects);
+	free(snapshot->sets);
+	free(snapshot->holders);
 	free(snapshot->notes);
 	free(snapshot->meminfo);
 	strpool_free(snapshot->strings);
@@ -149,6 +162,25 @@ struct memoir_object *snapshot_add_object(struct memoir_snapshot *s)
 		append(&array, &s->object_count, &s->object_room, sizeof(*added));
 
 	s->objects = array;
+	return added;
+}
+
+struct memoir_set *snapshot_add_set(struct memoir_snapshot *s)
+{
+	void *array = s->sets;
+	struct memoir_set *added = append(&array, &s->set_count, &s->set_room, sizeof(*added));
+
+	s->sets = array;
+	return added;
+}
+
+struct memoir_holder *snapshot_add_holder(struct memoir_snapshot *s)
+{
+	void *array = s->holders;
+	struct memoir_holder *added =
+		append(&array, &s->holder_count, &s->holder_room, sizeof(*added));
+
+	s->holders = array;
 	return added;
 }
 
@@ -297,6 +329,31 @@ static bool has_peer(const struct memoir_process *process, pid_t pid)
 		if (process->peers[i] == pid)
 			return true;
 	return false;
+}
+
+size_t memoir_snapshot_set_count(const struct memoir_snapshot *snapshot)
+{
+	return snapshot->set_count;
+}
+
+const struct memoir_set *memoir_snapshot_set(const struct memoir_snapshot *snapshot, size_t i)
+{
+	return i < snapshot->set_count ? &snapshot->sets[i] : NULL;
+}
+
+size_t memoir_snapshot_holder_count(const struct memoir_snapshot *snapshot)
+{
+	return snapshot->holder_count;
+}
+
+const struct memoir_holder *memoir_snapshot_holder(const struct memoir_snapshot *snapshot, size_t i)
+{
+	return i < snapshot->holder_count ? &snapshot->holders[i] : NULL;
+}
+
+bool memoir_snapshot_holders_known(const struct memoir_snapshot *snapshot)
+{
+	return snapshot->holders_known;
 }
 
 const struct memoir_process *memoir_snapshot_find_pid(const struct memoir_snapshot *snapshot,

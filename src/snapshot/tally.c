@@ -9,8 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <memoir/snapshot.h>
+
 #include "base/grow.h"
 #include "kernel/own_memory.h"
+
+#define ANON_ROOT 0u
+#define OBJECT_ROOT 1u
+#define ROOTS 2u
 
 int tally_init(struct tally *tally)
 {
@@ -18,8 +24,8 @@ int tally_init(struct tally *tally)
 	tally->nodes = grow(NULL, &tally->node_room, 1024, sizeof(*tally->nodes));
 	if (!tally->nodes)
 		return -ENOMEM;
-	tally->nodes[0] = (struct tally_node){ .child_region = UINT32_MAX };
-	tally->node_count = 1;
+	for (tally->node_count = 0; tally->node_count < ROOTS; tally->node_count++)
+		tally->nodes[tally->node_count] = (struct tally_node){ .child_region = UINT32_MAX };
 	return 0;
 }
 
@@ -48,6 +54,9 @@ static struct tally_chunk *add_chunk(struct tally *tally, uint64_t base)
 		return NULL;
 	}
 	chunk->base = base;
+	if (base & TALLY_OF_OBJECT)
+		for (size_t i = 0; i < TALLY_CHUNK; i++)
+			chunk->sets[i] = OBJECT_ROOT;
 	tally->chunks[tally->chunk_count++] = chunk;
 	return chunk;
 }
@@ -78,6 +87,7 @@ uint32_t tally_add_child(struct tally *tally, uint32_t set, uint32_t region)
 		.parent = set,
 		.region = region,
 		.depth = nodes[set].depth + 1,
+		.of_object = set == OBJECT_ROOT || nodes[set].of_object,
 		.child_region = UINT32_MAX,
 	};
 	nodes[set].child = child;
@@ -116,7 +126,7 @@ int tally_shares(const struct tally *tally,
 	own_memory_huge(sums, tally->node_count * sizeof(*sums));
 	count_pages(tally, sums);
 	/* A child was made after its parent, so from the last to the first all children come before. */
-	for (size_t i = tally->node_count - 1; i > 0; i--) {
+	for (size_t i = tally->node_count - 1; i >= ROOTS; i--) {
 		const struct tally_node *node = &tally->nodes[i];
 		struct sums *sum = &sums[i], *parent = &sums[node->parent];
 		uint64_t each = PAGE_FIXED / node->depth;
@@ -136,4 +146,59 @@ int tally_shares(const struct tally *tally,
 	}
 	free(sums);
 	return 0;
+}
+
+/* Which nodes have pages, or a node below that has. */
+static void mark_used(const struct tally *tally, const struct sums *sums, uint32_t *index)
+{
+	for (size_t i = tally->node_count - 1; i >= ROOTS; i--) {
+		if (sums[i].ram_pages || sums[i].swap_pages)
+			index[i] = 1;
+		if (index[i])
+			index[tally->nodes[i].parent] = 1;
+	}
+}
+
+static int hand_out_sets(const struct tally *tally, const struct sums *sums, uint32_t *index,
+			 int (*add)(const struct memoir_set *set, void *arg), void *arg)
+{
+	uint32_t count = 0;
+	int err = 0;
+
+	/* From here on the index of those handed out; roots are nobody's index. */
+	index[ANON_ROOT] = index[OBJECT_ROOT] = MEMOIR_NONE;
+	for (size_t i = ROOTS; i < tally->node_count && !err; i++) {
+		const struct tally_node *node = &tally->nodes[i];
+		struct memoir_set set = {
+			.parent = index[node->parent],
+			.region = node->region,
+			.members = node->depth,
+			.of_object = node->of_object,
+			.ram_bytes = sums[i].ram_pages * 4096ull,
+			.swap_bytes = sums[i].swap_pages * 4096ull,
+		};
+
+		if (!index[i])
+			continue;
+		index[i] = count++;
+		err = add(&set, arg);
+	}
+	return err;
+}
+
+int tally_sets(const struct tally *tally, int (*add)(const struct memoir_set *set, void *arg),
+	       void *arg)
+{
+	struct sums *sums = calloc(tally->node_count, sizeof(*sums));
+	uint32_t *index = calloc(tally->node_count, sizeof(*index));
+	int err = -ENOMEM;
+
+	if (sums && index) {
+		count_pages(tally, sums);
+		mark_used(tally, sums, index);
+		err = hand_out_sets(tally, sums, index, add, arg);
+	}
+	free(index);
+	free(sums);
+	return err;
 }

@@ -19,14 +19,17 @@
 /* Key spaces: the top bits say what the rest is. */
 #define TALLY_FRAME 0ull
 #define TALLY_SWAP (1ull << 62)
-#define TALLY_OFFSET (2ull << 62)
+#define TALLY_OFFSET (2ull << 62)     /* of an object's page */
+#define TALLY_FILE_FRAME (3ull << 62) /* of an object's page as well */
+#define TALLY_OF_OBJECT (2ull << 62)  /* set in both of them */
 
 #define TALLY_CHUNK 512
 
 struct tally_node {
 	uint32_t parent;
 	uint32_t region;
-	uint32_t depth; /* members, a region counted as often as it maps a page */
+	uint32_t depth : 31; /* members, a region counted as often as it maps a page */
+	uint32_t of_object : 1;
 	uint32_t child; /* the node for adding child_region, the last one asked for */
 	uint32_t child_region;
 };
@@ -37,7 +40,7 @@ struct tally_chunk {
 };
 
 struct tally {
-	struct tally_node *nodes; /* [0] is the empty set */
+	struct tally_node *nodes; /* [0] is the empty set of anonymous pages, [1] of objects' pages */
 	size_t node_count, node_room;
 	struct tally_chunk **chunks;
 	size_t chunk_count, chunk_room;
@@ -84,5 +87,13 @@ struct tally_share {
  */
 int tally_shares(const struct tally *tally,
 		 void (*take)(const struct tally_share *share, void *arg), void *arg);
+
+/*
+ * Hand out the sets that have pages, and their parents, each after its parent; set->parent is the
+ * index of an earlier call, or MEMOIR_NONE. add returns 0, or an error that ends it.
+ */
+struct memoir_set;
+int tally_sets(const struct tally *tally, int (*add)(const struct memoir_set *set, void *arg),
+	       void *arg);
 
 #endif
