@@ -104,6 +104,7 @@ int walk_tasks(struct bpf_iter__task *ctx)
 		out->map_count = BPF_CORE_READ(mm, map_count);
 		out->seq = read_seq(mm);
 	}
+	out->threads = BPF_CORE_READ(task, signal, nr_threads);
 	out->tgid = task->tgid;
 	out->tid = task->pid;
 	out->ppid = BPF_CORE_READ(task, real_parent, tgid);
@@ -255,6 +256,7 @@ static __always_inline u64 shmem_swapped(struct inode *inode)
 static __always_inline void fill_file(struct walk_vma *out, struct vm_area_struct *vma,
 				      struct inode *inode)
 {
+	struct address_space *mapping = (void *)state.file.mapping;
 	struct super_block *sb = inode->i_sb;
 
 	out->mapping = state.file.mapping;
@@ -262,11 +264,13 @@ static __always_inline void fill_file(struct walk_vma *out, struct vm_area_struc
 	out->inode = inode->i_ino;
 	out->mode = inode->i_mode;
 	out->size_bytes = inode->i_size;
+	out->links = inode->i_nlink;
+	out->resident_pages = BPF_CORE_READ(mapping, nrpages);
 	out->dev = sb->s_dev;
 	out->magic = sb->s_magic;
 	if (out->magic == TMPFS_MAGIC)
 		out->swapped_pages = shmem_swapped(inode);
-	if (mapping_sole(vma, (void *)state.file.mapping))
+	if (mapping_sole(vma, mapping))
 		out->bits |= WALK_SOLE;
 	if (state.file.stacked)
 		out->bits |= WALK_STACKED;

@@ -101,10 +101,12 @@ struct address_space {
 	struct inode *host;
 	struct xarray i_pages;
 	struct rb_root_cached i_mmap;
+	unsigned long nrpages;
 };
 
 struct inode {
 	unsigned short i_mode;
+	unsigned int i_nlink;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 	long long i_size;
@@ -168,6 +170,10 @@ struct cred {
 	kuid_t uid;
 };
 
+struct signal_struct {
+	int nr_threads;
+};
+
 struct css_set;
 struct task_struct {
 	unsigned int flags;
@@ -178,6 +184,7 @@ struct task_struct {
 	u64 start_boottime;
 	const struct cred *cred;
 	struct css_set *cgroups;
+	struct signal_struct *signal;
 	char comm[16];
 };
 

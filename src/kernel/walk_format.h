@@ -40,7 +40,7 @@ struct walk_task {
 	u32 seq;
 	u32 bits; /* WALK_KTHREAD */
 	u32 map_count;
-	u32 unused;
+	u32 threads;
 	char comm[16];
 };
 
@@ -51,12 +51,15 @@ struct walk_vma {
 	u64 mm, start, end, flags, offset_pages;
 	u64 anon_vma, anon_root;
 	u64 mapping; /* vm_file->f_mapping */
-	u64 inode, size_bytes, swapped_pages;
+	u64 inode, size_bytes;
+	u64 resident_pages, swapped_pages; /* of the object; swapped: of shmem only */
 	u32 dev, magic, mode;
 	u32 tgid, tid;
 	u32 seq;
 	u32 path;                     /* id of the WALK_PATH record, 0: no file */
 	u32 bits;                     /* WALK_ALONE … */
+	u32 links;                    /* i_nlink */
+	u32 unused;
 	char label[WALK_LABEL_BYTES]; /* "[vdso]" and the like, else "" */
 };
 

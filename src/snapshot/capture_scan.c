@@ -140,14 +140,13 @@ static int read_words(struct scan *s)
 static bool proven_alone(const struct capture *c, const struct region_count *rc)
 {
 	/* Only a seqcount shows a fork that is under way. */
-	return !rc->has_mapping && rc->has_anon && region_anon_alone(rc) &&
+	return !c->by_folio && !rc->has_mapping && rc->has_anon && region_anon_alone(rc) &&
 	       !(rc->flags & VM_HUGETLB) && !(rc->seq & 1) && walk_seq_kind(c->memoir->walk) == 2;
 }
 
 static bool keyed_by_offset(const struct region_count *rc)
 {
-	return rc->has_mapping && (!rc->has_anon || rc->flags & VM_SHARED) &&
-	       !(rc->flags & (VM_PFNMAP | VM_MIXEDMAP | VM_IO | VM_HUGETLB));
+	return rc->by_offset && (!rc->has_anon || rc->flags & VM_SHARED);
 }
 
 static int scan_one(struct scan *s)

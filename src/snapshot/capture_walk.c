@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes and regions from the BPF walk, and the method that counts pages from page tables.
+ * Processes and regions from the BPF walk, and which of them a partial capture needs.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "kernel/pagemap.h"
 #include "kernel/process.h"
 #include "snapshot/capture.h"
+
+#define ANON_INODE_FS_MAGIC 0x09041934 /* linux/magic.h */
 
 /* ---- tasks ---------------------------------------------------------------------------------- */
 
@@ -18,7 +20,6 @@ struct listing {
 	struct capture *c;
 	struct u64map cgroup_by_css_set; /* → process that has it */
 	struct u64map seen;              /* pids, also those without memory */
-	size_t vmas;                     /* of all of them, about */
 	uint64_t started_ticks;          /* since boot */
 };
 
@@ -69,7 +70,8 @@ static void take_task(const struct walk_task *task, void *arg)
 		.tid = task->tid,
 		.seq = task->seq,
 	};
-	l->vmas += task->map_count;
+	c->vmas_expected += task->map_count;
+	process->threads = task->threads;
 	process->pid = (pid_t)task->tgid;
 	process->ppid = (pid_t)task->ppid;
 	process->uid = task->uid;
@@ -127,7 +129,7 @@ int capture_list_tasks(struct capture *c, struct walk *walk)
 	u64map_free(&l.seen);
 	capture_settle_scope(c);
 	if (!err)
-		err = capture_reserve_regions(c, l.vmas);
+		err = capture_reserve_regions(c, c->vmas_expected);
 	return err ? err : c->error;
 }
 
@@ -203,6 +205,66 @@ static const char *path_of(struct capture *c, const char *path)
 	return c->last_path_kept;
 }
 
+/* What tells that an offset is enough to know a page by: no driver and no anonymous inode. */
+static bool goes_by_offset(const struct walk_vma *vma)
+{
+	return vma->mapping && S_ISREG(vma->mode) && vma->magic != ANON_INODE_FS_MAGIC &&
+	       !(vma->flags & (VM_PFNMAP | VM_MIXEDMAP | VM_IO | VM_HUGETLB));
+}
+
+static void note_object(struct capture *c, uint32_t i, const struct walk_vma *vma)
+{
+	struct memoir_object *object = &c->snap->objects[i];
+
+	object->resident_known = !(vma->flags & VM_HUGETLB);
+	object->resident_bytes = vma->resident_pages * PAGE_BYTES;
+	object->swapped_bytes = vma->swapped_pages * PAGE_BYTES;
+	object->links = vma->links;
+}
+
+static void add_objects(struct capture *c, struct memoir_region *region, const struct walk_vma *vma)
+{
+	if (vma->mapping) {
+		region->offset_bytes = vma->offset_pages * PAGE_BYTES;
+		region->object = capture_object(c, vma->mapping, region->kind, vma->dev >> 20,
+						vma->dev & 0xfffff, vma->inode, region->path,
+						vma->size_bytes);
+		if (region->object != MEMOIR_NONE)
+			note_object(c, region->object, vma);
+	}
+	if (vma->anon_root)
+		region->family = capture_family(c, vma->anon_root);
+}
+
+static void take_facts(struct region_count *count, const struct walk_vma *vma)
+{
+	count->flags = (uint32_t)vma->flags;
+	count->has_anon = vma->anon_vma;
+	count->has_mapping = vma->mapping;
+	count->bits = (uint16_t)vma->bits;
+	count->seq = vma->seq;
+	count->shmem_swapped = vma->swapped_pages;
+	count->text_path = vma->bits & WALK_STACKED;
+	count->by_offset = goes_by_offset(vma);
+}
+
+static void classify(struct capture *c, struct memoir_region *region, const struct walk_vma *vma)
+{
+	const struct process_note *note = &c->notes[region->process];
+
+	capture_classify(c, region,
+			 &(struct region_facts){
+				 .brk_start = note->start_brk,
+				 .brk_end = note->brk,
+				 .start_stack = note->start_stack,
+				 .dev = vma->dev,
+				 .magic = vma->magic,
+				 .mode = vma->mode,
+				 .has_file = vma->mapping,
+				 .hugetlb = vma->flags & VM_HUGETLB,
+			 });
+}
+
 uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,
 			  const char *name)
 {
@@ -222,73 +284,13 @@ uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const c
 	set_perms(region->perms, vma->flags);
 	region->name = snapshot_string(c->snap, name);
 	region->path = path_of(c, path);
-	count->flags = (uint32_t)vma->flags;
-	count->has_anon = vma->anon_vma;
-	count->has_mapping = vma->mapping;
-	count->bits = (uint16_t)vma->bits;
-	count->seq = vma->seq;
-	count->shmem_swapped = vma->swapped_pages;
-	count->text_path = vma->bits & WALK_STACKED;
-	capture_classify(c, region,
-			 &(struct region_facts){
-				 .brk_start = c->notes[process].start_brk,
-				 .brk_end = c->notes[process].brk,
-				 .start_stack = c->notes[process].start_stack,
-				 .dev = vma->dev,
-				 .magic = vma->magic,
-				 .mode = vma->mode,
-				 .has_file = vma->mapping,
-				 .hugetlb = vma->flags & VM_HUGETLB,
-			 });
-	if (vma->mapping) {
-		region->offset_bytes = vma->offset_pages * PAGE_BYTES;
-		region->object = capture_object(c, vma->mapping, region->kind, vma->dev >> 20,
-						vma->dev & 0xfffff, vma->inode, region->path,
-						vma->size_bytes);
-	}
-	if (vma->anon_root)
-		region->family = capture_family(c, vma->anon_root);
+	take_facts(count, vma);
+	classify(c, region, vma);
+	add_objects(c, region, vma);
 	return i;
 }
 
-/* ---- page tables ---------------------------------------------------------------------------- */
-
-struct table_walk {
-	struct capture *c;
-	uint32_t region; /* whose tables come now, MEMOIR_NONE: nobody's */
-};
-
-static void table_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
-{
-	struct table_walk *tw = arg;
-
-	tw->region = capture_take_vma(tw->c, vma, path, name);
-	if (tw->region == MEMOIR_NONE)
-		return;
-	/* Which pages of it are copies only pagemap can tell where struct page could not be read. */
-	if (vma->mapping && vma->anon_vma && !(vma->flags & VM_SHARED) &&
-	    !(vma->bits & WALK_TAGGED)) {
-		tw->c->counts[tw->region].by_words = true;
-		tw->region = MEMOIR_NONE;
-	}
-}
-
-static void table_entries(uint64_t addr, const uint64_t *entries, size_t n, void *arg)
-{
-	struct table_walk *tw = arg;
-
-	(void)addr;
-	if (tw->region != MEMOIR_NONE)
-		count_table(tw->c, tw->region, entries, n);
-}
-
-static void table_huge(uint64_t addr, uint64_t entry, uint64_t span_bytes, void *arg)
-{
-	struct table_walk *tw = arg;
-
-	if (tw->region != MEMOIR_NONE)
-		count_huge(tw->c, tw->region, addr, entry, span_bytes);
-}
+/* ---- scope ---------------------------------------------------------------------------------- */
 
 /* In a partial capture: the objects of the processes asked for that others may share. */
 static void want_objects(const struct walk_vma *vma, const char *path, const char *name, void *arg)
@@ -339,58 +341,4 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk)
 		if (c->snap->processes[i].in_scope && walk_wanted_add(walk, c->notes[i].mm) < 0)
 			return WALK_ALL;
 	return list_objects(c, walk, wanted, only) < 0 ? WALK_ALL : WALK_LISTED_OBJECTS;
-}
-
-int capture_words_left(struct capture *c)
-{
-	uint64_t *buffer = NULL;
-	int fd = -1;
-	uint32_t open_process = MEMOIR_NONE;
-
-	for (uint32_t i = 0; i < c->snap->region_count; i++) {
-		uint32_t process = c->snap->regions[i].process;
-
-		if (!c->counts[i].by_words)
-			continue;
-		if (!buffer)
-			buffer = malloc(WORDS_ROOM * sizeof(*buffer));
-		if (!buffer)
-			return -ENOMEM;
-		if (process != open_process) {
-			if (fd >= 0)
-				close(fd);
-			fd = pagemap_open_thread(c->memoir->root, c->snap->processes[process].pid,
-						 (pid_t)c->notes[process].tid);
-			open_process = process;
-		}
-		if (fd >= 0)
-			capture_words(c, fd, i, buffer);
-	}
-	if (fd >= 0)
-		close(fd);
-	free(buffer);
-	return 0;
-}
-
-int capture_by_tables(struct capture *c, struct memoir_error *error)
-{
-	struct walk_visitor visitor = {
-		.vma = table_vma,
-		.table = table_entries,
-		.huge = table_huge,
-	};
-	struct table_walk tw = { .c = c, .region = MEMOIR_NONE };
-	struct walk *walk = memoir_walk(c->memoir, error);
-	int err = walk ? walk_calibrate(walk, c->memoir->root) : -EOPNOTSUPP;
-
-	if (err)
-		return error && error->code
-			       ? err
-			       : error_set(error, err,
-					   "page tables can't be read on this machine; "
-					   "see `memoir check`");
-	err = capture_list_tasks(c, walk);
-	if (!err)
-		err = walk_vmas(walk, capture_scope(c, walk), true, &visitor, &tw);
-	return err ? err : capture_words_left(c);
 }

@@ -16,7 +16,8 @@ struct rule {
 	bool file_alone; /* nor its file pages */
 };
 
-static struct rule rule_for(const struct memoir_region *region, const struct region_count *count)
+static struct rule rule_for(const struct capture *c, const struct memoir_region *region,
+			    const struct region_count *count)
 {
 	bool has_file =
 		count->has_mapping || region->object != MEMOIR_NONE || count->bits & WALK_SOLE;
@@ -26,12 +27,12 @@ static struct rule rule_for(const struct memoir_region *region, const struct reg
 		.anon_only = !has_file && !vdso,
 		.file_only = (has_file && (count->flags & VM_SHARED)) || vdso ||
 			     (count->has_mapping && !count->has_anon),
-		.anon_alone = region_anon_alone(count),
+		.anon_alone = region_anon_alone(count) && !c->by_folio,
 		.file_alone = count->bits & WALK_SOLE,
 	};
 }
 
-static void count_resident(struct capture *c, struct region_count *count, uint32_t region,
+static void count_resident(struct tally *tally, struct region_count *count, uint32_t region,
 			   bool anon, bool alone, uint64_t key)
 {
 	if (alone) {
@@ -40,17 +41,17 @@ static void count_resident(struct capture *c, struct region_count *count, uint32
 	}
 	count->rss++;
 	count->anon += anon;
-	tally_add(&c->tally, key, region);
+	tally_add(tally, key, region);
 }
 
-static void count_swapped(struct capture *c, struct region_count *count, uint32_t region,
+static void count_swapped(struct tally *tally, struct region_count *count, uint32_t region,
 			  bool alone, uint64_t key)
 {
 	count->swap++;
 	if (alone)
 		count->swap_alone++;
 	else
-		tally_add(&c->tally, TALLY_SWAP | key, region);
+		tally_add(tally, TALLY_SWAP | key, region);
 }
 
 /* ---- page table entries --------------------------------------------------------------------- */
@@ -60,19 +61,40 @@ static uint64_t swap_key(uint64_t entry)
 	return pte_swap_offset(entry) << 5 | pte_swap_type(entry);
 }
 
-static void count_entry(struct capture *c, struct region_count *count, uint32_t region,
-			const struct rule *rule, uint64_t entry)
+/* Where a run of entries is counted. */
+struct entry_run {
+	struct tally *tally;
+	struct region_count *count;
+	uint32_t region;
+	struct rule rule;
+	uint64_t offset_key; /* of the first entry's page in its object, or 0: pages go by frame */
+};
+
+static void count_entry(const struct entry_run *run, size_t i, uint64_t entry)
 {
+	const struct rule *rule = &run->rule;
+
 	if (pte_counted(entry)) {
 		bool anon = rule->anon_only || (!rule->file_only && !(entry & WALK_FILE_BIT));
+		uint64_t key = anon             ? TALLY_FRAME | pte_frame(entry)
+			       : run->offset_key ? run->offset_key + i
+						 : TALLY_FILE_FRAME | pte_frame(entry);
 
-		count_resident(c, count, region, anon, anon ? rule->anon_alone : rule->file_alone,
-			       (anon ? TALLY_FRAME : TALLY_FILE_FRAME) | pte_frame(entry));
+		count_resident(run->tally, run->count, run->region, anon,
+			       anon ? rule->anon_alone : rule->file_alone, key);
 	} else if (pte_swapped(entry)) {
-		count_swapped(c, count, region, rule->anon_alone, swap_key(entry));
+		count_swapped(run->tally, run->count, run->region, rule->anon_alone,
+			      swap_key(entry));
 	} else if (pte_migrating(entry)) {
-		count_alone(count, 1, rule->anon_only);
+		count_alone(run->count, 1, rule->anon_only);
 	}
+}
+
+/* The key of an object's page: two regions that have it present map the same page. */
+static uint64_t offset_key(const struct memoir_region *region, uint64_t addr)
+{
+	return TALLY_OFFSET | (uint64_t)region->object << 36 |
+	       (region->offset_bytes + addr - region->start) / PAGE_BYTES;
 }
 
 /* The common case, one kind of page and one mapper, without a branch that depends on the page. */
@@ -90,30 +112,52 @@ static uint64_t count_simple(const uint64_t *entries, size_t n, bool *ret_odd)
 	return resident;
 }
 
-void count_table(struct capture *c, uint32_t region, const uint64_t *entries, size_t n)
+static void count_entries(const struct entry_run *run, const uint64_t *entries, size_t n)
 {
-	struct region_count *count = &c->counts[region];
-	struct rule rule = rule_for(&c->snap->regions[region], count);
-
-	if (count->flags & VM_HUGETLB)
-		return;
-	if ((rule.anon_only && rule.anon_alone) || (rule.file_only && rule.file_alone)) {
-		bool odd;
-		uint64_t resident = count_simple(entries, n, &odd);
-
-		if (!odd) {
-			count_alone(count, resident, rule.anon_only);
-			return;
-		}
-	}
 	for (size_t i = 0; i < n; i++) {
 		/* Most tables are sparse. */
 		while (i + 4 <= n &&
 		       !(entries[i] | entries[i + 1] | entries[i + 2] | entries[i + 3]))
 			i += 4;
 		if (i < n && entries[i])
-			count_entry(c, count, region, &rule, entries[i]);
+			count_entry(run, i, entries[i]);
 	}
+}
+
+void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *entries,
+		 size_t n)
+{
+	const struct memoir_region *r = &c->snap->regions[region];
+	struct region_count *count = &c->counts[region];
+	struct entry_run run = {
+		.tally = &c->tally,
+		.count = count,
+		.region = region,
+		.rule = rule_for(c, r, count),
+		.offset_key = count->by_offset ? offset_key(r, addr) : 0,
+	};
+
+	if (count->flags & VM_HUGETLB)
+		return;
+	if ((run.rule.anon_only && run.rule.anon_alone) ||
+	    (run.rule.file_only && run.rule.file_alone)) {
+		bool odd;
+		uint64_t resident = count_simple(entries, n, &odd);
+
+		if (!odd) {
+			count_alone(count, resident, run.rule.anon_only);
+			return;
+		}
+	}
+	count_entries(&run, entries, n);
+}
+
+static void mark_huge(struct tally *tally, uint64_t key)
+{
+	struct tally_chunk *chunk = tally_chunk_for(tally, key & ~(uint64_t)(TALLY_CHUNK - 1));
+
+	if (chunk)
+		chunk->huge = true;
 }
 
 /* The huge zero page is no page that anybody counts. It is never writable, which rules out most. */
@@ -137,11 +181,11 @@ static bool is_huge_zero(struct memoir *memoir, uint64_t entry)
 void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entry,
 		uint64_t span_bytes)
 {
+	const struct memoir_region *r = &c->snap->regions[region];
 	struct region_count *count = &c->counts[region];
-	struct rule rule = rule_for(&c->snap->regions[region], count);
-	uint64_t pages = span_bytes / PAGE_BYTES;
+	struct rule rule = rule_for(c, r, count);
+	uint64_t pages = span_bytes / PAGE_BYTES, key;
 
-	(void)addr;
 	if (count->flags & VM_HUGETLB) {
 		if (pte_present(entry))
 			count->hugetlb += pages;
@@ -156,15 +200,18 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 	if (!pte_counted(entry) || (!rule.file_only && is_huge_zero(c->memoir, entry)))
 		return;
 	count->thp += pages;
-	if (rule.anon_only && rule.anon_alone) {
+	if (rule.anon_only && region_anon_alone(count)) {
 		count_alone(count, pages, true);
 		return;
 	}
+	key = !rule.file_only    ? TALLY_FRAME | pte_frame(entry)
+	      : count->by_offset ? offset_key(r, addr)
+				 : TALLY_FILE_FRAME | pte_frame(entry);
+	if (!rule.file_only)
+		mark_huge(&c->tally, key);
 	for (uint64_t i = 0; i < pages; i++)
-		count_resident(c, count, region, !rule.file_only,
-			       rule.file_only ? rule.file_alone : rule.anon_alone,
-			       (rule.file_only ? TALLY_FILE_FRAME : TALLY_FRAME) |
-				       (pte_frame(entry) + i));
+		count_resident(&c->tally, count, region, !rule.file_only,
+			       rule.file_only ? rule.file_alone : rule.anon_alone, key + i);
 }
 
 /* ---- pagemap words -------------------------------------------------------------------------- */
@@ -188,37 +235,31 @@ struct word_run {
 	struct rule rule;
 };
 
-/* Where other regions of the file were scanned without frames, its pages must have the same keys here. */
-static uint64_t file_key(const struct word_run *run, uint64_t page)
-{
-	const struct memoir_region *region = &run->c->snap->regions[run->region];
-	uint64_t first = region->offset_bytes / PAGE_BYTES - region->start / PAGE_BYTES;
-
-	return TALLY_OFFSET | ((uint64_t)region->object << 36) | (first + page);
-}
-
 static void count_word(const struct word_run *run, uint64_t page, uint64_t word, bool huge)
 {
 	struct region_count *count = run->count;
+	struct tally *tally = &run->c->tally;
 
 	if (pagemap_present(word)) {
 		bool file = word & PAGEMAP_BIT_FILE;
-		bool alone = (word & PAGEMAP_BIT_EXCLUSIVE) && !huge;
+		bool alone = (word & PAGEMAP_BIT_EXCLUSIVE) && !huge && (file || !run->c->by_folio);
 
 		/* The zero page is neither file nor exclusive; the huge one claims to be of a file. */
 		if ((run->rule.anon_only && file) || pagemap_frame(word) == run->c->zero_frame)
 			return;
-		if (file && !alone && run->c->file_by_offset && run->count->has_mapping)
-			count_resident(run->c, count, run->region, false, false,
-				       file_key(run, page));
+		/* As those regions of the file have them that were counted without frames. */
+		if (file && !alone && run->c->file_by_offset && run->count->by_offset)
+			count_resident(tally, count, run->region, false, false,
+				       offset_key(&run->c->snap->regions[run->region],
+						  page * PAGE_BYTES));
 		else
-			count_resident(run->c, count, run->region, run->rule.anon_only || !file,
+			count_resident(tally, count, run->region, run->rule.anon_only || !file,
 				       alone,
 				       (file && !run->rule.anon_only ? TALLY_FILE_FRAME
 								     : TALLY_FRAME) |
 					       pagemap_frame(word));
 	} else if (pagemap_swapped(word)) {
-		count_swapped(run->c, count, run->region, false, pagemap_frame(word));
+		count_swapped(tally, count, run->region, false, pagemap_frame(word));
 	} else if (pagemap_migrating(word)) {
 		count_alone(count, 1, !run->rule.file_only);
 	}
@@ -231,7 +272,7 @@ void count_pagemap(struct capture *c, uint32_t region, uint64_t addr, const uint
 		.c = c,
 		.count = &c->counts[region],
 		.region = region,
-		.rule = rule_for(&c->snap->regions[region], &c->counts[region]),
+		.rule = rule_for(c, &c->snap->regions[region], &c->counts[region]),
 	};
 
 	if (run.count->flags & VM_HUGETLB) {

@@ -11,6 +11,7 @@
 #ifndef MEMOIR_SNAPSHOT_TALLY_H
 #define MEMOIR_SNAPSHOT_TALLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@
 #define TALLY_OFFSET (2ull << 62)     /* of an object's page */
 #define TALLY_FILE_FRAME (3ull << 62) /* of an object's page as well */
 #define TALLY_OF_OBJECT (2ull << 62)  /* set in both of them */
+#define TALLY_SPACES (3ull << 62)
 
 #define TALLY_CHUNK 512
 
@@ -36,6 +38,7 @@ struct tally_node {
 
 struct tally_chunk {
 	uint64_t base; /* key of sets[0] */
+	bool huge;     /* its frames are one folio: somebody maps them as a whole */
 	uint32_t sets[TALLY_CHUNK];
 };
 
@@ -73,27 +76,22 @@ static inline void tally_add(struct tally *tally, uint64_t key, uint32_t region)
 	*set = node->child_region == region ? node->child : tally_add_child(tally, *set, region);
 }
 
-/* What a region has of the pages in the tally; a part of it, to be added up. */
-struct tally_share {
-	uint32_t region;
-	uint64_t private_pages; /* mapped once */
-	uint64_t ram_fixed;     /* Σ 4096 << 12 / mappings, cut for each page as smaps does */
-	uint64_t swap_fixed;    /* the same over swap entries */
+/* Of the pages whose set is exactly a node; and what all sets from it downwards share. */
+struct tally_sum {
+	uint64_t ram_fixed;  /* Σ 4096 << 12 / mappings, cut for each page as smaps does */
+	uint64_t swap_fixed; /* the same over swap entries */
+	uint32_t ram_pages, swap_pages;
 };
 
 /*
- * Hand out all pages to the regions that map them. O(nodes), not O(members of sets): what a node's
- * region gets is what lies in the sets below the node, so sums are passed from children to parents.
+ * Sum up by node; ret_sums is to be freed. What a node's region gets is what lies in the sets below the
+ * node, so sums are passed from children to parents: O(nodes), not O(members of sets).
  */
-int tally_shares(const struct tally *tally,
-		 void (*take)(const struct tally_share *share, void *arg), void *arg);
+int tally_sum(const struct tally *tally, struct tally_sum **ret_sums);
 
-/*
- * Hand out the sets that have pages, and their parents, each after its parent; set->parent is the
- * index of an earlier call, or MEMOIR_NONE. add returns 0, or an error that ends it.
- */
-struct memoir_set;
-int tally_sets(const struct tally *tally, int (*add)(const struct memoir_set *set, void *arg),
-	       void *arg);
+/* Nodes that stand for no region: the empty set, of anonymous pages or of objects' pages. */
+#define TALLY_ROOTS 2u
+#define TALLY_ANON_ROOT 0u
+#define TALLY_OBJECT_ROOT 1u
 
 #endif
