@@ -11,12 +11,15 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <memoir/memoir.h>
 
 #include "kernel/features_probe.h"
+#include "kernel/mappers.h"
+#include "kernel/files.h"
 #include "kernel/pagemap.h"
 #include "kernel/walk.h"
 
@@ -260,6 +263,64 @@ int live_bpf_tables(struct probing *p)
 	int err = walk_calibrate(p->walk, p->root);
 
 	return err == -EOPNOTSUPP ? 0 : err < 0 ? err : 1;
+}
+
+int live_open_files(struct probing *p)
+{
+	struct memoir_error error = { 0 };
+	struct files *files;
+	int err = files_open(p->root, &files, &error);
+
+	if (err)
+		return detailed(p, err == -EOPNOTSUPP ? 0 : err, "%.*s",
+				(int)sizeof(p->detail) - 1, error.text);
+	files_close(files);
+	return 1;
+}
+
+int live_map_files(struct probing *p)
+{
+	int fd = memfd_create("memoir-check", MFD_CLOEXEC);
+	void *page = mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_SHARED, fd, 0);
+	uintptr_t start = (uintptr_t)page;
+	struct statx st;
+
+	if (page == MAP_FAILED) {
+		close(fd);
+		return -ENODATA;
+	}
+	int err = kroot_stat(p->root, &st, "proc/self/map_files/%lx-%lx", (unsigned long)start,
+			     (unsigned long)(start + PAGE_BYTES));
+
+	munmap(page, PAGE_BYTES);
+	close(fd);
+	if (err == -EPERM)
+		return detailed(p, err, "CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE is needed");
+	return err == -ENOENT ? 0 : err < 0 ? err : 1;
+}
+
+int live_sysvipc(struct probing *p)
+{
+	int fd = kroot_fd(p->root, "proc/sysvipc/shm");
+
+	if (fd < 0)
+		return fd == -ENOENT ? detailed(p, 0, "CONFIG_SYSVIPC") : fd;
+	close(fd);
+	return 1;
+}
+
+/* Where struct page lies is needed for it as well, so that one's own page is looked for. */
+int live_bpf_mappers(struct probing *p)
+{
+	struct memoir_error error = { 0 };
+	struct mappers *mappers;
+	int err = mappers_open(p->root, &mappers, &error);
+
+	if (err)
+		return detailed(p, err == -EOPNOTSUPP ? 0 : err, "%.200s", error.text);
+	err = mappers_calibrate(mappers, p->root);
+	mappers_close(mappers);
+	return err ? detailed(p, 1, "by address; frames are searched for") : 1;
 }
 
 int live_cookie(struct probing *p)

@@ -35,11 +35,15 @@ static uint32_t memfd_dev(unsigned int flags)
 }
 
 /* The initial root is tmpfs or ramfs, and mounts don't say which. */
-static bool root_is_tmpfs(void)
+static enum dev_kind kind_of_root(void)
 {
 	struct statfs fs;
 
-	return statfs("/", &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+	if (statfs("/", &fs) < 0)
+		return DEV_OTHER;
+	return fs.f_type == TMPFS_MAGIC ? DEV_TMPFS
+	       : fs.f_type == RAMFS_MAGIC ? DEV_RAMFS
+					  : DEV_OTHER;
 }
 
 static enum dev_kind kind_of(const char *type)
@@ -47,7 +51,9 @@ static enum dev_kind kind_of(const char *type)
 	if (strcmp(type, "tmpfs") == 0 || strcmp(type, "devtmpfs") == 0)
 		return DEV_TMPFS;
 	if (strcmp(type, "rootfs") == 0)
-		return root_is_tmpfs() ? DEV_TMPFS : DEV_OTHER;
+		return kind_of_root();
+	if (strcmp(type, "ramfs") == 0)
+		return DEV_RAMFS;
 	return strcmp(type, "hugetlbfs") == 0 ? DEV_HUGETLBFS : DEV_OTHER;
 }
 
@@ -110,4 +116,18 @@ bool internal_devs_is_hugetlb(const struct internal_devs *devs, uint32_t dev)
 bool internal_devs_is_shmem(const struct internal_devs *devs, uint32_t dev)
 {
 	return u64map_get(&devs->kinds, dev) == DEV_TMPFS;
+}
+
+uint32_t internal_devs_magic(const struct internal_devs *devs, uint32_t dev)
+{
+	switch (u64map_get(&devs->kinds, dev)) {
+	case DEV_TMPFS:
+		return TMPFS_MAGIC;
+	case DEV_HUGETLBFS:
+		return HUGETLBFS_MAGIC;
+	case DEV_RAMFS:
+		return RAMFS_MAGIC;
+	default:
+		return 0;
+	}
 }

@@ -2,7 +2,7 @@
 /*
  * The device numbers of the kernel's own, unlisted mounts: where memfds, shared anonymous and SysV
  * memory live (shmem), and huge pages without a file (hugetlbfs), learnt from files of our own; and
- * of the mounts of these two kinds in /proc/PID/mountinfo.
+ * of the mounts of these kinds, and of ramfs, in /proc/PID/mountinfo.
  */
 #ifndef MEMOIR_KERNEL_INTERNAL_DEVS_H
 #define MEMOIR_KERNEL_INTERNAL_DEVS_H
@@ -14,7 +14,7 @@
 #include "base/u64map.h"
 #include "kernel/root.h"
 
-enum dev_kind { DEV_OTHER, DEV_TMPFS, DEV_HUGETLBFS };
+enum dev_kind { DEV_OTHER, DEV_TMPFS, DEV_HUGETLBFS, DEV_RAMFS };
 
 struct internal_devs {
 	uint32_t shmem;      /* major << 20 | minor, as the kernel has it; 0: not known */
@@ -32,5 +32,8 @@ void internal_devs_free(struct internal_devs *devs);
 
 bool internal_devs_is_hugetlb(const struct internal_devs *devs, uint32_t dev);
 bool internal_devs_is_shmem(const struct internal_devs *devs, uint32_t dev);
+
+/* The magic number of the device's file system if it is tmpfs, hugetlbfs or ramfs, else 0. */
+uint32_t internal_devs_magic(const struct internal_devs *devs, uint32_t dev);
 
 #endif

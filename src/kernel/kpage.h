@@ -9,8 +9,27 @@
 
 #include "kernel/root.h"
 
+/* include/uapi/linux/kernel-page-flags.h; the last one is of the kernel's own. */
+#define KPAGE_UPTODATE (1ull << 3)
+#define KPAGE_DIRTY (1ull << 4)
+#define KPAGE_LRU (1ull << 5)
 #define KPAGE_SLAB (1ull << 7)
+#define KPAGE_WRITEBACK (1ull << 8)
+#define KPAGE_BUDDY (1ull << 10)
+#define KPAGE_MMAP (1ull << 11)
+#define KPAGE_ANON (1ull << 12)
+#define KPAGE_SWAPCACHE (1ull << 13)
+#define KPAGE_SWAPBACKED (1ull << 14)
+#define KPAGE_HEAD (1ull << 15)
+#define KPAGE_TAIL (1ull << 16)
+#define KPAGE_HUGE (1ull << 17)
+#define KPAGE_UNEVICTABLE (1ull << 18)
+#define KPAGE_HWPOISON (1ull << 19)
+#define KPAGE_NOPAGE (1ull << 20)
+#define KPAGE_OFFLINE (1ull << 23)
 #define KPAGE_ZERO (1ull << 24) /* the zero page, small or huge */
+#define KPAGE_PGTABLE (1ull << 26)
+#define KPAGE_RESERVED (1ull << 32)
 
 struct kpage {
 	int flags_fd;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,17 +33,19 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 	size_t comm_len = (size_t)(close - open - 1);
 	unsigned long long start;
 	unsigned long flags;
+	unsigned int threads;
 
 	if (comm_len >= sizeof(stat.comm))
 		comm_len = sizeof(stat.comm) - 1;
 	memcpy(stat.comm, open + 1, comm_len);
 	if (sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %u %*d "
 		   "%llu",
-		   &stat.state, &stat.ppid, &flags, &start) != 4)
+		   &stat.state, &stat.ppid, &flags, &threads, &start) != 5)
 		return -EBADMSG;
 	stat.kernel_thread = flags & PF_KTHREAD;
 	stat.start_ticks = start;
+	stat.threads = threads;
 	*ret_stat = stat;
 	return 0;
 }
@@ -158,6 +161,21 @@ int process_each_thread(const struct kroot *root, pid_t pid, int (*each)(pid_t t
 bool process_same_memory(pid_t a, pid_t b)
 {
 	return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
+}
+
+bool process_same_files(pid_t a, pid_t b)
+{
+	long order = syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0);
+
+	return order == 0 || (order < 0 && errno == ENOSYS);
+}
+
+bool process_pids_are_initial(const struct kroot *root)
+{
+	const uint64_t initial = 0xEFFFFFFC; /* PROC_PID_INIT_INO, kernel ABI */
+	struct statx st;
+
+	return kroot_stat(root, &st, "proc/self/ns/pid") == 0 && st.stx_ino == initial;
 }
 
 bool process_ksm_in_use(const struct kroot *root)

@@ -18,6 +18,7 @@ struct process_stat {
 	pid_t ppid;
 	uint64_t start_ticks;
 	bool kernel_thread;
+	uint32_t threads;
 };
 
 struct process_status {
@@ -51,6 +52,14 @@ int process_each_thread(const struct kroot *root, pid_t pid, int (*each)(pid_t t
 
 /* Whether the two have one address space (kcmp(2)). */
 bool process_same_memory(pid_t a, pid_t b);
+
+/*
+ * Whether pids here are those of the initial pid namespace, by which the BPF iterators number processes.
+ */
+bool process_pids_are_initial(const struct kroot *root);
+
+/* Whether the two threads have one table of open files (kcmp(2)); true where that can't be asked. */
+bool process_same_files(pid_t a, pid_t b);
 
 /* Whether KSM has merged pages now. */
 bool process_ksm_in_use(const struct kroot *root);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct kroot {
@@ -119,6 +120,55 @@ ssize_t kroot_readlink(const struct kroot *root, char *buf, size_t size, const c
 		return -E2BIG;
 	buf[len] = '\0';
 	return len;
+}
+
+int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *format, ...)
+{
+	char path[256];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(path, sizeof(path), format, args);
+
+	va_end(args);
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return -ENAMETOOLONG;
+	return statx(root->dir_fd, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret_stat) < 0
+		       ? -errno
+		       : 0;
+}
+
+static bool is_file(int fd, uint32_t dev, uint64_t inode)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) == 0 &&
+	       S_ISREG(st.stx_mode) && st.stx_ino == inode &&
+	       (st.stx_dev_major << 20 | st.stx_dev_minor) == dev;
+}
+
+int kroot_fd_of(const struct kroot *root, uint32_t dev, uint64_t inode, const char *format, ...)
+{
+	char path[256];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(path, sizeof(path), format, args);
+
+	va_end(args);
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return -ENAMETOOLONG;
+	int pin = openat(root->dir_fd, path, O_PATH | O_CLOEXEC), fd = -ESTALE;
+
+	if (pin < 0)
+		return -errno;
+	if (is_file(pin, dev, inode)) {
+		snprintf(path, sizeof(path), "proc/self/fd/%d", pin);
+		fd = openat(root->dir_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		fd = fd < 0 ? -errno : fd;
+	}
+	close(pin);
+	return fd;
 }
 
 /* Procfs hands out a page at a time unless the buffer is larger: 64 KiB keeps the calls few. */

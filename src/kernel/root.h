@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct kroot;
@@ -32,6 +33,19 @@ ssize_t kroot_read(const struct kroot *root, char *buf, size_t size, const char 
 
 /* The target of a symbolic link, NUL-terminated. Its length or negative errno; -E2BIG if it does not fit. */
 ssize_t kroot_readlink(const struct kroot *root, char *buf, size_t size, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* The attributes of what a path leads to, links followed, as the kernel has them: no server is asked. */
+struct statx;
+int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Open for reading what a link of /proc leads to, if that is the regular file of this device
+ * (major << 20 | minor) and inode: nothing else is ever opened, and leases are not waited for.
+ * fd, -ESTALE, or another negative errno.
+ */
+int kroot_fd_of(const struct kroot *root, uint32_t dev, uint64_t inode, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* A file of any length read into one growing buffer that is reused from call to call. */

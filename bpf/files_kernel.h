@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The kernel's structures as far as files.bpf.c reads them. Only names matter: libbpf's CO-RE finds the
+ * offsets in the running kernel's BTF, so one build runs on all kernels. Nothing else goes here.
+ */
+#ifndef MEMOIR_FILES_KERNEL_H
+#define MEMOIR_FILES_KERNEL_H
+
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+#define bool _Bool
+
+struct file;
+struct inode;
+struct seq_file;
+struct task_struct;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+/* Each in 8 bytes, whatever its size. */
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd __attribute__((aligned(8)));
+	struct file *file;
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct super_block {
+	unsigned int s_dev;
+	unsigned long s_magic;
+};
+
+struct address_space {
+	struct inode *host;
+	unsigned long nrpages;
+};
+
+struct inode {
+	unsigned short i_mode;
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	unsigned int i_nlink;
+	long long i_size;
+	unsigned long long i_blocks;
+};
+
+struct shmem_inode_info {
+	unsigned long swapped;
+	struct inode vfs_inode;
+};
+
+struct vfsmount;
+struct dentry;
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+	struct address_space *f_mapping;
+	void *private_data;
+};
+
+struct task_struct {
+	int tgid;
+};
+
+#pragma clang attribute pop
+
+#endif

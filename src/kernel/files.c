@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Runs the BPF iterator of bpf/files.bpf.c and hands out its records; draws no conclusions.
+ */
+#include "kernel/files.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "kernel/process.h"
+
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#include "kernel/files_format.h"
+
+#include "files.lskel.h"
+
+#define PAGE_BYTES 4096u
+#define BLOCK_BYTES 512u
+/* The kernel collects whole records in 32 KiB: with room for that no read() cuts one in two. */
+#define READ_BYTES (64u * 1024)
+
+struct files {
+	struct files_bpf *skel;
+	int link;
+	char records[READ_BYTES];
+};
+
+int files_open(const struct kroot *root, struct files **ret_files, struct memoir_error *error)
+{
+	struct files *files;
+	int err = 0;
+
+	if (!kroot_is_live(root))
+		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
+	if (!process_pids_are_initial(root))
+		return error_set(error, -EOPNOTSUPP,
+				 "BPF iterators need the initial pid namespace");
+	files = calloc(1, sizeof(*files));
+	if (!files)
+		return error_set(error, -ENOMEM, "out of memory");
+	files->link = -1;
+	files->skel = files_bpf__open_and_load();
+	if (files->skel)
+		files->link = skel_link_create(files->skel->progs.list_files.prog_fd, 0,
+					       BPF_TRACE_ITER);
+	if (!files->skel || files->link < 0) {
+		err = -errno;
+		files_close(files);
+		return error_set(error, err == -EPERM ? err : -EOPNOTSUPP,
+				 "the kernel refused memoir's iterator of open files (%s); it needs "
+				 "Linux 5.17, CAP_BPF and CAP_PERFMON",
+				 strerror(-err));
+	}
+	*ret_files = files;
+	return 0;
+}
+
+void files_close(struct files *files)
+{
+	if (!files)
+		return;
+	if (files->link >= 0)
+		close(files->link);
+	if (files->skel)
+		files_bpf__destroy(files->skel);
+	free(files);
+}
+
+static struct open_file of_record(const struct file_record *record)
+{
+	/* The page cache of hugetlbfs counted huge pages as one until 6.7. */
+	uint64_t resident_bytes = record->magic == HUGETLBFS_MAGIC ? record->blocks * BLOCK_BYTES
+								   : record->pages * PAGE_BYTES;
+
+	return (struct open_file){
+		.pid = (pid_t)record->tgid,
+		.fd = (int)record->fd,
+		.mapping = record->mapping,
+		.dev = record->dev,
+		.magic = record->magic,
+		.mode = record->mode,
+		.nlink = record->nlink,
+		.inode = record->inode,
+		.size_bytes = record->size_bytes,
+		.resident_bytes = resident_bytes,
+		.swapped_bytes = record->swapped_pages * PAGE_BYTES,
+		.resident_known = true,
+		.path = (const char *)(record + 1),
+	};
+}
+
+static int on_records(const char *records, size_t bytes, open_file_fn each, void *arg)
+{
+	int err = 0;
+
+	for (size_t at = 0; at < bytes && !err;) {
+		const struct file_record *record = (const void *)(records + at);
+		struct open_file file = of_record(record);
+
+		err = each(&file, arg);
+		at += sizeof(*record) + record->path_bytes;
+	}
+	return err;
+}
+
+int files_each(struct files *files, open_file_fn each, void *arg)
+{
+	union bpf_attr attr = { .iter_create.link_fd = (unsigned int)files->link };
+	int iter = skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
+	ssize_t got;
+	int err = 0;
+
+	if (iter < 0)
+		return -errno;
+	do {
+		got = read(iter, files->records, sizeof(files->records));
+		/* EAGAIN: very many files were passed over. */
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			err = -errno;
+		else if (got > 0)
+			err = on_records(files->records, (size_t)got, each, arg);
+	} while (got != 0 && !err);
+	close(iter);
+	return err;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What bpf/files.bpf.c writes and files.c reads: a record for each open file that matters.
+ * Included by both sides, so it may use nothing but the fixed-width types they define.
+ */
+#ifndef MEMOIR_KERNEL_FILES_FORMAT_H
+#define MEMOIR_KERNEL_FILES_FORMAT_H
+
+#define FILES_PATH_BYTES 4096
+
+struct file_record {
+	u64 mapping; /* f_mapping: the identity of what is held */
+	u64 inode, size_bytes;
+	u64 pages, swapped_pages; /* of the mapping, in RAM and in swap */
+	u64 blocks;               /* of 512 bytes, as st_blocks */
+	u32 tgid, fd;
+	u32 dev, magic, mode, nlink;
+	u32 path_bytes; /* of the path behind the record, with its NUL, filled up to a multiple of 8 */
+	u32 unused;
+};
+
+/* Where the program puts a record and its path together. */
+struct file_draft {
+	struct file_record record;
+	char path[2 * FILES_PATH_BYTES]; /* so that a mask can bound what is used of it */
+};
+
+#endif

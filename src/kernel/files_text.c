@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Open and mapped files by /proc/PID/fd and map_files; draws no conclusions. What other processes have
+ * open is only looked at: never opened, but for files of shmem.
+ */
+#include "kernel/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel/process.h"
+
+#define BLOCK_BYTES 512u
+#define PATH_BYTES 4096
+
+/* Whether all that its blocks count is in RAM, is known from the file system. */
+static void set_residency(const struct files_text *text, const struct statx *st,
+			  struct open_file *file)
+{
+	if (file->magic != HUGETLBFS_MAGIC && (file->magic != TMPFS_MAGIC || text->swap_in_use))
+		return;
+	file->resident_bytes = st->stx_blocks * BLOCK_BYTES;
+	file->resident_known = true;
+}
+
+static struct open_file of_stat(const struct files_text *text, pid_t pid, const struct statx *st)
+{
+	struct open_file file = {
+		.pid = pid,
+		.fd = -1,
+		.dev = st->stx_dev_major << 20 | st->stx_dev_minor,
+		.mode = st->stx_mode,
+		.nlink = st->stx_nlink,
+		.inode = st->stx_ino,
+		.size_bytes = st->stx_size,
+	};
+
+	/* Only file systems without a device of their own are looked for in the mounts. */
+	if (st->stx_dev_major == 0)
+		internal_devs_learn(text->root, text->devs, pid, file.dev);
+	file.magic = internal_devs_magic(text->devs, file.dev);
+	set_residency(text, st, &file);
+	return file;
+}
+
+/* The same rule as in bpf/files.bpf.c. */
+static bool matters(const struct open_file *file)
+{
+	return file->magic == TMPFS_MAGIC || file->magic == HUGETLBFS_MAGIC ||
+	       (file->nlink == 0 && file->size_bytes);
+}
+
+struct reading {
+	const struct files_text *text;
+	pid_t pid, tid;
+	open_file_fn each;
+	void *arg;
+};
+
+static int take_fd(const struct reading *r, int dir, const char *name)
+{
+	char path[PATH_BYTES], *end;
+	long fd = strtol(name, &end, 10);
+	struct statx st;
+	ssize_t len;
+
+	if (end == name || *end != '\0' ||
+	    statx(dir, name, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0 ||
+	    !S_ISREG(st.stx_mode))
+		return 0;
+	struct open_file file = of_stat(r->text, r->pid, &st);
+
+	if (!matters(&file))
+		return 0;
+	len = readlinkat(dir, name, path, sizeof(path) - 1);
+	path[len > 0 ? len : 0] = '\0';
+	file.tid = r->tid;
+	file.fd = (int)fd;
+	file.path = path;
+	return r->each(&file, r->arg);
+}
+
+static int each_fd(const struct reading *r)
+{
+	int dir_fd = kroot_fd(r->text->root, "proc/%d/task/%d/fd", r->pid, r->tid);
+	DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!dir && dir_fd >= 0)
+		close(dir_fd);
+	if (!dir)
+		return dir_fd < 0 ? dir_fd : -ENOMEM;
+	while (!err && (entry = readdir(dir)))
+		err = take_fd(r, dirfd(dir), entry->d_name);
+	closedir(dir);
+	return err;
+}
+
+static int each_thread(pid_t tid, void *arg)
+{
+	struct reading *r = arg;
+
+	if (tid == r->pid || process_same_files(r->pid, tid))
+		return 0;
+	r->tid = tid;
+	int err = each_fd(r);
+
+	return err == -ENOENT || err == -ESRCH ? 0 : err;
+}
+
+int files_text_each(const struct files_text *text, pid_t pid, bool single_thread, open_file_fn each,
+		    void *arg)
+{
+	struct reading r = { text, pid, pid, each, arg };
+	int err = each_fd(&r);
+
+	if (!err && !single_thread)
+		err = process_each_thread(text->root, pid, each_thread, &r);
+	return err;
+}
+
+int files_text_mapped(const struct files_text *text, pid_t pid, uint64_t start, uint64_t end,
+		      struct open_file *ret_file)
+{
+	struct statx st;
+	int err = kroot_stat(text->root, &st, "proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, start,
+			     end);
+
+	if (err)
+		return err;
+	*ret_file = of_stat(text, pid, &st);
+	ret_file->start = start;
+	ret_file->end = end;
+	return 0;
+}
+
+/* ---- cachestat ------------------------------------------------------------------------------ */
+
+/* As in linux/mman.h since 6.5; spelled out because older headers lack them. */
+enum { NR_CACHESTAT = 451 };
+
+struct cachestat_range_arg {
+	uint64_t offset, length; /* 0: to the end */
+};
+
+struct cachestat_pages {
+	uint64_t cached, dirty, written_back, evicted, recently_evicted;
+};
+
+static int open_again(const struct files_text *text, const struct open_file *file)
+{
+	if (file->fd >= 0)
+		return kroot_fd_of(text->root, file->dev, file->inode, "proc/%d/task/%d/fd/%d",
+				   file->pid, file->tid, file->fd);
+	return kroot_fd_of(text->root, file->dev, file->inode,
+			   "proc/%d/map_files/%" PRIx64 "-%" PRIx64, file->pid, file->start,
+			   file->end);
+}
+
+int files_text_count(const struct files_text *text, struct open_file *file)
+{
+	struct cachestat_range_arg all = { 0 };
+	struct cachestat_pages pages;
+	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	int fd, err;
+
+	if (file->magic != TMPFS_MAGIC)
+		return -EOPNOTSUPP;
+	fd = open_again(text, file);
+	if (fd < 0)
+		return fd;
+	err = syscall(NR_CACHESTAT, fd, &all, &pages, 0) < 0 ? -errno : 0;
+	close(fd);
+	if (err)
+		return err;
+	file->resident_bytes = pages.cached * page_bytes;
+	file->swapped_bytes = pages.evicted * page_bytes;
+	file->resident_known = true;
+	return 0;
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Asks the program of bpf/who.bpf.c and hands out its records; draws no conclusions.
+ */
+#include "kernel/mappers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "kernel/pagemap.h"
+#include "kernel/process.h"
+
+#include "who.lskel.h"
+
+#define ANSWER_BYTES (MAPPERS_BYTES + MAPPERS_SLACK_BYTES)
+
+struct mappers {
+	struct who_bpf *skel;
+	int all_link; /* visits every task; -1: not made yet */
+	const char *answer;
+	bool calibrated;
+	uint64_t vmemmap; /* 0: not known */
+};
+
+static int map_answer(struct mappers *mappers)
+{
+	void *answer = mmap(NULL, ANSWER_BYTES, PROT_READ, MAP_SHARED,
+			    mappers->skel->maps.answer.map_fd, 0);
+
+	if (answer == MAP_FAILED)
+		return -errno;
+	mappers->answer = answer;
+	return 0;
+}
+
+int mappers_open(const struct kroot *root, struct mappers **ret_mappers, struct memoir_error *error)
+{
+	struct mappers *mappers;
+	int err;
+
+	if (!kroot_is_live(root))
+		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
+	if (!process_pids_are_initial(root))
+		return error_set(error, -EOPNOTSUPP,
+				 "BPF iterators need the initial pid namespace");
+	mappers = calloc(1, sizeof(*mappers));
+	if (!mappers)
+		return error_set(error, -ENOMEM, "out of memory");
+	mappers->all_link = -1;
+	mappers->skel = who_bpf__open_and_load();
+	err = mappers->skel ? map_answer(mappers) : -errno;
+	if (err) {
+		mappers_close(mappers);
+		return error_set(error, err == -EPERM ? err : -EOPNOTSUPP,
+				 "the kernel refused memoir's reverse map by BPF (%s); it needs "
+				 "Linux 5.17, CAP_BPF and CAP_PERFMON",
+				 strerror(-err));
+	}
+	*ret_mappers = mappers;
+	return 0;
+}
+
+void mappers_close(struct mappers *mappers)
+{
+	if (!mappers)
+		return;
+	if (mappers->answer)
+		munmap((void *)mappers->answer, ANSWER_BYTES);
+	if (mappers->all_link >= 0)
+		close(mappers->all_link);
+	if (mappers->skel)
+		who_bpf__destroy(mappers->skel);
+	free(mappers);
+}
+
+/* ---- running -------------------------------------------------------------------------------- */
+
+/* An iterator over the tasks of one process (Linux 6.1), or of all with pid 0. */
+static int make_link(struct mappers *mappers, pid_t pid)
+{
+	union bpf_iter_link_info info = { .task.pid = (unsigned int)pid };
+	union bpf_attr attr = {
+		.link_create.prog_fd = (unsigned int)mappers->skel->progs.find_mappers.prog_fd,
+		.link_create.attach_type = BPF_TRACE_ITER,
+		.link_create.iter_info = pid ? (uint64_t)(uintptr_t)&info : 0,
+		.link_create.iter_info_len = pid ? sizeof(info) : 0,
+	};
+	int link = skel_sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return link < 0 ? -errno : link;
+}
+
+static int run(struct mappers *mappers, int link)
+{
+	union bpf_attr attr = { .iter_create.link_fd = (unsigned int)link };
+	int iter = skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
+	ssize_t got;
+	char byte;
+
+	if (iter < 0)
+		return -errno;
+	memset(&mappers->skel->bss->state, 0, sizeof(mappers->skel->bss->state));
+	/* EAGAIN: very many tasks were passed over. */
+	do {
+		got = read(iter, &byte, sizeof(byte));
+	} while (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)));
+	int err = got < 0 ? -errno : 0;
+
+	close(iter);
+	return err;
+}
+
+static int run_over_all(struct mappers *mappers)
+{
+	if (mappers->all_link < 0)
+		mappers->all_link = make_link(mappers, 0);
+	return mappers->all_link < 0 ? mappers->all_link : run(mappers, mappers->all_link);
+}
+
+/* Over one process where that can be; 6.1's iterator stops at a leader that has exited. */
+static int run_over(struct mappers *mappers, pid_t pid)
+{
+	int link = make_link(mappers, pid);
+	int err = link < 0 ? link : run(mappers, link);
+
+	if (link >= 0)
+		close(link);
+	if (err || !mappers->skel->bss->state.seen)
+		err = run_over_all(mappers);
+	return err;
+}
+
+#define BUSY_TRIES 100
+#define BUSY_PAUSE_NS 100000
+
+static int ask(struct mappers *mappers, const struct mappers_request *request)
+{
+	const struct mappers_state *state = &mappers->skel->bss->state;
+	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_NS };
+
+	mappers->skel->bss->request = *request;
+	for (int i = 0; i < BUSY_TRIES; i++) {
+		int err = run_over(mappers, (pid_t)request->tgid);
+
+		if (err)
+			return err;
+		if (!state->seen)
+			return -ESRCH;
+		if (state->found != -EBUSY)
+			return state->found;
+		nanosleep(&pause, NULL);
+	}
+	return -EBUSY;
+}
+
+static void hand_out(const struct mappers *mappers, mapper_fn each, void *arg,
+		     struct mappers_answer *ret_answer)
+{
+	const struct mappers_state *state = &mappers->skel->bss->state;
+
+	for (uint64_t at = 0; at < state->used;) {
+		const struct mapper_record *record = (const void *)(mappers->answer + at);
+
+		each(record, record->name_len ? record->name : NULL, arg);
+		at += record->bytes;
+	}
+	*ret_answer = (struct mappers_answer){
+		.index = state->index,
+		.torn = state->torn,
+		.of_object = state->page_mapping && !(state->page_mapping & 3),
+	};
+}
+
+int mappers_at(struct mappers *mappers, pid_t pid, uint64_t addr, enum mappers_question question,
+	       mapper_fn each, void *arg, struct mappers_answer *ret_answer)
+{
+	struct mappers_request request = {
+		.addr = addr,
+		.tgid = (uint32_t)pid,
+		.question = question,
+	};
+	int err = ask(mappers, &request);
+
+	if (!err)
+		hand_out(mappers, each, arg, ret_answer);
+	return err;
+}
+
+int mappers_of_frame(struct mappers *mappers, uint64_t frame, mapper_fn each, void *arg,
+		     struct mappers_answer *ret_answer)
+{
+	struct mappers_request request = {
+		.frame = frame,
+		.vmemmap = mappers->vmemmap,
+		.tgid = (uint32_t)getpid(),
+		.question = MAPPERS_FRAME,
+	};
+	int err = mappers->vmemmap ? ask(mappers, &request) : -EOPNOTSUPP;
+
+	if (!err)
+		hand_out(mappers, each, arg, ret_answer);
+	return err;
+}
+
+/* ---- the array of struct page --------------------------------------------------------------- */
+
+static void ignore(const struct mapper_record *record, const char *name, void *arg)
+{
+	(void)record;
+	(void)name;
+	(void)arg;
+}
+
+static uint64_t own_frame(const struct kroot *root, uint64_t addr)
+{
+	int fd = pagemap_open(root, getpid());
+	uint64_t word = 0;
+
+	if (fd < 0)
+		return 0;
+	ssize_t got = pagemap_read(fd, addr >> 12, &word, 1);
+
+	close(fd);
+	return got == 1 && pagemap_present(word) ? pagemap_frame(word) : 0;
+}
+
+/*
+ * A file of one page has that page for its tree of pages: its struct page is seen by BPF and its frame by
+ * pagemap, so it is known where struct page 0 would be. The kernel randomises that by whole GiB.
+ */
+static uint64_t find_vmemmap(struct mappers *mappers, const struct kroot *root, uint64_t addr)
+{
+	const struct mappers_state *state = &mappers->skel->bss->state;
+	struct mappers_answer answer;
+	uint64_t frame = own_frame(root, addr);
+
+	if (!frame ||
+	    mappers_at(mappers, getpid(), addr, MAPPERS_PROBE, ignore, NULL, &answer) < 0 ||
+	    !state->page_struct_bytes || state->probe_page < frame * state->page_struct_bytes)
+		return 0;
+	uint64_t base = state->probe_page - frame * state->page_struct_bytes;
+
+	return base % (1ull << 30) == 0 ? base : 0;
+}
+
+int mappers_calibrate(struct mappers *mappers, const struct kroot *root)
+{
+#ifdef __x86_64__
+	int memfd = mappers->calibrated ? -1 : memfd_create("memoir-probe", MFD_CLOEXEC);
+	char *page = MAP_FAILED;
+
+	mappers->calibrated = true;
+	if (memfd >= 0 && ftruncate(memfd, 4096) == 0)
+		page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	if (page != MAP_FAILED) {
+		*page = 1;
+		mappers->vmemmap = find_vmemmap(mappers, root, (uint64_t)(uintptr_t)page);
+		munmap(page, 4096);
+	}
+	if (memfd >= 0)
+		close(memfd);
+#else
+	(void)root;
+#endif
+	return mappers->vmemmap ? 0 : -EOPNOTSUPP;
+}
