@@ -8,9 +8,11 @@
 
 #pragma GCC visibility push(default)
 #include <memoir/analysis.h>
+#include <memoir/diff.h>
 #include <memoir/memoir.h>
 #include <memoir/select.h>
 #include <memoir/snapshot.h>
+#include <memoir/who.h>
 #pragma GCC visibility pop
 
 #endif

@@ -24,6 +24,17 @@ int memoir_selection_parse(const char *const *selectors, size_t count,
 			   struct memoir_selection **ret_selection, struct memoir_error *error);
 void memoir_selection_free(struct memoir_selection *selection);
 
+/** Room for a user's name and its NUL. */
+#define MEMOIR_USER_NAME_MAX 256
+/**
+ * Say what users are called, for `user:`; without, it means numbers only. `name_of` is asked once for
+ * each uid and selector: it writes the name into buf and returns buf, or NULL: there is no such user.
+ */
+void memoir_selection_set_users(struct memoir_selection *selection,
+				const char *(*name_of)(uid_t uid, char buf[MEMOIR_USER_NAME_MAX],
+						       void *arg),
+				void *arg);
+
 /** Whether no selector was given: everything matches. NULL counts as empty. */
 bool memoir_selection_empty(const struct memoir_selection *selection);
 /** Whether a selector speaks of regions (name path kind object, a range). */

@@ -97,6 +97,8 @@ struct memoir_process {
 	uint64_t page_table_bytes; /**< VmPTE of /proc/PID/status; see page_table_known */
 	bool page_table_known;
 	uint32_t threads; /**< num_threads of /proc/PID/stat, peers included; 0: not known */
+	uint64_t sole_anon_bytes; /**< resident anonymous memory that no other process maps */
+	uint64_t sole_swap_bytes; /**< the same, swapped out */
 	bool in_scope;                 /**< false: only here because it shares with one asked for */
 	bool readable;                 /**< false: its memory could not be read (figures unknown) */
 	struct memoir_figures figures; /**< the sum of its regions; only where in_scope */
@@ -145,9 +147,11 @@ struct memoir_object {
 	const char *path; /**< of the first mapping seen; NULL for a family */
 	uint64_t size_bytes; /**< i_size where known, else 0 */
 	uint64_t resident_bytes; /**< all its pages in RAM, mapped or not; see resident_known */
+	uint64_t mapped_bytes;   /**< those of them that some region maps, each counted once */
 	uint64_t swapped_bytes;  /**< pages of shmem that are swapped out */
 	bool resident_known;
-	uint8_t fate; /**< enum memoir_fate */
+	uint8_t fate;   /**< enum memoir_fate */
+	uint32_t links; /**< names in its file system; MEMOIR_NONE: not known */
 };
 
 /**
@@ -184,9 +188,16 @@ struct memoir_capture_options {
 	/** NULL for all; else called once a process, with all but regions and figures filled in. */
 	bool (*wants)(const struct memoir_process *process, void *arg);
 	void *wants_arg;
+	/** No sharing sets (memoir_snapshot_sets_known()): faster where many processes share much. */
+	bool without_sets;
 	/** NULL, or called now and then with done of total processes, from the calling thread. */
 	void (*progress)(size_t done, size_t total, void *arg);
 	void *progress_arg;
+	/** Don't look for holders: saves some ms; what dies with its last holder is then not known. */
+	bool without_holders;
+	/** Count what every frame of memory is used for as well (docs/ACCOUNTING.md): 40 to 110 ns a
+	    frame, on all threads. Root only; a note says where it could not be done. */
+	bool frames;
 };
 
 /**
@@ -229,6 +240,8 @@ size_t memoir_snapshot_object_count(const struct memoir_snapshot *snapshot);
 const struct memoir_object *memoir_snapshot_object(const struct memoir_snapshot *snapshot,
 						   size_t i);
 
+/** Whether there are sharing sets: not if they were not asked for, or frames could not be read. */
+bool memoir_snapshot_sets_known(const struct memoir_snapshot *snapshot);
 size_t memoir_snapshot_set_count(const struct memoir_snapshot *snapshot);
 const struct memoir_set *memoir_snapshot_set(const struct memoir_snapshot *snapshot, size_t i);
 /** One for each fd of tmpfs, memfd, hugetlb and deleted files; those of one object stand together. */
@@ -247,7 +260,10 @@ const struct memoir_process *memoir_snapshot_find_pid(const struct memoir_snapsh
 /** Write the object's id ("file:fe:01:131", "family:7") into buf; returns buf. */
 const char *memoir_object_id(const struct memoir_object *object, char buf[MEMOIR_OBJECT_ID_MAX]);
 
-/** /proc/meminfo as it was at capture: the value in bytes, or -ENODATA if there is no such line. */
+/**
+ * The machine as a whole at capture: a line of /proc/meminfo, or one of memoir's own (frames:anon,
+ * zram_used_bytes …; docs/ACCOUNTING.md). The value in bytes, or -ENODATA if there is no such line.
+ */
 int memoir_snapshot_meminfo(const struct memoir_snapshot *snapshot, const char *key,
 			    uint64_t *ret_bytes);
 

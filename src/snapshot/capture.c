@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "base/grow.h"
+#include "kernel/folio_sizes.h"
 #include "kernel/meminfo.h"
 #include "kernel/own_memory.h"
 #include "kernel/pagemap.h"
+#include "snapshot/frames.h"
 
 struct memoir_process *capture_add_process(struct capture *c, struct process_note **ret_note)
 {
@@ -111,6 +113,7 @@ uint32_t capture_object(struct capture *c, uint64_t key, enum memoir_kind kind, 
 		.alias = next_alias(c, dev_major, dev_minor, inode),
 		.path = path,
 		.size_bytes = size_bytes,
+		.links = MEMOIR_NONE,
 	};
 	return i;
 }
@@ -179,16 +182,6 @@ void capture_settle_scope(struct capture *c)
 
 /* ---- figures -------------------------------------------------------------------------------- */
 
-static void add_share(const struct tally_share *share, void *arg)
-{
-	struct capture *c = arg;
-	struct region_count *rc = &c->counts[share->region];
-
-	rc->uss += share->private_pages;
-	rc->pss_fixed += share->ram_fixed;
-	rc->swap_pss_fixed += share->swap_fixed;
-}
-
 static void set_figures(struct memoir_region *region, const struct region_count *rc)
 {
 	uint64_t *bytes = region->figures.bytes;
@@ -210,31 +203,34 @@ static void set_figures(struct memoir_region *region, const struct region_count 
 	region->own_swap_bytes = rc->swap_alone * PAGE_BYTES;
 }
 
-static int keep_set(const struct memoir_set *set, void *arg)
+/* What is alone is in no set, so it is added to what the sets gave. */
+static void add_alone(struct capture *c, const struct memoir_region *region,
+		      const struct region_count *rc)
 {
-	struct memoir_set *kept = snapshot_add_set(arg);
+	struct memoir_process *process = &c->snap->processes[region->process];
 
-	if (!kept)
-		return -ENOMEM;
-	*kept = *set;
-	kept->freed_bytes = set->of_object ? 0 : set->ram_bytes;
-	return 0;
+	process->sole_anon_bytes += rc->alone_anon * PAGE_BYTES;
+	process->sole_swap_bytes += rc->swap_alone * PAGE_BYTES;
+	if (region->object != MEMOIR_NONE)
+		c->snap->objects[region->object].mapped_bytes +=
+			(rc->alone - rc->alone_anon) * PAGE_BYTES;
 }
 
 /* Figures of processes out of scope are parts of sums that were not looked at whole: left unknown. */
 static int finish_figures(struct capture *c)
 {
-	int err = c->tally.error ? c->tally.error : tally_shares(&c->tally, add_share, c);
+	int err = capture_take_shares(c);
 
-	if (!err)
-		err = tally_sets(&c->tally, keep_set, c->snap);
 	if (err)
 		return err;
 	for (size_t i = 0; i < c->snap->region_count; i++) {
 		struct memoir_region *region = &c->snap->regions[i];
 		const struct memoir_process *process = &c->snap->processes[region->process];
 
-		if (process->in_scope && process->readable && !region->figures.known)
+		if (!process->readable || region->figures.known)
+			continue;
+		add_alone(c, region, &c->counts[i]);
+		if (process->in_scope)
 			set_figures(region, &c->counts[i]);
 	}
 	snapshot_sum_processes(c->snap);
@@ -307,73 +303,6 @@ static void keep_meminfo(const char *key, uint64_t value, void *arg)
 	snapshot_add_meminfo(arg, key, value);
 }
 
-/* A slice ends at a huge page's bound, so that none is cut; the kernel holds the lock for one slice. */
-static int words_of(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer,
-		    uint64_t page, uint64_t end)
-{
-	while (page < end) {
-		uint64_t stop = (page / HUGE_PAGES + WORDS_ROOM / HUGE_PAGES) * HUGE_PAGES;
-		size_t want = (size_t)((stop < end ? stop : end) - page);
-		ssize_t got = pagemap_read(pagemap_fd, page, buffer, want);
-
-		if (got <= 0)
-			return got < 0 ? (int)got : -ESRCH;
-		count_pagemap(c, region, page * PAGE_BYTES, buffer, (size_t)got);
-		page += (uint64_t)got;
-	}
-	return 0;
-}
-
-/*
- * Sanitizers and garbage collectors reserve terabytes, and pagemap has a word for every page of them:
- * there the kernel is first asked where anything is. Runs are widened to huge pages' bounds, so that
- * none is cut in two.
- */
-static int words_of_runs(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer)
-{
-	const struct memoir_region *r = &c->snap->regions[region];
-	uint64_t at = r->start, done = r->start / PAGE_BYTES, last = r->end / PAGE_BYTES;
-	struct pagemap_run runs[64];
-
-	while (at < r->end) {
-		uint64_t walked = at;
-		ssize_t got = pagemap_scan(pagemap_fd, at, r->end, false, runs, 64, &walked);
-
-		if (got < 0 || walked <= at)
-			return got < 0 ? (int)got : -ESRCH;
-		for (ssize_t i = 0; i < got; i++) {
-			uint64_t from = runs[i].start / PAGE_BYTES / HUGE_PAGES * HUGE_PAGES;
-			uint64_t to = (runs[i].end / PAGE_BYTES / HUGE_PAGES + 1) * HUGE_PAGES;
-			int err = 0;
-
-			from = from > done ? from : done;
-			to = to < last ? to : last;
-			if (to > from)
-				err = words_of(c, pagemap_fd, region, buffer, from, to);
-			if (err)
-				return err;
-			done = to > done ? to : done;
-		}
-		at = walked;
-	}
-	return 0;
-}
-
-#define SPARSE_BYTES (1ull << 30)
-
-int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer)
-{
-	const struct memoir_region *r = &c->snap->regions[region];
-
-	if (r->end - r->start >= SPARSE_BYTES) {
-		if (c->counts[region].empty)
-			return 0;
-		if (c->scan_works)
-			return words_of_runs(c, pagemap_fd, region, buffer);
-	}
-	return words_of(c, pagemap_fd, region, buffer, r->start / PAGE_BYTES, r->end / PAGE_BYTES);
-}
-
 /* A page that was only read is the zero page: the frame that pagemap calls it by. */
 static void find_zero_frame(struct capture *c)
 {
@@ -429,6 +358,7 @@ static enum memoir_engine choose(struct memoir *memoir)
 
 static void capture_free(struct capture *c)
 {
+	capture_holders_end(c);
 	tally_free(&c->tally);
 	free(c->counts);
 	free(c->notes);
@@ -452,13 +382,20 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 		return error_set_about(error, err, 0, "/proc/meminfo",
 				       "/proc/meminfo can't be read: %s; is /proc mounted?",
 				       strerror(-err));
+	err = capture_frames(c);
+	if (err)
+		return err;
 	if (kroot_is_live(c->memoir->root)) {
 		find_zero_frame(c);
+		c->by_folio = capture_wants_sets(c) && folios_may_be_split(c->memoir->root);
 		internal_devs_find(c->memoir->root, &c->devs);
 	}
+	capture_holders_begin(c);
 	err = run_method(c, choose(c->memoir), error);
 	if (!err)
 		err = c->error;
+	if (!err)
+		err = capture_holders(c);
 	if (!err)
 		err = capture_finish(c);
 	if (!err)

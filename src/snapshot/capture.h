@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/u64map.h"
+#include "kernel/files.h"
 #include "kernel/internal_devs.h"
 #include "kernel/root.h"
 #include "kernel/walk.h"
@@ -24,6 +25,11 @@ struct memoir {
 	struct walk *walk; /* NULL until used */
 	bool walk_tried;
 	struct memoir_error walk_error;
+	struct mappers *mappers; /* of memoir_who(): NULL until used */
+	bool mappers_tried;
+	struct files *files; /* NULL until used, or where text has to do */
+	bool files_tried, files_loading;
+	pthread_t files_loader;
 	uint64_t huge_zero_frame; /* 0: not seen yet */
 };
 
@@ -55,6 +61,7 @@ struct region_count {
 	bool by_words : 1;    /* pages are still to be read from pagemap */
 	bool by_proof : 1;    /* counted as its own by the anon_vma proof */
 	bool empty : 1;       /* smaps says that there is nothing in it */
+	bool by_offset : 1;   /* two regions with the same (object, offset) have the same page */
 };
 
 #define VM_READ 0x1u
@@ -83,8 +90,7 @@ struct capture {
 	const struct memoir_capture_options *options;
 	struct memoir_snapshot *snap;
 	struct tally tally;
-	pthread_mutex_t
-		lock; /* around the tally and the counts of shared state, where threads are */
+	pthread_mutex_t lock; /* around the tally and what else threads share */
 	struct region_count *counts; /* one per region */
 	size_t count_room;
 	struct process_note *notes; /* one per process */
@@ -94,10 +100,12 @@ struct capture {
 	struct u64map alias_by_inode; /* how many objects have a (device, inode) */
 	uint64_t zero_frame;          /* of the zero page, for pagemap */
 	uint32_t families;
+	size_t vmas_expected; /* of all processes, about */
 	size_t vmas_listed; /* of the processes asked for, in a partial capture */
 	const char *last_path; /* as the walk gave it, and as it was kept */
 	const char *last_path_kept;
 	bool scan_works;           /* PAGEMAP_SCAN is there */
+	bool by_folio;             /* anonymous pages all go to the tally: they may be parts of folios */
 	bool file_by_offset;       /* file pages go by (object, offset), not by frame */
 	size_t denied;             /* processes that could not be read */
 	struct internal_devs devs; /* of the kernel's own mounts of shmem and hugetlbfs */
@@ -146,9 +154,47 @@ struct region_facts {
 	bool hugetlb;
 };
 
+/* The kind of a mapping of this file, or of an fd of it. */
+enum memoir_kind capture_file_kind(const struct capture *c, const char *path,
+				   const struct region_facts *facts);
+
 /* Fill in kind and name_source, and the path of heap and stack; path and name must be there. */
 void capture_classify(struct capture *c, struct memoir_region *region,
 		      const struct region_facts *facts);
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+/* What the kernel tells of an object besides its kind. */
+struct object_facts {
+	uint32_t magic; /* of its file system, 0: not known */
+	uint32_t mode;  /* of the inode, 0: not known */
+	uint32_t nlink;
+	uint64_t size_bytes;                    /* 0: not known */
+	uint64_t resident_bytes, swapped_bytes; /* of all of it, mapped or not */
+	bool resident_known;
+};
+
+/* Settle an object's fate, size and residency by what was seen of it; may be told again. */
+void capture_object_facts(struct capture *c, uint32_t object, const struct object_facts *facts);
+
+/* Ask text for the facts of mapped objects that nothing was told of, and who keeps SysV segments. */
+int capture_fates(struct capture *c);
+
+/* The key of objects that text tells of, which has no address_space: by device and inode. */
+uint64_t capture_inode_key(uint32_t dev, uint64_t inode);
+
+/* How text about files is read in this capture. */
+struct files_text capture_files_text(struct capture *c);
+
+/* To be called first and last, whatever happens in between: what holders need is loaded meanwhile. */
+void capture_holders_begin(struct capture *c);
+void capture_holders_end(struct capture *c);
+
+/*
+ * Find who has open what dies with its last holder, and settle the objects' fates; when all regions
+ * are there and before processes are dropped. Nothing where the caller does not want it.
+ */
+int capture_holders(struct capture *c);
 
 /* ---- counting pages ------------------------------------------------------------------------- */
 
@@ -166,8 +212,9 @@ static inline void count_alone(struct region_count *count, uint64_t pages, bool 
 /* Words of pagemap for a region, from addr on. Takes the lock for what goes to the tally. */
 void count_pagemap(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *words,
 		   size_t n);
-/* Entries of page tables; no lock is taken. */
-void count_table(struct capture *c, uint32_t region, const uint64_t *entries, size_t n);
+/* Entries of page tables, from addr on; no lock is taken. */
+void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *entries,
+		 size_t n);
 void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entry,
 		uint64_t span_bytes);
 
@@ -186,6 +233,11 @@ int capture_by_smaps(struct capture *c, struct memoir_error *error);
 
 /* The BPF walk, loaded at the first call; NULL and error if it doesn't work here. */
 struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error);
+
+/* Begin to load the list of open files, in a thread of its own; nothing where that was done before. */
+void memoir_files_begin(struct memoir *memoir);
+/* The list, when it is loaded; NULL: text has to do. */
+struct files *memoir_files(struct memoir *memoir);
 
 /* List tasks by BPF as processes of the snapshot. */
 int capture_list_tasks(struct capture *c, struct walk *walk);
@@ -207,6 +259,14 @@ int capture_words_left(struct capture *c);
 
 /* What of other processes has to be looked at for those asked for; fills the walk's list. */
 enum walk_scope capture_scope(struct capture *c, struct walk *walk);
+
+/* The tallies' sets into shares, and into the snapshot's sets if they are wanted. */
+int capture_take_shares(struct capture *c);
+
+static inline bool capture_wants_sets(const struct capture *c)
+{
+	return !c->options || !c->options->without_sets;
+}
 
 /* Fill what only text tells (paths of stacked file systems, cgroups, exact swap of shmem, THP). */
 int capture_finish(struct capture *c);

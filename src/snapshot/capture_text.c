@@ -23,7 +23,7 @@ struct text_listing {
 
 /* ---- regions -------------------------------------------------------------------------------- */
 
-static uint64_t inode_key(uint32_t dev, uint64_t inode)
+uint64_t capture_inode_key(uint32_t dev, uint64_t inode)
 {
 	uint64_t parts[2] = { dev, inode };
 
@@ -83,7 +83,7 @@ static void take_line(struct capture *c, uint32_t process, const struct maps_lin
 		return;
 	region->offset_bytes = line->offset_bytes;
 	region->object =
-		capture_object(c, inode_key(dev, line->inode), region->kind, line->dev_major,
+		capture_object(c, capture_inode_key(dev, line->inode), region->kind, line->dev_major,
 			       line->dev_minor, line->inode, region->path, 0);
 }
 
@@ -165,7 +165,7 @@ static int read_text(struct text_listing *l, pid_t pid)
 }
 
 /* A process whose text is the same as another's may share its address space: then it is its peer. */
-static bool is_peer(struct text_listing *l, pid_t pid, uint64_t hash)
+static bool is_peer(struct text_listing *l, pid_t pid, uint64_t hash, uint32_t threads)
 {
 	struct capture *c = l->c;
 	uint32_t i = u64map_get(&c->process_by_mm, hash);
@@ -174,6 +174,7 @@ static bool is_peer(struct text_listing *l, pid_t pid, uint64_t hash)
 	    !process_same_memory(pid, c->snap->processes[i].pid))
 		return false;
 	capture_add_peer(c, &c->snap->processes[i], pid);
+	c->snap->processes[i].threads += threads;
 	return true;
 }
 
@@ -192,6 +193,7 @@ static int add_process(struct text_listing *l, pid_t pid, const struct process_s
 	process->pid = pid;
 	process->ppid = stat->ppid;
 	process->start_ticks = stat->start_ticks;
+	process->threads = stat->threads;
 	process->comm = snapshot_string(c->snap, stat->comm);
 	process->readable = tid > 0;
 	process->uid = (uid_t)-1;
@@ -232,7 +234,7 @@ static int list_process(pid_t pid, void *arg)
 
 	uint64_t hash = tid > 0 ? XXH3_64bits(l->text.data, l->text.len) : 0;
 
-	if (tid > 0 && is_peer(l, pid, hash))
+	if (tid > 0 && is_peer(l, pid, hash, stat.threads))
 		return l->c->error;
 	if (tid > 0 &&
 	    u64map_set(&l->c->process_by_mm, hash, (uint32_t)l->c->snap->process_count) < 0)

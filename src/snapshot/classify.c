@@ -30,11 +30,9 @@ static enum memoir_kind shmem_kind(const struct capture *c, const char *path, ui
 	return MEMOIR_KIND_SHMEM;
 }
 
-static enum memoir_kind file_kind(const struct capture *c, const struct memoir_region *region,
-				  const struct region_facts *facts)
+enum memoir_kind capture_file_kind(const struct capture *c, const char *path,
+				   const struct region_facts *facts)
 {
-	const char *path = region->path;
-
 	if (facts->hugetlb || facts->magic == MAGIC_HUGETLBFS)
 		return MEMOIR_KIND_HUGETLB;
 	if (facts->magic == MAGIC_DMABUF || starts(path, "/dmabuf:"))
@@ -85,7 +83,8 @@ static enum memoir_kind anon_kind(struct capture *c, struct memoir_region *regio
 void capture_classify(struct capture *c, struct memoir_region *region,
 		      const struct region_facts *facts)
 {
-	region->kind = facts->has_file ? file_kind(c, region, facts) : anon_kind(c, region, facts);
+	region->kind = facts->has_file ? capture_file_kind(c, region->path, facts)
+				       : anon_kind(c, region, facts);
 	if (region->name) {
 		region->name_source = MEMOIR_NAME_KERNEL;
 		/* maps shows the name in the path's place. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/mappers.h"
 #include "snapshot/capture.h"
 
 static int check_options(const struct memoir_options *options, struct memoir_error *error)
@@ -59,6 +60,8 @@ void memoir_close(struct memoir *memoir)
 {
 	if (!memoir)
 		return;
+	files_close(memoir->files);
+	mappers_close(memoir->mappers);
 	walk_close(memoir->walk);
 	kroot_close(memoir->root);
 	free(memoir);
@@ -73,4 +76,32 @@ struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error)
 	if (!memoir->walk && error)
 		*error = memoir->walk_error;
 	return memoir->walk;
+}
+
+static void *load_files(void *arg)
+{
+	struct memoir *memoir = arg;
+
+	files_open(memoir->root, &memoir->files, NULL);
+	return NULL;
+}
+
+void memoir_files_begin(struct memoir *memoir)
+{
+	if (memoir->files_tried)
+		return;
+	memoir->files_tried = true;
+	memoir->files_loading =
+		pthread_create(&memoir->files_loader, NULL, load_files, memoir) == 0;
+	if (!memoir->files_loading)
+		load_files(memoir);
+}
+
+struct files *memoir_files(struct memoir *memoir)
+{
+	memoir_files_begin(memoir);
+	if (memoir->files_loading)
+		pthread_join(memoir->files_loader, NULL);
+	memoir->files_loading = false;
+	return memoir->files;
 }

@@ -146,6 +146,29 @@ static void refresh_comm(struct capture *c, uint32_t process)
 		p->comm = snapshot_string(c->snap, stat.comm);
 }
 
+/* A process out of scope that holds an object stays, though no region of it was looked at. */
+static void mark_holders(const struct memoir_snapshot *s, uint32_t *moved)
+{
+	for (size_t i = 0; i < s->process_count; i++)
+		moved[i] = MEMOIR_NONE;
+	for (size_t i = 0; i < s->holder_count; i++)
+		moved[s->holders[i].process] = 0;
+}
+
+static void move_holders(struct memoir_snapshot *s, const uint32_t *moved)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->holder_count; i++) {
+		struct memoir_holder holder = s->holders[i];
+
+		holder.process = moved[holder.process];
+		if (holder.process != MEMOIR_NONE)
+			s->holders[kept++] = holder;
+	}
+	s->holder_count = kept;
+}
+
 /* Leave out processes of which nothing was seen: they ended in between, which is normal. */
 static int drop_vanished(struct capture *c)
 {
@@ -155,21 +178,25 @@ static int drop_vanished(struct capture *c)
 
 	if (!moved)
 		return -ENOMEM;
+	mark_holders(s, moved);
 	for (uint32_t i = 0; i < s->process_count; i++) {
 		struct memoir_process *p = &s->processes[i];
+		bool holds = !p->in_scope && moved[i] != MEMOIR_NONE;
 
-		moved[i] = kept;
-		if (p->readable && p->region_count == 0) {
+		moved[i] = MEMOIR_NONE;
+		if (p->readable && p->region_count == 0 && !holds) {
 			s->vanished += p->in_scope;
 			free((void *)p->peers);
 			continue;
 		}
+		moved[i] = kept;
 		s->processes[kept] = *p;
 		c->notes[kept++] = c->notes[i];
 	}
 	s->process_count = kept;
 	for (size_t i = 0; i < s->region_count; i++)
 		s->regions[i].process = moved[s->regions[i].process];
+	move_holders(s, moved);
 	free(moved);
 	return 0;
 }

@@ -31,7 +31,7 @@ struct memoir_snapshot {
 	size_t set_count, set_room;
 	struct memoir_holder *holders; /* those of one object stand together */
 	size_t holder_count, holder_room;
-	bool holders_known;
+	bool holders_known, sets_known;
 	const char **notes;
 	size_t note_count, note_room;
 	struct meminfo_line *meminfo;

@@ -331,6 +331,11 @@ static bool has_peer(const struct memoir_process *process, pid_t pid)
 	return false;
 }
 
+bool memoir_snapshot_sets_known(const struct memoir_snapshot *snapshot)
+{
+	return snapshot->sets_known;
+}
+
 size_t memoir_snapshot_set_count(const struct memoir_snapshot *snapshot)
 {
 	return snapshot->set_count;

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What becomes of each object's pages when nothing maps or holds it any more, and how many there are;
+ * knows nothing of who holds it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernel/sysv.h"
+#include "snapshot/capture.h"
+
+#define MAGIC_RAMFS 0x858458f6u
+#define MAGIC_SECRETMEM 0x5345434du
+
+/* SysV segments have no link either way: settle_sysv() asks for them. */
+static enum memoir_fate fate_of(enum memoir_kind kind, const struct object_facts *facts)
+{
+	switch (kind) {
+	case MEMOIR_KIND_MEMFD:
+	case MEMOIR_KIND_SHARED_ANON:
+		return MEMOIR_FATE_FREED;
+	case MEMOIR_KIND_SHMEM:
+	case MEMOIR_KIND_HUGETLB:
+		return facts->nlink ? MEMOIR_FATE_KEPT : MEMOIR_FATE_FREED;
+	case MEMOIR_KIND_FILE:
+		if (!facts->nlink || facts->magic == MAGIC_SECRETMEM)
+			return MEMOIR_FATE_FREED;
+		return facts->magic == MAGIC_RAMFS ? MEMOIR_FATE_KEPT : MEMOIR_FATE_RECLAIMABLE;
+	case MEMOIR_KIND_DEVICE:
+		return S_ISBLK(facts->mode) ? MEMOIR_FATE_RECLAIMABLE : MEMOIR_FATE_UNKNOWN;
+	default:
+		return MEMOIR_FATE_UNKNOWN;
+	}
+}
+
+static uint32_t magic_of(const struct capture *c, const struct memoir_object *o)
+{
+	return internal_devs_magic(&c->devs, o->dev_major << 20 | o->dev_minor);
+}
+
+void capture_object_facts(struct capture *c, uint32_t object, const struct object_facts *facts)
+{
+	struct memoir_object *o;
+
+	if (object == MEMOIR_NONE)
+		return;
+	o = &c->snap->objects[object];
+	o->fate = fate_of(o->kind, facts);
+	o->links = facts->nlink;
+	if (facts->size_bytes)
+		o->size_bytes = facts->size_bytes;
+	if (!facts->resident_known)
+		return;
+	o->resident_bytes = facts->resident_bytes;
+	o->swapped_bytes = facts->swapped_bytes;
+	o->resident_known = true;
+}
+
+/* What the list of mappings told already: all of them by BPF, none by text. */
+static void settle_told(struct capture *c)
+{
+	for (uint32_t i = 0; i < c->snap->object_count; i++) {
+		const struct memoir_object *o = &c->snap->objects[i];
+
+		if (o->fate != MEMOIR_FATE_UNKNOWN || o->is_family || o->links == MEMOIR_NONE)
+			continue;
+		capture_object_facts(c, i,
+				     &(struct object_facts){
+					     .magic = magic_of(c, o),
+					     .nlink = o->links,
+				     });
+	}
+}
+
+/* ---- mapped objects, by text ---------------------------------------------------------------- */
+
+struct files_text capture_files_text(struct capture *c)
+{
+	uint64_t total = 0, unused = 0;
+
+	memoir_snapshot_meminfo(c->snap, "SwapTotal", &total);
+	memoir_snapshot_meminfo(c->snap, "SwapFree", &unused);
+	return (struct files_text){
+		.root = c->memoir->root,
+		.devs = &c->devs,
+		.swap_in_use = total != unused,
+	};
+}
+
+static bool lacks_facts(const struct memoir_object *o)
+{
+	if (o->kind == MEMOIR_KIND_SYSV || o->kind == MEMOIR_KIND_HUGETLB)
+		return !o->resident_known;
+	return o->fate == MEMOIR_FATE_UNKNOWN &&
+	       (o->kind == MEMOIR_KIND_FILE || kind_is_shmem(o->kind));
+}
+
+static bool ends(const char *path, const char *with)
+{
+	size_t len = path ? strlen(path) : 0, tail = strlen(with);
+
+	return len >= tail && strcmp(path + len - tail, with) == 0;
+}
+
+/*
+ * By the path alone: where it lacks the kernel's " (deleted)" there is a link. Where it has that, the
+ * file may have other links, or really be called so.
+ */
+static void judge_by_path(struct capture *c, const struct memoir_region *region)
+{
+	struct memoir_object *o = &c->snap->objects[region->object];
+	const struct object_facts linked = { .magic = magic_of(c, o), .nlink = 1 };
+
+	if (o->kind == MEMOIR_KIND_MEMFD || o->kind == MEMOIR_KIND_SHARED_ANON ||
+	    !ends(region->path, " (deleted)"))
+		o->fate = fate_of(o->kind, &linked);
+}
+
+static void ask_text(struct capture *c, const struct files_text *text,
+		     const struct memoir_region *region)
+{
+	pid_t pid = c->snap->processes[region->process].pid;
+	struct open_file file;
+	int err = files_text_mapped(text, pid, region->start, region->end, &file);
+
+	if (err == -EPERM || err == -EACCES)
+		judge_by_path(c, region);
+	if (err)
+		return;
+	if (!file.resident_known)
+		files_text_count(text, &file);
+	capture_object_facts(c, region->object,
+			     &(struct object_facts){
+				     .magic = file.magic,
+				     .mode = file.mode,
+				     .nlink = file.nlink,
+				     .size_bytes = file.size_bytes,
+				     .resident_bytes = file.resident_bytes,
+				     .swapped_bytes = file.swapped_bytes,
+				     .resident_known = file.resident_known,
+			     });
+}
+
+#define ASKED_MAX 3 /* a region may be gone: then another one of the object is asked about */
+
+static int settle_mapped(struct capture *c)
+{
+	struct files_text text = capture_files_text(c);
+	uint8_t *asked = calloc(c->snap->object_count + 1, sizeof(*asked));
+
+	if (!asked)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->snap->region_count; i++) {
+		const struct memoir_region *region = &c->snap->regions[i];
+
+		if (region->object == MEMOIR_NONE || asked[region->object] >= ASKED_MAX ||
+		    !lacks_facts(&c->snap->objects[region->object]))
+			continue;
+		asked[region->object]++;
+		ask_text(c, &text, region);
+	}
+	free(asked);
+	return 0;
+}
+
+/* ---- System V segments ---------------------------------------------------------------------- */
+
+struct segments {
+	struct capture *c;
+	struct u64map by_id; /* of those that our IPC namespace has */
+};
+
+/* Segments of huge pages lie on hugetlbfs, with the same name. */
+static bool is_sysv(const struct memoir_object *o)
+{
+	return o->kind == MEMOIR_KIND_SYSV ||
+	       (o->kind == MEMOIR_KIND_HUGETLB && o->fate != MEMOIR_FATE_KEPT && o->path &&
+		strncmp(o->path, "/SYSV", 5) == 0);
+}
+
+/* One that is not in the list was removed meanwhile, or is of another IPC namespace. */
+static int find_segments(struct segments *s)
+{
+	struct memoir_snapshot *snap = s->c->snap;
+	int err = 0;
+
+	for (size_t i = 0; i < snap->region_count && !err; i++) {
+		const struct memoir_region *region = &snap->regions[i];
+
+		if (region->kind != MEMOIR_KIND_SYSV && region->kind != MEMOIR_KIND_HUGETLB)
+			continue;
+		struct memoir_object *o = region->object == MEMOIR_NONE
+						  ? NULL
+						  : &snap->objects[region->object];
+
+		if (!o || !is_sysv(o) || u64map_get(&s->by_id, o->inode) != U64MAP_NONE)
+			continue;
+		o->fate = MEMOIR_FATE_UNKNOWN;
+		if (!sysv_shows(s->c->memoir->root, snap->processes[region->process].pid))
+			continue;
+		o->fate = MEMOIR_FATE_FREED;
+		err = u64map_set(&s->by_id, o->inode, region->object);
+	}
+	return err;
+}
+
+static void take_segment(const struct sysv_segment *segment, void *arg)
+{
+	struct segments *s = arg;
+	uint32_t i = u64map_get(&s->by_id, segment->id);
+
+	if (i == U64MAP_NONE)
+		return;
+	struct memoir_object *o = &s->c->snap->objects[i];
+
+	o->fate = segment->stays ? MEMOIR_FATE_KEPT : MEMOIR_FATE_FREED;
+	if (!o->size_bytes)
+		o->size_bytes = segment->size_bytes;
+	if (o->resident_known)
+		return;
+	o->resident_bytes = segment->resident_bytes;
+	o->swapped_bytes = segment->swapped_bytes;
+	o->resident_known = true;
+}
+
+static int settle_sysv(struct capture *c)
+{
+	struct segments s = { .c = c };
+	int err = find_segments(&s);
+
+	if (!err && s.by_id.used)
+		sysv_each(c->memoir->root, take_segment, &s);
+	u64map_free(&s.by_id);
+	return err;
+}
+
+int capture_fates(struct capture *c)
+{
+	int err;
+
+	settle_told(c);
+	err = settle_mapped(c);
+	return err ? err : settle_sysv(c);
+}

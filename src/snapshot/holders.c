@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who has open what the snapshot's objects are, and objects that are only open: from the list of open
+ * files, by BPF or text. Draws no conclusions from it.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/grow.h"
+#include "snapshot/capture.h"
+
+/* An fd of a process that is not asked for: it counts if the object turns out to be. */
+struct late_fd {
+	uint64_t key;
+	uint32_t process;
+	int32_t fd;
+};
+
+struct gathering {
+	struct capture *c;
+	struct files_text text;
+	bool by_text;
+	struct u64map process_by_pid;
+	struct u64map object_by_inode; /* by text, objects have no other key */
+	struct memoir_holder *found;
+	size_t found_count, found_room;
+	struct late_fd *late;
+	size_t late_count, late_room;
+	size_t refused; /* processes whose fds may not be read */
+};
+
+/* ---- processes and objects ------------------------------------------------------------------ */
+
+static int find_processes(struct gathering *g)
+{
+	const struct memoir_snapshot *s = g->c->snap;
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->process_count && !err; i++) {
+		const struct memoir_process *p = &s->processes[i];
+
+		err = u64map_set(&g->process_by_pid, (uint64_t)p->pid, i);
+		for (uint32_t k = 0; k < p->peer_count && !err; k++)
+			err = u64map_set(&g->process_by_pid, (uint64_t)p->peers[k], i);
+	}
+	return err;
+}
+
+/* What BPF listed has other keys; where a device and inode is several objects the first has to do. */
+static int find_inodes(struct gathering *g)
+{
+	const struct memoir_snapshot *s = g->c->snap;
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->object_count && !err; i++) {
+		const struct memoir_object *o = &s->objects[i];
+
+		if (!o->is_family && o->alias == 0)
+			err = u64map_set(&g->object_by_inode,
+					 capture_inode_key(o->dev_major << 20 | o->dev_minor,
+							   o->inode),
+					 i);
+	}
+	return err;
+}
+
+static struct u64map *objects(struct gathering *g)
+{
+	return g->by_text ? &g->object_by_inode : &g->c->object_by_key;
+}
+
+static uint64_t key_of(const struct gathering *g, const struct open_file *file)
+{
+	return g->by_text ? capture_inode_key(file->dev, file->inode) : file->mapping;
+}
+
+static uint32_t add_object(struct gathering *g, const struct open_file *file)
+{
+	struct capture *c = g->c;
+	uint64_t key = key_of(g, file);
+	const char *path = *file->path ? snapshot_string(c->snap, file->path) : NULL;
+	const struct region_facts facts = {
+		.dev = file->dev,
+		.magic = file->magic,
+		.mode = file->mode,
+		.has_file = true,
+	};
+	uint32_t i = capture_object(c, key, capture_file_kind(c, path, &facts), file->dev >> 20,
+				    file->dev & 0xfffff, file->inode, path, file->size_bytes);
+
+	if (g->by_text && i != MEMOIR_NONE && u64map_set(&g->object_by_inode, key, i) < 0)
+		c->error = -ENOMEM;
+	return i;
+}
+
+static void tell_facts(struct gathering *g, uint32_t object, const struct open_file *file)
+{
+	struct open_file counted = *file;
+
+	if (g->by_text && !file->resident_known && !g->c->snap->objects[object].resident_known)
+		files_text_count(&g->text, &counted);
+	capture_object_facts(g->c, object,
+			     &(struct object_facts){
+				     .magic = file->magic,
+				     .mode = file->mode,
+				     .nlink = file->nlink,
+				     .size_bytes = file->size_bytes,
+				     .resident_bytes = counted.resident_bytes,
+				     .swapped_bytes = counted.swapped_bytes,
+				     .resident_known = counted.resident_known,
+			     });
+}
+
+/* ---- fds ------------------------------------------------------------------------------------ */
+
+static int add_found(struct gathering *g, uint32_t object, uint32_t process, int32_t fd)
+{
+	struct memoir_holder *found =
+		grow(g->found, &g->found_room, g->found_count + 1, sizeof(*found));
+
+	if (!found)
+		return -ENOMEM;
+	g->found = found;
+	found[g->found_count++] = (struct memoir_holder){ object, process, fd };
+	return 0;
+}
+
+static int add_late(struct gathering *g, uint64_t key, uint32_t process, int32_t fd)
+{
+	struct late_fd *late = grow(g->late, &g->late_room, g->late_count + 1, sizeof(*late));
+
+	if (!late)
+		return -ENOMEM;
+	g->late = late;
+	late[g->late_count++] = (struct late_fd){ key, process, fd };
+	return 0;
+}
+
+static int take_file(const struct open_file *file, void *arg)
+{
+	struct gathering *g = arg;
+	uint32_t process = u64map_get(&g->process_by_pid, (uint64_t)file->pid);
+	uint32_t object = u64map_get(objects(g), key_of(g, file));
+
+	/* Of memoir itself, or of a process born since. */
+	if (process == U64MAP_NONE)
+		return 0;
+	if (object == U64MAP_NONE && !g->c->snap->processes[process].in_scope)
+		return add_late(g, key_of(g, file), process, file->fd);
+	if (object == U64MAP_NONE)
+		object = add_object(g, file);
+	if (object == MEMOIR_NONE)
+		return -ENOMEM;
+	tell_facts(g, object, file);
+	return add_found(g, object, process, file->fd);
+}
+
+static int settle_late(struct gathering *g)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < g->late_count && !err; i++) {
+		uint32_t object = u64map_get(objects(g), g->late[i].key);
+
+		if (object != U64MAP_NONE)
+			err = add_found(g, object, g->late[i].process, g->late[i].fd);
+	}
+	return err;
+}
+
+/* Whether objects go by their address_space; else the list by BPF has other keys. */
+static bool may_use_bpf(enum memoir_engine engine)
+{
+	return engine == MEMOIR_ENGINE_TABLES || engine == MEMOIR_ENGINE_SCAN;
+}
+
+static int gather_by_bpf(struct gathering *g)
+{
+	struct files *files =
+		may_use_bpf(g->c->snap->engine) ? memoir_files(g->c->memoir) : NULL;
+
+	return files ? files_each(files, take_file, g) : -EOPNOTSUPP;
+}
+
+static int gather_pid(struct gathering *g, pid_t pid, bool single_thread)
+{
+	int err = files_text_each(&g->text, pid, single_thread, take_file, g);
+
+	if (err == -EACCES || err == -EPERM)
+		g->refused++;
+	return err == -ENOMEM ? err : 0;
+}
+
+static int gather_by_text(struct gathering *g)
+{
+	struct capture *c = g->c;
+	int err;
+
+	g->by_text = true;
+	g->found_count = g->late_count = 0;
+	err = find_inodes(g);
+	for (size_t i = 0; i < c->snap->process_count && !err; i++) {
+		const struct memoir_process *p = &c->snap->processes[i];
+
+		err = gather_pid(g, p->pid, p->threads == 1);
+		for (uint32_t k = 0; k < p->peer_count && !err; k++)
+			err = gather_pid(g, p->peers[k], false);
+	}
+	return err;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static int compare_numbers(int64_t a, int64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int compare_holders(const void *a, const void *b)
+{
+	const struct memoir_holder *x = a, *y = b;
+
+	if (x->object != y->object)
+		return compare_numbers(x->object, y->object);
+	if (x->process != y->process)
+		return compare_numbers(x->process, y->process);
+	return compare_numbers(x->fd, y->fd);
+}
+
+/* Threads and peers that share their fds are listed each, with the very same. */
+static int keep_holders(struct gathering *g)
+{
+	if (g->found_count)
+		qsort(g->found, g->found_count, sizeof(*g->found), compare_holders);
+	for (size_t i = 0; i < g->found_count; i++) {
+		struct memoir_holder *kept;
+
+		if (i && compare_holders(&g->found[i - 1], &g->found[i]) == 0)
+			continue;
+		kept = snapshot_add_holder(g->c->snap);
+		if (!kept)
+			return -ENOMEM;
+		*kept = g->found[i];
+	}
+	return 0;
+}
+
+static bool wanted(const struct capture *c)
+{
+	const struct memoir_capture_options *o = c->options;
+	size_t end = offsetof(struct memoir_capture_options, without_holders) +
+		     sizeof(o->without_holders);
+
+	return kroot_is_live(c->memoir->root) && !(o && o->sz >= end && o->without_holders);
+}
+
+void capture_holders_begin(struct capture *c)
+{
+	enum memoir_engine engine = c->memoir->engine;
+
+	if (wanted(c) && (engine == MEMOIR_ENGINE_AUTO || may_use_bpf(engine)))
+		memoir_files_begin(c->memoir);
+}
+
+void capture_holders_end(struct capture *c)
+{
+	if (c->memoir->files_loading)
+		memoir_files(c->memoir);
+}
+
+int capture_holders(struct capture *c)
+{
+	struct gathering g = { .c = c, .text = capture_files_text(c) };
+	int err;
+
+	if (!wanted(c))
+		return 0;
+	err = find_processes(&g);
+	if (!err && gather_by_bpf(&g) != 0)
+		err = gather_by_text(&g);
+	if (!err)
+		err = settle_late(&g);
+	if (!err)
+		err = keep_holders(&g);
+	if (!err)
+		err = capture_fates(c);
+	/* Who may not look at others at all does not know what they hold. */
+	c->snap->holders_known = !err && !(g.refused && c->snap->engine == MEMOIR_ENGINE_SMAPS);
+	u64map_free(&g.process_by_pid);
+	u64map_free(&g.object_by_inode);
+	free(g.found);
+	free(g.late);
+	return err ? err : c->error;
+}
