@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether a process or a region is meant by a selection; changes neither and reads no kernel. User
- * names are those of the machine it runs on.
+ * Whether a process or a region is meant by a selection; changes neither and reads no kernel.
  */
 #include "analysis/select.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "analysis/user.h"
 
 static bool matches_text(const struct selector *selector, const char *text)
 {
@@ -47,22 +44,29 @@ static bool matches_pid_or_peer(const struct selector *selector,
 	return false;
 }
 
-/* By name or by number. */
-static bool matches_user(const struct selector *selector, uid_t uid)
+/* By name or by number; who could not be read is nobody. */
+static bool matches_user(const struct memoir_selection *selection, const struct selector *selector,
+			 uid_t uid)
 {
-	char name[USER_NAME_MAX];
+	char name[MEMOIR_USER_NAME_MAX];
 	uint32_t known = u64map_get(selector->users, uid);
 
+	if (uid == (uid_t)-1)
+		return false;
 	if (known != U64MAP_NONE)
 		return known;
-	bool matches =
-		matches_text(selector, user_name(uid, name)) || matches_number(selector, uid);
+	bool matches = matches_number(selector, uid);
+
+	if (!matches && selection->user_name)
+		matches = matches_text(selector,
+				       selection->user_name(uid, name, selection->user_arg));
 
 	(void)u64map_set(selector->users, uid, matches); /* only a cache */
 	return matches;
 }
 
-static bool matches_process(const struct selector *selector, const struct memoir_process *process)
+static bool matches_process(const struct memoir_selection *selection,
+			    const struct selector *selector, const struct memoir_process *process)
 {
 	switch (selector->key) {
 	case KEY_PID:
@@ -71,7 +75,7 @@ static bool matches_process(const struct selector *selector, const struct memoir
 	case KEY_COMM:
 		return matches_text(selector, process->comm);
 	case KEY_USER:
-		return matches_user(selector, process->uid);
+		return matches_user(selection, selector, process->uid);
 	case KEY_CGROUP:
 		return matches_text(selector, process->cgroup);
 	default:
@@ -108,6 +112,15 @@ static bool matches_region(const struct selector *selector, const struct memoir_
 	}
 }
 
+void memoir_selection_set_users(struct memoir_selection *selection,
+				const char *(*name_of)(uid_t uid, char buf[MEMOIR_USER_NAME_MAX],
+						       void *arg),
+				void *arg)
+{
+	selection->user_name = name_of;
+	selection->user_arg = arg;
+}
+
 bool memoir_selection_empty(const struct memoir_selection *selection)
 {
 	return !selection || selection->count == 0;
@@ -125,7 +138,7 @@ bool memoir_selection_matches_process(const struct memoir_selection *selection,
 				      const struct memoir_process *process)
 {
 	for (size_t i = 0; selection && i < selection->count; i++)
-		if (!matches_process(&selection->selectors[i], process))
+		if (!matches_process(selection, &selection->selectors[i], process))
 			return false;
 	return true;
 }

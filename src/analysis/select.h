@@ -29,12 +29,15 @@ struct selector {
 	size_t glob_room;
 	pid_t pid;            /* KEY_RANGE */
 	uint64_t start, end;  /* KEY_RANGE */
-	struct u64map *users; /* KEY_USER: uid → 0 or 1; the user database is slow */
+	struct u64map *users; /* KEY_USER: uid → 0 or 1; asking for names is slow */
 };
 
 struct memoir_selection {
 	struct selector *selectors;
 	size_t count;
+	const char *(*user_name)(uid_t uid, char buf[MEMOIR_USER_NAME_MAX],
+				 void *arg); /* or NULL */
+	void *user_arg;
 };
 
 /* Whether a key speaks of regions; KEY_RANGE speaks of both. */
