@@ -106,6 +106,7 @@ int reader_open(struct reader *r, const char *path, int64_t size_bytes, struct s
 		.table = "schema",
 		.row = -1,
 		.string_bytes_left = size_bytes,
+		.amount_left = INT64_MAX,
 		.steps_left = STEPS_MIN + 4 * size_bytes,
 	};
 	char *uri = immutable_uri(path);
@@ -270,6 +271,24 @@ bool reader_int_or_null(struct reader *r, int64_t min, int64_t max, int64_t *ret
 		return false;
 	}
 	*ret = reader_int(r, min, max);
+	return true;
+}
+
+uint64_t reader_amount(struct reader *r)
+{
+	int64_t value = reader_int(r, 0, r->amount_left);
+
+	r->amount_left -= value;
+	return (uint64_t)value;
+}
+
+bool reader_amount_or_null(struct reader *r, uint64_t *ret)
+{
+	if (sqlite3_column_type(r->rows, r->next) == SQLITE_NULL) {
+		r->next++;
+		return false;
+	}
+	*ret = reader_amount(r);
 	return true;
 }
 

@@ -23,6 +23,7 @@ struct reader {
 	int err;           /* the first failure: -EBADMSG, -ENOMEM … */
 	char wrong[160];
 	int64_t string_bytes_left; /* a whole file cannot hold more text than it has bytes */
+	int64_t amount_left;       /* so that sums of amounts fit in 63 bits */
 	int64_t steps_left;        /* nor should a query take more steps than it has bytes */
 };
 
@@ -43,6 +44,9 @@ int reader_end(struct reader *r);
 int64_t reader_int(struct reader *r, int64_t min, int64_t max);
 uint64_t reader_bits(struct reader *r);                                            /* any 64 bits */
 bool reader_int_or_null(struct reader *r, int64_t min, int64_t max, int64_t *ret); /* false: NULL */
+/* A number of bytes that others are added to: all of a file's together fit in 63 bits. */
+uint64_t reader_amount(struct reader *r);
+bool reader_amount_or_null(struct reader *r, uint64_t *ret); /* false: NULL */
 const char *reader_string_or_null(struct reader *r);
 const char *reader_string(struct reader *r);
 

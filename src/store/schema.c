@@ -28,7 +28,7 @@
 #define VIEW_NAMES                                                                             \
 	"CREATE VIEW names AS\n"                                                               \
 	"SELECT CASE WHEN r.name IS NOT NULL THEN r.name\n"                                    \
-	"            WHEN r.kind IN ('file', 'shmem', 'memfd', 'device', 'dmabuf')\n"                              \
+	"            WHEN r.kind IN ('file', 'shmem', 'memfd', 'device', 'dmabuf')\n"          \
 	"            THEN coalesce(o.path, r.path, '[' || r.kind || ']')\n"                    \
 	"            ELSE '[' || r.kind || ']' END AS name, r.kind,\n"                         \
 	"       count(DISTINCT r.process) AS processes, count(*) AS regions,\n" SUM_OF_FIGURES \
@@ -50,13 +50,46 @@
 	"               LEFT JOIN objects f ON f.id = r.family\n"                               \
 	"WHERE p.in_scope"
 
+/* The members of a set are its region and those of its parent: hence the walk upwards. */
+#define VIEW_SHARING_SETS                                                                \
+	"CREATE VIEW sharing_sets AS\n"                                                  \
+	"SELECT s.id AS \"set\", s.members,\n"                                           \
+	"       (WITH RECURSIVE up(id) AS (SELECT s.id UNION ALL\n"                      \
+	"          SELECT t.parent FROM up JOIN sets t ON t.id = up.id\n"                \
+	"          WHERE t.parent IS NOT NULL)\n"                                        \
+	"        SELECT count(DISTINCT m.process) FROM up JOIN sets t ON t.id = up.id\n" \
+	"                                         JOIN regions m ON m.id = t.region)\n"  \
+	"         AS processes,\n"                                                       \
+	"       o.object, o.path, s.ram_bytes, s.swap_bytes, s.freed_bytes\n"            \
+	"FROM sets s JOIN regions r ON r.id = s.region\n"                                \
+	"            LEFT JOIN objects o\n"                                              \
+	"            ON o.id = CASE WHEN s.of_object THEN r.object ELSE r.family END\n"  \
+	"WHERE s.ram_bytes > 0 OR s.swap_bytes > 0"
+
+#define VIEW_SET_MEMBERS                                                          \
+	"CREATE VIEW set_members AS\n"                                            \
+	"WITH RECURSIVE up(\"set\", id) AS (SELECT id, id FROM sets UNION ALL\n"  \
+	"  SELECT up.\"set\", t.parent FROM up JOIN sets t ON t.id = up.id\n"     \
+	"  WHERE t.parent IS NOT NULL)\n"                                         \
+	"SELECT up.\"set\", p.pid, p.comm, t.region\n"                            \
+	"FROM up JOIN sets t ON t.id = up.id JOIN regions r ON r.id = t.region\n" \
+	"        JOIN processes p ON p.id = r.process"
+
+#define VIEW_HELD                                                                             \
+	"CREATE VIEW held AS\n"                                                               \
+	"SELECT o.object, o.path, o.fate, o.size_bytes, o.resident_bytes, o.swapped_bytes,\n" \
+	"       p.pid, p.comm, h.fd\n"                                                        \
+	"FROM holders h JOIN objects o ON o.id = h.object\n"                                  \
+	"               JOIN processes p ON p.id = h.process"
+
 const char *const store_schema[] = {
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value)",
 
 	"CREATE TABLE processes(id INTEGER PRIMARY KEY, pid INTEGER NOT NULL,\n"
-	"  ppid INTEGER NOT NULL, uid INTEGER NOT NULL, start_ticks INTEGER NOT NULL,\n"
-	"  comm NOT NULL, cgroup, page_table_bytes INTEGER, in_scope INTEGER NOT NULL,\n"
-	"  readable INTEGER NOT NULL)",
+	"  ppid INTEGER NOT NULL, uid INTEGER, start_ticks INTEGER NOT NULL,\n"
+	"  comm NOT NULL, cgroup, threads INTEGER, page_table_bytes INTEGER,\n"
+	"  sole_anon_bytes INTEGER NOT NULL, sole_swap_bytes INTEGER NOT NULL,\n"
+	"  in_scope INTEGER NOT NULL, readable INTEGER NOT NULL)",
 
 	"CREATE TABLE peers(id INTEGER PRIMARY KEY,\n"
 	"  process INTEGER NOT NULL REFERENCES processes(id), pid INTEGER NOT NULL)",
@@ -64,22 +97,36 @@ const char *const store_schema[] = {
 	"CREATE TABLE objects(id INTEGER PRIMARY KEY, kind TEXT NOT NULL,\n"
 	"  is_family INTEGER NOT NULL, dev_major INTEGER NOT NULL, dev_minor INTEGER NOT NULL,\n"
 	"  inode INTEGER NOT NULL, alias INTEGER NOT NULL, path, size_bytes INTEGER NOT NULL,\n"
-	"  object TEXT NOT NULL)",
+	"  resident_bytes INTEGER, mapped_bytes INTEGER NOT NULL, swapped_bytes INTEGER,\n"
+	"  links INTEGER, fate TEXT, object TEXT NOT NULL)",
 
 	"CREATE TABLE regions(id INTEGER PRIMARY KEY,\n"
 	"  process INTEGER NOT NULL REFERENCES processes(id), \"start\" INTEGER NOT NULL,\n"
 	"  \"end\" INTEGER NOT NULL, perms TEXT NOT NULL, offset_bytes INTEGER NOT NULL,\n"
 	"  kind TEXT NOT NULL, name, name_source TEXT, path,\n"
 	"  object INTEGER REFERENCES objects(id), family INTEGER REFERENCES objects(id),\n"
-	"  exact INTEGER NOT NULL, inexact_why, rss_bytes INTEGER, pss_bytes INTEGER,\n"
+	"  exact INTEGER NOT NULL, inexact_why, own_anon_bytes INTEGER NOT NULL,\n"
+	"  own_swap_bytes INTEGER NOT NULL, rss_bytes INTEGER, pss_bytes INTEGER,\n"
 	"  uss_bytes INTEGER, shared_bytes INTEGER, swap_bytes INTEGER,\n"
 	"  swap_pss_bytes INTEGER, anon_bytes INTEGER, file_bytes INTEGER,\n"
 	"  shmem_bytes INTEGER, thp_bytes INTEGER, hugetlb_bytes INTEGER)",
+
+	"CREATE TABLE sets(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES sets(id),\n"
+	"  region INTEGER NOT NULL REFERENCES regions(id), members INTEGER NOT NULL,\n"
+	"  of_object INTEGER NOT NULL, ram_bytes INTEGER NOT NULL, swap_bytes INTEGER NOT NULL,\n"
+	"  freed_bytes INTEGER NOT NULL)",
+
+	"CREATE TABLE holders(id INTEGER PRIMARY KEY,\n"
+	"  object INTEGER NOT NULL REFERENCES objects(id),\n"
+	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL)",
 
 	"CREATE TABLE notes(id INTEGER PRIMARY KEY, note NOT NULL)",
 	"CREATE TABLE meminfo(id INTEGER PRIMARY KEY, key NOT NULL, bytes INTEGER NOT NULL)",
 	VIEW_PS,
 	VIEW_NAMES,
 	VIEW_MAP,
+	VIEW_SHARING_SETS,
+	VIEW_SET_MEMBERS,
+	VIEW_HELD,
 	NULL,
 };

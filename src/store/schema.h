@@ -18,14 +18,19 @@
 	"file_bytes, shmem_bytes, thp_bytes, hugetlb_bytes"
 
 #define STORE_META_COLUMNS "key, value"
-#define STORE_PROCESS_COLUMNS \
-	"id, pid, ppid, uid, start_ticks, comm, cgroup, page_table_bytes, in_scope, readable"
+#define STORE_PROCESS_COLUMNS                                                        \
+	"id, pid, ppid, uid, start_ticks, comm, cgroup, threads, page_table_bytes, " \
+	"sole_anon_bytes, sole_swap_bytes, in_scope, readable"
 #define STORE_PEER_COLUMNS "id, process, pid"
-#define STORE_OBJECT_COLUMNS \
-	"id, kind, is_family, dev_major, dev_minor, inode, alias, path, size_bytes, object"
+#define STORE_OBJECT_COLUMNS                                                          \
+	"id, kind, is_family, dev_major, dev_minor, inode, alias, path, size_bytes, " \
+	"resident_bytes, mapped_bytes, swapped_bytes, links, fate, object"
 #define STORE_REGION_COLUMNS                                                                    \
 	"id, process, \"start\", \"end\", perms, offset_bytes, kind, name, name_source, path, " \
-	"object, family, exact, inexact_why, " STORE_FIGURES
+	"object, family, exact, inexact_why, own_anon_bytes, own_swap_bytes, " STORE_FIGURES
+#define STORE_SET_COLUMNS \
+	"id, parent, region, members, of_object, ram_bytes, swap_bytes, freed_bytes"
+#define STORE_HOLDER_COLUMNS "id, object, process, fd"
 #define STORE_NOTE_COLUMNS "id, note"
 #define STORE_MEMINFO_COLUMNS "id, key, bytes"
 
