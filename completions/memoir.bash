@@ -46,6 +46,9 @@ _memoir() {
 		return ;;
 	*:-n | *:--head)
 		return ;;
+	diff:--by)
+		mapfile -t COMPREPLY < <(compgen -W "process name object" -- "$current")
+		return ;;
 	esac
 
 	commands=$(_memoir_help overview | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
@@ -57,6 +60,12 @@ _memoir() {
 	esac
 	if [[ $COMP_CWORD -eq 1 || $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$commands help" -- "$current")
+	elif [[ $command == who ]]; then
+		compopt -o filenames -o nospace 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -W "pfn: name: object:" -- "$current"; compgen -f -- "$current")
+	elif [[ $command == diff ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		compopt -o filenames 2>/dev/null
 	elif [[ $command == ps || $command == map || $command == names || $command == capture ]]; then
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -W \

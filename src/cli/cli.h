@@ -22,9 +22,10 @@ struct cli;
 
 struct command {
 	const char *name;
-	const char *args;                /* "[SELECTOR...]", or NULL if it takes none */
-	const char *summary;             /* for the list of commands */
-	const char *doc;                 /* for --help */
+	const char *args;           /* "[SELECTOR...]", or NULL if it takes none */
+	const char *const *actions; /* what its first argument may be, NULL ends them; or NULL */
+	const char *summary;        /* for the list of commands */
+	const char *doc;            /* for --help */
 	const struct table_model *model; /* NULL: it prints no rows */
 	unsigned int flags;
 	int (*run)(struct cli *cli); /* returns an exit code */
@@ -33,6 +34,10 @@ struct command {
 #define COMMAND_SNAPSHOT 0x1u /* looks at a snapshot: --from, --engine */
 #define COMMAND_SAVES 0x2u    /* -o is a file to write, and --from makes no sense */
 #define COMMAND_NEEDS_ARG 0x4u
+#define COMMAND_FRAMES 0x8u        /* has every frame of memory counted */
+#define COMMAND_WITHOUT_SETS 0x20u /* who shares with whom does not matter to it */
+#define COMMAND_TARGETS 0x10u      /* its arguments are no selectors */
+#define COMMAND_COMPARES 0x40u     /* its arguments are files: --by, --engine */
 
 /* A command being run. */
 struct cli {
@@ -46,6 +51,8 @@ struct cli {
 	const char *from;
 	const char *root;
 	const char *output;
+	const char *by;
+	const char *action;
 	enum memoir_engine engine;
 	const char **selectors; /* as given */
 	size_t selector_count;
@@ -57,7 +64,7 @@ struct cli {
 extern const struct command *const commands[];
 
 extern const struct command overview_command, ps_command, map_command, names_command, check_command,
-	capture_command;
+	capture_command, diff_command, who_command, whatif_command, sharing_command;
 
 /* ---- options.c ------------------------------------------------------------------------------ */
 
@@ -97,7 +104,11 @@ struct report_section {
 struct report {
 	const char *schema;
 	const struct sheet *sheet;
-	const char *note;                /* one more note, or NULL */
+	const char *note;         /* one more note, or NULL */
+	const char *const *notes; /* and more of them */
+	size_t note_count;
+	bool partial;                    /* part of it could not be read, as for a snapshot */
+	const char *summary;             /* a line for people, above the table; NULL: none */
 	const struct json_field *fields; /* at the top level of JSON */
 	size_t field_count;
 	const struct report_section *sections;

@@ -31,6 +31,6 @@ const struct command names_command = {
 	       "path "
 	       "kind object, or a pid, or PID:START-END; several must all match.",
 	.model = &name_model,
-	.flags = COMMAND_SNAPSHOT,
+	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS,
 	.run = run,
 };

@@ -78,7 +78,11 @@ static bool wants(const struct memoir_process *process, void *arg)
 static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *error)
 {
 	struct progress progress = { .next_ns = now_ns() + PROGRESS_AFTER_NS };
-	struct memoir_capture_options options = { .sz = sizeof(options) };
+	struct memoir_capture_options options = {
+		.sz = sizeof(options),
+		.without_sets = cli->command->flags & COMMAND_WITHOUT_SETS,
+		.frames = cli->command->flags & COMMAND_FRAMES,
+	};
 
 	if (!memoir_selection_empty(cli->selection)) {
 		options.wants = wants;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/users.h"
+
 enum {
 	OPTION_JSON = 0x100,
 	OPTION_CSV,
@@ -16,6 +18,7 @@ enum {
 	OPTION_FROM,
 	OPTION_ENGINE,
 	OPTION_ROOT,
+	OPTION_BY,
 };
 
 static const struct argp_option row_options[] = {
@@ -40,6 +43,12 @@ static const struct argp_option snapshot_options[] = {
 
 static const struct argp_option save_options[] = {
 	{ "output", 'o', "FILE", 0, "The file to write", 1 },
+	{ "engine", OPTION_ENGINE, "NAME", OPTION_HIDDEN, "Read pages by this method", 3 },
+	{ 0 },
+};
+
+static const struct argp_option compare_options[] = {
+	{ "by", OPTION_BY, "WHAT", 0, "Only this: process, name or object", 1 },
 	{ "engine", OPTION_ENGINE, "NAME", OPTION_HIDDEN, "Read pages by this method", 3 },
 	{ 0 },
 };
@@ -126,6 +135,9 @@ static error_t parse_source_option(int key, char *arg, struct argp_state *state)
 	case OPTION_FROM:
 		cli->from = arg;
 		return 0;
+	case OPTION_BY:
+		cli->by = arg;
+		return 0;
 	case OPTION_ENGINE:
 		parse_engine(state, cli, arg);
 		return 0;
@@ -141,6 +153,8 @@ static const struct argp row_argp = { .options = row_options, .parser = parse_ro
 static const struct argp snapshot_argp = { .options = snapshot_options,
 					   .parser = parse_source_option };
 static const struct argp save_argp = { .options = save_options, .parser = parse_source_option };
+static const struct argp compare_argp = { .options = compare_options,
+					  .parser = parse_source_option };
 static const struct argp root_argp = { .options = root_options, .parser = parse_source_option };
 
 /* What no single option can know. */
@@ -155,14 +169,31 @@ static void check(struct argp_state *state, struct cli *cli)
 		argp_error(state, "--from reads a file: --root and --engine make no sense with it");
 	if ((command->flags & COMMAND_SAVES) && !cli->output)
 		argp_error(state, "say where to save: memoir capture -o FILE");
+	if ((command->flags & COMMAND_TARGETS) && cli->selector_count == 0)
+		argp_error(state, "say what it is about: memoir %s %s", command->name,
+			   command->args);
 	if ((command->flags & COMMAND_NEEDS_ARG) && cli->selector_count == 0)
-		argp_error(state, "say which process: memoir %s PID", command->name);
+		argp_error(state, "say which process: memoir %s %s", command->name,
+			   command->actions ? command->args : "PID");
 	cli->shape.for_eyes = !cli->json && !cli->csv;
 	if (command->model && shape_check(&cli->shape, command->model, &error) < 0)
 		argp_error(state, "%s", error.text);
+	if (command->flags & COMMAND_TARGETS)
+		return;
 	if (memoir_selection_parse(cli->selectors, cli->selector_count, &cli->selection, &error) <
 	    0)
 		argp_error(state, "%s", error.text);
+	memoir_selection_set_users(cli->selection, user_name, NULL);
+}
+
+static const char *find_action(struct argp_state *state, const struct command *command,
+			       const char *arg)
+{
+	for (const char *const *action = command->actions; *action; action++)
+		if (strcmp(*action, arg) == 0)
+			return *action;
+	argp_error(state, "'%s' is no action: memoir %s %s", arg, command->name, command->args);
+	return NULL;
 }
 
 static void take_argument(struct argp_state *state, struct cli *cli, const char *arg)
@@ -174,7 +205,10 @@ static void take_argument(struct argp_state *state, struct cli *cli, const char 
 	if (!cli->command->args)
 		argp_error(state, "memoir %s takes no arguments, but there is '%s'",
 			   cli->command->name, arg);
-	cli->selectors[cli->selector_count++] = arg;
+	if (cli->command->actions && !cli->action)
+		cli->action = find_action(state, cli->command, arg);
+	else
+		cli->selectors[cli->selector_count++] = arg;
 }
 
 static error_t parse_command(int key, char *arg, struct argp_state *state)
@@ -237,6 +271,8 @@ void cli_parse(struct cli *cli, const struct command *command, int argc, char **
 		children[child++].argp = &row_argp;
 	if (command->flags & COMMAND_SAVES)
 		children[child++].argp = &save_argp;
+	else if (command->flags & COMMAND_COMPARES)
+		children[child++].argp = &compare_argp;
 	else if (command->flags & COMMAND_SNAPSHOT)
 		children[child++].argp = &snapshot_argp;
 	children[child++].argp = &root_argp;

@@ -83,11 +83,29 @@ static void get_page_tables(const void *row, const struct column *column, const 
 		cell_null(ret_cell);
 }
 
-static void get_unknown(const void *row, const struct column *column, const void *ctx,
-			struct cell *ret_cell)
+/* A process as a whole has them. */
+static void get_footprint(const void *row, const struct column *column, const void *ctx,
+			  struct cell *ret_cell)
 {
-	(void)row, (void)column, (void)ctx;
-	cell_null(ret_cell);
+	const struct memoir_footprint *footprint = ((const struct process_row *)row)->footprint;
+
+	(void)ctx;
+	if (footprint && footprint->footprint_known)
+		cell_number(ret_cell, column->type, footprint->footprint_bytes);
+	else
+		cell_null(ret_cell);
+}
+
+static void get_freed(const void *row, const struct column *column, const void *ctx,
+		      struct cell *ret_cell)
+{
+	const struct memoir_footprint *footprint = ((const struct process_row *)row)->footprint;
+
+	(void)ctx;
+	if (footprint && footprint->freed_if_killed_known)
+		cell_number(ret_cell, column->type, footprint->freed_if_killed_bytes);
+	else
+		cell_null(ret_cell);
 }
 
 static const struct column columns[] = {
@@ -102,10 +120,10 @@ static const struct column columns[] = {
 	FIGURE_COLUMNS(get_figure),
 	{ "page_table_bytes", "TABLES", CELL_BYTES, COLUMN_SUMMED, 0, get_page_tables,
 	  "its page tables" },
-	{ "footprint_bytes", "FOOTPRINT", CELL_BYTES, COLUMN_SUMMED, 0, get_unknown,
-	  "not known yet" },
-	{ "freed_if_killed_bytes", "FREED", CELL_BYTES, COLUMN_SUMMED, 0, get_unknown,
-	  "not known yet" },
+	{ "footprint_bytes", "FOOTPRINT", CELL_BYTES, COLUMN_SUMMED, 0, get_footprint,
+	  "its even share of all it maps, and of buffers that nobody maps" },
+	{ "freed_if_killed_bytes", "FREED", CELL_BYTES, 0, 0, get_freed,
+	  "RAM that comes back if it alone is killed" },
 	{ "ppid", "PPID", CELL_NUMBER, 0, WHICH_PPID, get_number, "process id of the parent" },
 	{ "uid", "UID", CELL_NUMBER, 0, WHICH_UID, get_number, "user id" },
 };
@@ -136,12 +154,14 @@ static bool sum_regions(const struct cli *cli, struct process_row *row)
 	return any;
 }
 
-static int add_row(const struct cli *cli, struct process_rows *rows, bool by_region,
-		   const struct memoir_process *process)
+static int add_row(const struct cli *cli, struct process_rows *rows, bool by_region, size_t index)
 {
+	const struct memoir_process *process = memoir_snapshot_process(cli->snapshot, index);
 	struct process_row *row = &rows->rows[rows->count];
 
 	*row = (struct process_row){ .process = process, .whole = !by_region };
+	if (row->whole)
+		row->footprint = &rows->footprints[index];
 	if (!by_region)
 		row->figures = process->figures;
 	else if (!sum_regions(cli, row))
@@ -164,14 +184,12 @@ int process_rows_make(const struct cli *cli, struct process_rows *ret_rows)
 		.rows = calloc(count + 1, sizeof(*rows.rows)),
 		.pointers = calloc(count + 1, sizeof(*rows.pointers)),
 	};
-	int ret = rows.rows && rows.pointers ? 0 : -ENOMEM;
+	int ret = rows.rows && rows.pointers ? memoir_footprints(cli->snapshot, &rows.footprints)
+					     : -ENOMEM;
 
-	for (size_t i = 0; i < count && ret == 0; i++) {
-		const struct memoir_process *process = memoir_snapshot_process(cli->snapshot, i);
-
-		if (cli_wants_process(cli, process))
-			ret = add_row(cli, &rows, by_region, process);
-	}
+	for (size_t i = 0; i < count && ret == 0; i++)
+		if (cli_wants_process(cli, memoir_snapshot_process(cli->snapshot, i)))
+			ret = add_row(cli, &rows, by_region, i);
 	if (ret < 0) {
 		process_rows_free(&rows);
 		return ret;
@@ -184,6 +202,7 @@ void process_rows_free(struct process_rows *rows)
 {
 	free(rows->rows);
 	free(rows->pointers);
+	free(rows->footprints);
 	users_free(&rows->users);
 	*rows = (struct process_rows){ 0 };
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "present/csv.h"
+#include "present/escape.h"
 #include "present/table.h"
 
 #define NS_PER_SECOND UINT64_C(1000000000)
@@ -27,9 +28,9 @@ static uint64_t taken_ns(const struct cli *cli)
 	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
-static bool is_partial(const struct cli *cli)
+static bool is_partial(const struct cli *cli, const struct report *report)
 {
-	return cli->snapshot && memoir_snapshot_partial(cli->snapshot);
+	return report->partial || (cli->snapshot && memoir_snapshot_partial(cli->snapshot));
 }
 
 /* The notes of the snapshot and of the report; to be freed by free(). NULL: no memory. */
@@ -37,12 +38,14 @@ static const char **collect_notes(const struct cli *cli, const struct report *re
 				  size_t *ret_count)
 {
 	size_t count = cli->snapshot ? memoir_snapshot_note_count(cli->snapshot) : 0;
-	const char **notes = calloc(count + 1, sizeof(*notes));
+	const char **notes = calloc(count + report->note_count + 1, sizeof(*notes));
 
 	if (!notes)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		notes[i] = memoir_snapshot_note(cli->snapshot, i);
+	for (size_t i = 0; i < report->note_count; i++)
+		notes[count++] = report->notes[i];
 	if (report->note)
 		notes[count++] = report->note;
 	*ret_count = count;
@@ -81,7 +84,7 @@ static int write_json(const struct cli *cli, const struct report *report, const 
 	struct json_document document = {
 		.schema = report->schema,
 		.taken_ns = taken_ns(cli),
-		.partial = is_partial(cli),
+		.partial = is_partial(cli, report),
 		.notes = notes,
 		.note_count = note_count,
 		.sections = sections,
@@ -123,6 +126,25 @@ static bool may_be_bold(void)
 	       strcmp(term, "dumb") != 0;
 }
 
+/* It may quote names that strangers gave. */
+static int write_summary(const struct cli *cli, const struct report *report)
+{
+	struct buffer buffer = { 0 };
+	size_t width;
+	int ret = 0;
+
+	if (!report->summary || cli->no_heading)
+		return 0;
+	ret = escape_terminal(&buffer, report->summary, strlen(report->summary),
+			      cli_terminal_is_utf8(), &width);
+	if (ret == 0) {
+		out_bytes(&out, buffer.data, buffer.len);
+		out_text(&out, "\n\n");
+	}
+	buffer_free(&buffer);
+	return ret;
+}
+
 static int write_tables(const struct cli *cli, const struct report *report)
 {
 	struct table_options options = {
@@ -132,7 +154,10 @@ static int write_tables(const struct cli *cli, const struct report *report)
 		.plain_bytes = cli->plain_bytes,
 		.utf8 = cli_terminal_is_utf8(),
 	};
-	int ret = table_write(&out, report->sheet, &options);
+	int ret = write_summary(cli, report);
+
+	if (ret == 0)
+		ret = table_write(&out, report->sheet, &options);
 
 	for (size_t i = 0; i < report->section_count && ret == 0; i++) {
 		out_char(&out, '\n');
@@ -160,7 +185,7 @@ static int write_report(const struct cli *cli, const struct report *report,
 	return out_flush(&out);
 }
 
-static int exit_code(const struct cli *cli, int ret)
+static int exit_code(const struct cli *cli, const struct report *report, int ret)
 {
 	if (ret == -ENOMEM)
 		return cli_no_memory();
@@ -169,7 +194,7 @@ static int exit_code(const struct cli *cli, int ret)
 		complain("the output could not be written: %s", strerror(-ret));
 	if (ret < 0)
 		return EXIT_FAILED;
-	return is_partial(cli) ? EXIT_PARTIAL : EXIT_DONE;
+	return is_partial(cli, report) ? EXIT_PARTIAL : EXIT_DONE;
 }
 
 int cli_report(const struct cli *cli, const struct report *report)
@@ -185,7 +210,7 @@ int cli_report(const struct cli *cli, const struct report *report)
 		for (size_t i = 0; i < note_count; i++)
 			complain("%s", notes[i]);
 	free(notes);
-	return exit_code(cli, ret);
+	return exit_code(cli, report, ret);
 }
 
 int cli_print_rows(const struct cli *cli, struct report *report, const void **rows,

@@ -15,13 +15,15 @@ struct process_row {
 	const char *user;
 	/* Of the process, or of those of its regions that the selection means. */
 	struct memoir_figures figures;
-	bool whole; /* all of its regions are meant */
+	bool whole;                               /* all of its regions are meant */
+	const struct memoir_footprint *footprint; /* NULL unless whole */
 };
 
 struct process_rows {
 	struct process_row *rows;
 	const void **pointers; /* to the rows, for sheets */
 	size_t count;
+	struct memoir_footprint *footprints; /* of all processes of the snapshot */
 	struct users users;
 };
 

@@ -4,17 +4,30 @@
  */
 #include "cli/users.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/user.h"
 #include "base/grow.h"
+
+const char *user_name(uid_t uid, char buf[MEMOIR_USER_NAME_MAX], void *unused)
+{
+	struct passwd entry, *found = NULL;
+	char room[16384];
+
+	(void)unused;
+	if (getpwuid_r(uid, &entry, room, sizeof(room), &found) != 0 || !found)
+		return NULL;
+	size_t len = strlen(entry.pw_name);
+
+	return len < MEMOIR_USER_NAME_MAX ? memcpy(buf, entry.pw_name, len + 1) : NULL;
+}
 
 static const char *ask(struct users *users, uid_t uid)
 {
-	char buf[USER_NAME_MAX];
-	const char *name = user_name(uid, buf);
+	char buf[MEMOIR_USER_NAME_MAX];
+	const char *name = user_name(uid, buf, NULL);
 
 	if (!name) {
 		snprintf(buf, sizeof(buf), "%u", (unsigned int)uid);

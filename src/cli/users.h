@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of users, asked for once each.
+ * Names of users, from this machine's user database, asked for once each.
  */
 #ifndef MEMOIR_CLI_USERS_H
 #define MEMOIR_CLI_USERS_H
 
-#include <sys/types.h>
+#include <memoir/select.h>
 
 #include "base/strpool.h"
 #include "base/u64map.h"
+
+/* What a selection asks for names. NULL if there is no such user; may be slow (NSS). */
+const char *user_name(uid_t uid, char buf[MEMOIR_USER_NAME_MAX], void *unused);
 
 /* All zero is empty. */
 struct users {

@@ -16,6 +16,7 @@ enum cell_type {
 	CELL_NULL,    /* not known */
 	CELL_TEXT,    /* bytes from strangers */
 	CELL_BYTES,   /* a size, for people KiB and MiB */
+	CELL_DELTA,   /* a size with a sign: by how much something changed */
 	CELL_COUNT,   /* how many */
 	CELL_NUMBER,  /* a number that is no amount: a pid, a time */
 	CELL_ADDRESS, /* hex as in /proc/PID/maps */
@@ -28,6 +29,7 @@ struct cell {
 	enum cell_type type;
 	union {
 		uint64_t number;
+		int64_t delta;
 		size_t len;   /* CELL_TEXT */
 		size_t count; /* CELL_PIDS */
 	};
@@ -71,6 +73,15 @@ static inline void cell_number(struct cell *cell, enum cell_type type, uint64_t 
 {
 	cell->type = type;
 	cell->number = number;
+}
+
+/* What does not fit is as large as there is. */
+static inline void cell_delta(struct cell *cell, bool negative, uint64_t bytes)
+{
+	int64_t size = bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
+
+	cell->type = CELL_DELTA;
+	cell->delta = negative ? -size : size;
 }
 
 static inline void cell_text(struct cell *cell, const char *text)

@@ -6,9 +6,9 @@
 
 #include <errno.h>
 
+#include "base/utf8.h"
 #include "present/escape.h"
 #include "present/number.h"
-#include "present/utf8.h"
 
 static bool needs_quotes(const char *text, size_t len)
 {
@@ -78,6 +78,9 @@ static void write_cell(struct out *out, const struct cell *cell, const struct cs
 	case CELL_COUNT:
 	case CELL_NUMBER:
 		out_advance(out, number_decimal(cell->number, out_reserve(out, NUMBER_MAX)));
+		break;
+	case CELL_DELTA:
+		out_advance(out, number_signed(cell->delta, out_reserve(out, NUMBER_MAX)));
 		break;
 	case CELL_TEXT:
 		if (options->to_terminal)

@@ -6,7 +6,7 @@
 
 #include <wchar.h>
 
-#include "present/utf8.h"
+#include "base/utf8.h"
 
 /* Columns a character takes, or -1 if it must not be shown as it is. */
 static int width_of(uint32_t code, bool utf8)

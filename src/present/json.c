@@ -4,8 +4,8 @@
  */
 #include "present/json.h"
 
+#include "base/utf8.h"
 #include "present/number.h"
-#include "present/utf8.h"
 
 /* A \u escape, as a surrogate pair where one is needed. */
 static void write_escape(struct out *out, uint32_t code)
@@ -92,6 +92,11 @@ static void write_number(struct out *out, uint64_t number)
 	out_advance(out, number_decimal(number, out_reserve(out, NUMBER_MAX)));
 }
 
+static void write_delta(struct out *out, int64_t delta)
+{
+	out_advance(out, number_signed(delta, out_reserve(out, NUMBER_MAX)));
+}
+
 static void write_quoted_hex(struct out *out, uint64_t number, unsigned int digits)
 {
 	out_char(out, '"');
@@ -117,6 +122,9 @@ static void write_value(struct out *out, const char *name, const struct cell *ce
 	case CELL_COUNT:
 	case CELL_NUMBER:
 		write_number(out, cell->number);
+		break;
+	case CELL_DELTA:
+		write_delta(out, cell->delta);
 		break;
 	case CELL_TEXT:
 		if (!write_string(out, cell->text, cell->len))

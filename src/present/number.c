@@ -92,6 +92,30 @@ size_t number_bytes(uint64_t bytes, char buf[NUMBER_MAX])
 	return len + sizeof(units[unit]) - 1;
 }
 
+/* Also of INT64_MIN. */
+static uint64_t magnitude(int64_t value)
+{
+	return value < 0 ? -(uint64_t)value : (uint64_t)value;
+}
+
+size_t number_delta(int64_t bytes, bool plain, char buf[NUMBER_MAX])
+{
+	size_t sign = bytes != 0;
+
+	if (sign)
+		*buf = bytes < 0 ? '-' : '+';
+	return sign + (plain ? number_decimal(magnitude(bytes), buf + sign)
+			     : number_bytes(magnitude(bytes), buf + sign));
+}
+
+size_t number_signed(int64_t value, char buf[NUMBER_MAX])
+{
+	size_t sign = value < 0;
+
+	*buf = '-';
+	return sign + number_decimal(magnitude(value), buf + sign);
+}
+
 size_t number_percent(uint64_t part, uint64_t whole, char buf[NUMBER_MAX])
 {
 	double percent = whole ? 100.0 * (double)part / (double)whole : 0.0;

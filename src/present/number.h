@@ -5,6 +5,7 @@
 #ifndef MEMOIR_PRESENT_NUMBER_H
 #define MEMOIR_PRESENT_NUMBER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,10 @@ size_t number_decimal(uint64_t value, char buf[NUMBER_MAX]);
 size_t number_hex(uint64_t value, unsigned int digits, char buf[NUMBER_MAX]);
 /* "0", "512B", "64.0KiB", "1.25GiB": three digits that count, powers of 1024, rounded to nearest. */
 size_t number_bytes(uint64_t bytes, char buf[NUMBER_MAX]);
+/* "0", "+64.0KiB", "-1.25GiB"; plain: "+65536". */
+size_t number_delta(int64_t bytes, bool plain, char buf[NUMBER_MAX]);
+/* "-65536", as programs read it. */
+size_t number_signed(int64_t value, char buf[NUMBER_MAX]);
 /* "12.3%"; part and whole of any size. */
 size_t number_percent(uint64_t part, uint64_t whole, char buf[NUMBER_MAX]);
 /* "2024-05-17T09:30:00.123Z" from ns since 1970. */

@@ -56,10 +56,23 @@ static bool is_amount(enum cell_type type)
 	return type == CELL_BYTES || type == CELL_COUNT || type == CELL_PIDS;
 }
 
+/* The largest change first, whichever way; of two of the same size what grew. */
+static int compare_deltas(int64_t a, int64_t b)
+{
+	uint64_t size_a = a < 0 ? -(uint64_t)a : (uint64_t)a;
+	uint64_t size_b = b < 0 ? -(uint64_t)b : (uint64_t)b;
+
+	if (size_a != size_b)
+		return size_a > size_b ? -1 : 1;
+	return (a < b) - (a > b);
+}
+
 static int compare_known(const struct sort_key *a, const struct sort_key *b)
 {
 	if (a->type == CELL_TEXT)
 		return compare_text(a, b);
+	if (a->type == CELL_DELTA)
+		return compare_deltas((int64_t)a->number, (int64_t)b->number);
 	int order = (a->number > b->number) - (a->number < b->number);
 
 	return is_amount(a->type) ? -order : order;
@@ -124,6 +137,11 @@ static void add_total(struct cell *total, const struct cell *cell)
 		return;
 	if (total->type == CELL_NULL)
 		cell_number(total, cell->type, 0);
+	if (cell->type == CELL_DELTA) {
+		if (__builtin_add_overflow(total->delta, cell->delta, &total->delta))
+			total->delta = cell->delta < 0 ? INT64_MIN : INT64_MAX;
+		return;
+	}
 	if (__builtin_add_overflow(total->number, cell->number, &total->number))
 		total->number = UINT64_MAX;
 }

@@ -48,6 +48,8 @@ static size_t render_number(const struct cell *cell, bool plain_bytes, char *at)
 	case CELL_BYTES:
 		return plain_bytes ? number_decimal(cell->number, at)
 				   : number_bytes(cell->number, at);
+	case CELL_DELTA:
+		return number_delta(cell->delta, plain_bytes, at);
 	case CELL_COUNT:
 	case CELL_NUMBER:
 		return number_decimal(cell->number, at);
@@ -150,9 +152,9 @@ static int render_totals(struct layout *layout)
 
 static bool is_right_aligned(const struct column *column)
 {
-	return column->type == CELL_BYTES || column->type == CELL_COUNT ||
-	       column->type == CELL_NUMBER || column->type == CELL_ADDRESS ||
-	       (column->flags & COLUMN_RIGHT);
+	return column->type == CELL_BYTES || column->type == CELL_DELTA ||
+	       column->type == CELL_COUNT || column->type == CELL_NUMBER ||
+	       column->type == CELL_ADDRESS || (column->flags & COLUMN_RIGHT);
 }
 
 static void print_blanks(struct out *out, size_t count)
