@@ -25,7 +25,9 @@ MEMOIR_EXITS = (0, 3)
 QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
-BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map")
+BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger")
+# Ours that time themselves, and say so on standard output.
+LIBRARY = ("lib-map", "lib-ledger")
 RSS_TOLERANCE = 0.01
 THP_PART = 0.95
 PEAK_BYTES_PER_FRAME = 16
@@ -92,6 +94,7 @@ MAP = ("memoir", "map", "{pid}", "--json")
 LIB_MAP = ("lib-map", "{pid}")
 LOOP = ("rollup-loop",)
 LOOP_ONE = ("rollup-loop", "{pid}")
+FRAMES_LOOP = ("frames-loop",)
 
 CASES = (
     Case("quiet", (Versus(PS, LOOP, plus_ms=20, pairs=31, quick_pairs=11),), quiet=True),
@@ -113,6 +116,15 @@ CASES = (
          (Versus(MAP[:3], ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5),
           Versus(MAP, ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5)),
          workload=("vmas", "60000"), needs_bytes=GIB),
+    Case("ledger",
+         (Versus(("lib-ledger",), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
+                 memoir_key="lib_ledger_ns", peer_key="loop_ns"),
+          Versus(("lib-ledger", "1"), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
+                 memoir_key="lib_ledger_ns", peer_key="loop_ns"))),
+    Case("ledger-thp",
+         (Versus(("lib-ledger", "1"), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
+                 memoir_key="lib_ledger_ns", peer_key="loop_ns"),),
+         workload=("pages", str(4 * GIB), "thp"), needs_bytes=6 * GIB, thp_bytes=4 * GIB),
 )
 
 
@@ -157,7 +169,7 @@ class Scene:
         """A function that runs the command once; what times itself on stdout has it kept."""
         argv = self.programs.argv(words, self.workload.pids[0] if self.workload else None)
         exits = MEMOIR_EXITS if words[0] == "memoir" else (0,)
-        return lambda keep=(words[0] == "lib-map"): measure.run(argv, keep, exits)
+        return lambda keep=(words[0] in LIBRARY): measure.run(argv, keep, exits)
 
 
 def say(text):
@@ -200,7 +212,7 @@ def warm_up(row, words, scene):
         run = run_once(True)
         if words[0] == "memoir":
             row.notes += check_answer(run, words, scene)
-        elif words[0] == "lib-map":
+        elif words[0] in LIBRARY:
             say("  " + run.output.decode(errors="replace").strip().replace("\n", "\n  "))
         elif words[0] == "rollup-loop" and (unreadable := run.number_after("unreadable")):
             row.notes.append(f"rollup-loop was refused {unreadable} processes")

@@ -26,8 +26,10 @@ LEVEL = {layer: level for level, layers in enumerate(ORDER) for layer in layers}
 PUBLIC = {
     "memoir/memoir.h": "base",
     "memoir/snapshot.h": "snapshot",
+    "memoir/who.h": "snapshot",
     "memoir/select.h": "analysis",
     "memoir/analysis.h": "analysis",
+    "memoir/diff.h": "analysis",
     "memoir/name.h": "names",
     "memoir/name-weak.h": "names",
     "memoir/hint.h": "hints",

@@ -4,8 +4,8 @@
  * come back the same when saved and loaded again.
  *
  * With clang -fsanitize=fuzzer -DMEMOIR_LIBFUZZER a libFuzzer target; else a program that replays
- * the corpus files given as arguments, or without any, files made from a sound one by damage that
- * is the same in every run.
+ * the corpus files given as arguments, or without any, files made from a sound one by damage and by
+ * changes in SQL that are the same in every run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "../unit/snapshot_sample.h"
+#include "store/schema.h"
 
 #define REQUIRE(condition)                                                              \
 	do {                                                                            \
@@ -25,6 +28,34 @@
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require_sound_sharing(const struct memoir_snapshot *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->set_count; i++) {
+		const struct memoir_set *set = &s->sets[i];
+		const struct memoir_set *parent =
+			set->parent == MEMOIR_NONE ? NULL : &s->sets[set->parent];
+
+		REQUIRE(set->parent == MEMOIR_NONE || set->parent < i);
+		REQUIRE(set->region < s->region_count);
+		REQUIRE(set->members == (parent ? parent->members : 0) + 1);
+		REQUIRE(!parent || parent->of_object == set->of_object);
+		REQUIRE(!set->of_object || !set->swap_bytes);
+		sum += set->ram_bytes + set->swap_bytes + set->freed_bytes;
+		REQUIRE(sum <= INT64_MAX);
+	}
+	for (size_t i = 0; i < s->holder_count; i++) {
+		const struct memoir_holder *holder = &s->holders[i];
+
+		REQUIRE(holder->object < s->object_count && holder->process < s->process_count);
+		REQUIRE(!s->objects[holder->object].is_family && holder->fd >= 0);
+		for (size_t j = 0; j + 1 < i; j++)
+			REQUIRE(s->holders[j].object != holder->object ||
+				holder[-1].object == holder->object);
+	}
+}
 
 /* What a later part of memoir relies on without looking again. */
 static void require_sound(const struct memoir_snapshot *s)
@@ -50,7 +81,9 @@ static void require_sound(const struct memoir_snapshot *s)
 		char id[MEMOIR_OBJECT_ID_MAX];
 
 		REQUIRE(memoir_object_id(&s->objects[i], id) == id);
+		REQUIRE(s->objects[i].fate < MEMOIR_FATES);
 	}
+	require_sound_sharing(s);
 }
 
 static const char *scratch_path(const char *name)
@@ -93,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #define FILE_BYTES_MAX (16u << 20)
 #define DAMAGED_FILES 3000
+#define CHANGED_FILES 1500
 
 static uint8_t *read_whole(const char *path, size_t *ret_size)
 {
@@ -150,6 +184,72 @@ static size_t damage(uint8_t *bytes, size_t size, uint64_t *random)
 	return next_random(random) % 16 ? size : next_random(random) % size;
 }
 
+static const char *one_of(const char *const *words, size_t count, uint64_t *random)
+{
+	return words[next_random(random) % count];
+}
+
+/* One of " a, b, c", without its blank. */
+static void any_column(const char *columns, uint64_t *random, char *column, size_t room)
+{
+	uint32_t count = 1;
+
+	for (const char *at = columns; *at; at++)
+		count += *at == ',';
+	for (uint32_t n = next_random(random) % count; n; n--)
+		columns = strchr(columns, ',') + 1;
+	snprintf(column, room, "%.*s", (int)strcspn(columns + 1, ","), columns + 1);
+}
+
+/* Give one column of one row another value: the database stays sound, what it says may not. */
+static void change(sqlite3 *db, uint64_t *random)
+{
+	static const char *const tables[][2] = {
+		{ "processes", " " STORE_PROCESS_COLUMNS }, { "peers", " " STORE_PEER_COLUMNS },
+		{ "objects", " " STORE_OBJECT_COLUMNS },    { "regions", " " STORE_REGION_COLUMNS },
+		{ "sets", " " STORE_SET_COLUMNS },          { "holders", " " STORE_HOLDER_COLUMNS },
+	};
+	static const char *const values[] = { "0",          "1",       "2",    "3",       "4",
+					      "5",          "-1",      "4096", "1 << 31", "1 << 32",
+					      "4294967295", "1 << 62", "NULL", "'x'",     "'anon'",
+					      "x'ff'",      "1.5",     "''" };
+	uint32_t table = next_random(random) % 6;
+	char column[40], sql[200];
+
+	any_column(tables[table][1], random, column, sizeof(column));
+	snprintf(sql, sizeof(sql), "UPDATE %s SET %s = %s WHERE id = %u", tables[table][0], column,
+		 one_of(values, sizeof(values) / sizeof(values[0]), random),
+		 next_random(random) % 7);
+	/* NULL may be refused where it can't be. */
+	(void)sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+static void replay_changes(const uint8_t *sound, size_t size)
+{
+	const char *path = scratch_path("b");
+	uint64_t random = 2;
+
+	for (int i = 0; i < CHANGED_FILES; i++) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		size_t changed;
+		sqlite3 *db;
+
+		REQUIRE(fd >= 0 && write(fd, sound, size) == (ssize_t)size);
+		close(fd);
+		REQUIRE(sqlite3_open(path, &db) == SQLITE_OK);
+		sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF", NULL, NULL,
+			     NULL);
+		for (uint32_t n = 1 + next_random(&random) % 2; n; n--)
+			change(db, &random);
+		REQUIRE(sqlite3_close(db) == SQLITE_OK);
+		uint8_t *bytes = read_whole(path, &changed);
+
+		LLVMFuzzerTestOneInput(bytes, changed);
+		free(bytes);
+	}
+	unlink(path);
+}
+
 static void replay_damage(void)
 {
 	struct memoir_snapshot *sample = sample_snapshot();
@@ -162,6 +262,7 @@ static void replay_damage(void)
 
 	REQUIRE(bytes && size % 4096 == 0);
 	LLVMFuzzerTestOneInput(sound, size);
+	replay_changes(sound, size);
 	for (int i = 0; i < DAMAGED_FILES; i++) {
 		memcpy(bytes, sound, size);
 		LLVMFuzzerTestOneInput(bytes, damage(bytes, size, &random));

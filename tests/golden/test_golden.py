@@ -32,14 +32,15 @@ def cases():
             yield name, arguments
 
 
-def run(arguments, snapshot):
+def run(arguments, snapshots):
     """All that a run shows, in one text: exit code, standard output, standard error."""
-    args = [arg.format(db=snapshot, golden=HERE) for arg in shlex.split(arguments)]
+    args = [arg.format(**snapshots, golden=HERE) for arg in shlex.split(arguments)]
     done = subprocess.run([MEMOIR, *args], env=ENV, stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=TIMEOUT_S, check=False)
     text = (f"$ memoir {arguments}\n# exit code {done.returncode}\n".encode() + done.stdout +
             b"# standard error\n" + done.stderr)
-    text = text.replace(str(snapshot).encode(), b"{db}").replace(str(HERE).encode(), b"{golden}")
+    for name, path in {**snapshots, "golden": HERE}.items():
+        text = text.replace(str(path).encode(), b"{%s}" % name.encode())
     return VERSION.sub(b"memoir VERSION", text)
 
 
@@ -71,10 +72,11 @@ def main():
     good = True
     print(f"1..{len(todo) + 1}")
     with tempfile.TemporaryDirectory(prefix="memoir-golden-") as temp:
-        snapshot = Path(temp) / "snapshot.db"
-        subprocess.run([args.make_snapshot, HERE / "rows.sql", snapshot], check=True)
+        snapshots = {"db": Path(temp) / "snapshot.db", "later": Path(temp) / "later.db"}
+        for name, rows in (("db", "rows.sql"), ("later", "later.sql")):
+            subprocess.run([args.make_snapshot, HERE / rows, snapshots[name]], check=True)
         for number, (name, arguments) in enumerate(todo, 1):
-            got = run(arguments, snapshot)
+            got = run(arguments, snapshots)
             if args.update:
                 (EXPECTED / name).write_bytes(got)
             good &= check(number, name, got)

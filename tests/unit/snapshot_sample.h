@@ -31,14 +31,20 @@ static void sample_processes(struct memoir_snapshot *s)
 		.cgroup = snapshot_string(s, "/user.slice"),
 		.peers = peers,
 		.peer_count = 2,
+		.threads = 4000000000u,
 		.region_count = 4,
 		.page_table_bytes = 8192,
 		.page_table_known = true,
+		.sole_anon_bytes = 40960,
+		.sole_swap_bytes = 4096,
 		.in_scope = true,
 		.readable = true,
 	};
 	*snapshot_add_process(s) = (struct memoir_process){
-		.pid = 20, .comm = snapshot_string(s, SAMPLE_BAD_UTF8), .in_scope = true
+		.pid = 20,
+		.uid = (uid_t)-1,
+		.comm = snapshot_string(s, SAMPLE_BAD_UTF8),
+		.in_scope = true,
 	};
 	*snapshot_add_process(s) = (struct memoir_process){
 		.pid = 30,
@@ -59,8 +65,24 @@ static void sample_objects(struct memoir_snapshot *s)
 		.alias = 2,
 		.path = snapshot_string(s, "/lib/\xc3\xa4 (deleted)"),
 		.size_bytes = 1 << 20,
+		.resident_known = true,
+		.fate = MEMOIR_FATE_RECLAIMABLE,
+		.links = 1,
 	};
 	*snapshot_add_object(s) = (struct memoir_object){ .is_family = true, .inode = 7 };
+	*snapshot_add_object(s) = (struct memoir_object){
+		.kind = MEMOIR_KIND_MEMFD,
+		.inode = 9,
+		.resident_bytes = 12288,
+		.mapped_bytes = 8192,
+		.swapped_bytes = 4096,
+		.resident_known = true,
+		.fate = MEMOIR_FATE_FREED,
+	};
+	*snapshot_add_object(s) = (struct memoir_object){ .kind = MEMOIR_KIND_SYSV,
+							  .swapped_bytes = 8192,
+							  .fate = MEMOIR_FATE_KEPT,
+							  .links = MEMOIR_NONE };
 }
 
 static struct memoir_region *sample_region(struct memoir_snapshot *s, uint32_t process,
@@ -99,6 +121,8 @@ static void sample_regions(struct memoir_snapshot *s)
 	r->family = 1;
 	r->name = snapshot_string(s, "pool " SAMPLE_BAD_UTF8);
 	r->name_source = MEMOIR_NAME_KERNEL;
+	r->own_anon_bytes = 4096;
+	r->own_swap_bytes = 20480;
 	r->figures.known = 1u << MEMOIR_PSS | 1u << MEMOIR_HUGETLB;
 	r->figures.bytes[MEMOIR_RSS] = 0;
 	r->exact = false;
@@ -110,6 +134,26 @@ static void sample_regions(struct memoir_snapshot *s)
 	r->path = snapshot_string(s, "[vsyscall]");
 	r = sample_region(s, 2, 0x1000, 0x2000);
 	r->figures.bytes[MEMOIR_SWAP] = INT64_MAX;
+}
+
+static void sample_sharing(struct memoir_snapshot *s)
+{
+	static const struct memoir_set sets[] = {
+		{ MEMOIR_NONE, 0, 1, false, 4096, 0, 4096 },
+		{ 0, 1, 2, false, 0, 0, 0 },
+		{ MEMOIR_NONE, 0, 1, true, 8192, 0, 0 },
+		{ 1, 4, 3, false, 8192, 16384, 2 << 20 },
+		{ 1, 1, 3, false, 4096, 0, 4096 },
+		{ 2, 4, 2, true, 4096, 0, 0 },
+	};
+	static const struct memoir_holder holders[] = { { 2, 0, 3 }, { 2, 0, 4 }, { 0, 1, 0 } };
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		*snapshot_add_set(s) = sets[i];
+	for (size_t i = 0; i < sizeof(holders) / sizeof(holders[0]); i++)
+		*snapshot_add_holder(s) = holders[i];
+	s->holders_known = true;
+	s->sets_known = true;
 }
 
 /* NULL only when out of memory. */
@@ -125,6 +169,7 @@ static struct memoir_snapshot *sample_snapshot(void)
 	sample_processes(s);
 	sample_objects(s);
 	sample_regions(s);
+	sample_sharing(s);
 	snapshot_note(s, "the memory of pid %d could not be read: run as root", 20);
 	snapshot_add_meminfo(s, "MemTotal", UINT64_C(24684092) * 1024);
 	snapshot_add_meminfo(s, "HugePages_Total", 0);
@@ -154,7 +199,8 @@ static bool same_process(const struct memoir_process *a, const struct memoir_pro
 	       same_string(a->cgroup, b->cgroup) && a->peer_count == b->peer_count &&
 	       (a->peer_count == 0 ||
 		memcmp(a->peers, b->peers, a->peer_count * sizeof(*a->peers)) == 0) &&
-	       a->region_count == b->region_count &&
+	       a->threads == b->threads && a->sole_anon_bytes == b->sole_anon_bytes &&
+	       a->sole_swap_bytes == b->sole_swap_bytes && a->region_count == b->region_count &&
 	       (a->region_count == 0 || a->first_region == b->first_region) &&
 	       a->page_table_known == b->page_table_known &&
 	       a->page_table_bytes == b->page_table_bytes && a->in_scope == b->in_scope &&
@@ -169,6 +215,7 @@ static bool same_region(const struct memoir_region *a, const struct memoir_regio
 	       a->process == b->process && a->object == b->object && a->family == b->family &&
 	       same_string(a->name, b->name) && same_string(a->path, b->path) &&
 	       same_string(a->inexact_why, b->inexact_why) &&
+	       a->own_anon_bytes == b->own_anon_bytes && a->own_swap_bytes == b->own_swap_bytes &&
 	       same_figures(&a->figures, &b->figures);
 }
 
@@ -176,7 +223,31 @@ static bool same_object(const struct memoir_object *a, const struct memoir_objec
 {
 	return a->kind == b->kind && a->is_family == b->is_family && a->dev_major == b->dev_major &&
 	       a->dev_minor == b->dev_minor && a->inode == b->inode && a->alias == b->alias &&
-	       same_string(a->path, b->path) && a->size_bytes == b->size_bytes;
+	       same_string(a->path, b->path) && a->size_bytes == b->size_bytes &&
+	       a->resident_known == b->resident_known && a->resident_bytes == b->resident_bytes &&
+	       a->swapped_bytes == b->swapped_bytes && a->mapped_bytes == b->mapped_bytes &&
+	       a->links == b->links && a->fate == b->fate;
+}
+
+static bool same_set(const struct memoir_set *a, const struct memoir_set *b)
+{
+	return a->parent == b->parent && a->region == b->region && a->members == b->members &&
+	       a->of_object == b->of_object && a->ram_bytes == b->ram_bytes &&
+	       a->swap_bytes == b->swap_bytes && a->freed_bytes == b->freed_bytes;
+}
+
+static bool same_sharing(const struct memoir_snapshot *a, const struct memoir_snapshot *b)
+{
+	bool same = a->set_count == b->set_count && a->holder_count == b->holder_count &&
+		    a->holders_known == b->holders_known && a->sets_known == b->sets_known;
+
+	for (size_t i = 0; same && i < a->set_count; i++)
+		same = same_set(&a->sets[i], &b->sets[i]);
+	for (size_t i = 0; same && i < a->holder_count; i++)
+		same = a->holders[i].object == b->holders[i].object &&
+		       a->holders[i].process == b->holders[i].process &&
+		       a->holders[i].fd == b->holders[i].fd;
+	return same;
 }
 
 static bool same_snapshot(const struct memoir_snapshot *a, const struct memoir_snapshot *b)
@@ -185,7 +256,7 @@ static bool same_snapshot(const struct memoir_snapshot *a, const struct memoir_s
 		    a->partial == b->partial && a->vanished == b->vanished &&
 		    a->process_count == b->process_count && a->region_count == b->region_count &&
 		    a->object_count == b->object_count && a->note_count == b->note_count &&
-		    a->meminfo_count == b->meminfo_count;
+		    a->meminfo_count == b->meminfo_count && same_sharing(a, b);
 
 	for (size_t i = 0; same && i < a->process_count; i++)
 		same = same_process(&a->processes[i], &b->processes[i]);

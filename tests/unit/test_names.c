@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sums over a snapshot: figures, names and the lines of the ledger.
+ * Sums over a snapshot: figures and names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,6 @@
 
 #include <memoir/analysis.h>
 
-#include "analysis/ledger.h"
 #include "snapshot/model.h"
 
 static void add_process(struct memoir_snapshot *s, pid_t pid, bool in_scope)
@@ -255,90 +254,6 @@ static void an_empty_snapshot_has_no_names(void **state)
 	memoir_snapshot_free(s);
 }
 
-static uint64_t line_bytes(const struct ledger *ledger, const char *line)
-{
-	for (size_t i = 0; i < ledger->count; i++)
-		if (strcmp(ledger->lines[i].line, line) == 0)
-			return ledger->lines[i].bytes;
-	fail_msg("there is no line %s", line);
-	return 0;
-}
-
-static uint64_t sum_lines(const struct ledger *ledger)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < ledger->count; i++)
-		bytes += ledger->lines[i].bytes;
-	return bytes;
-}
-
-/* A small machine. */
-static struct memoir_snapshot *fake_meminfo(uint64_t total_bytes)
-{
-	struct memoir_snapshot *s = snapshot_new();
-
-	snapshot_add_meminfo(s, "MemTotal", total_bytes);
-	snapshot_add_meminfo(s, "MemFree", 1000);
-	snapshot_add_meminfo(s, "Cached", 500);
-	snapshot_add_meminfo(s, "Shmem", 120);
-	snapshot_add_meminfo(s, "Mapped", 210);
-	snapshot_add_meminfo(s, "AnonPages", 333);
-	snapshot_add_meminfo(s, "KernelStack", 11);
-	snapshot_add_meminfo(s, "VmallocUsed", 30);
-	snapshot_add_meminfo(s, "SReclaimable", 40);
-	return s;
-}
-
-static void the_ledger_adds_up_to_memtotal(void **state)
-{
-	struct memoir_snapshot *s = fake_meminfo(5000);
-	struct memoir_region *region;
-	struct ledger ledger;
-
-	(void)state;
-	/* Two processes map 100 bytes of shmem: half of each is its PSS. */
-	for (pid_t pid = 1; pid <= 2; pid++) {
-		add_process(s, pid, true);
-		region = add_region(s, MEMOIR_KIND_SHMEM, NULL, NULL, 50);
-		region->figures.bytes[MEMOIR_SHMEM] = 100;
-		region->figures.known |= 1u << MEMOIR_SHMEM;
-	}
-	assert_int_equal(ledger_from_meminfo(s, &ledger), 0);
-	assert_int_equal(ledger.total_bytes, 5000);
-	assert_int_equal(ledger.excess_bytes, 0);
-	assert_int_equal(sum_lines(&ledger), 5000);
-	assert_int_equal(line_bytes(&ledger, "shmem"), 120);
-	assert_int_equal(line_bytes(&ledger, "mapped file"), 110);
-	assert_int_equal(line_bytes(&ledger, "unmapped page cache"), 270);
-	assert_int_equal(line_bytes(&ledger, "vmalloc, without stacks"), 19);
-	assert_int_equal(line_bytes(&ledger, "other kernel (no counter)"),
-			 5000 - 1000 - 500 - 333 - 30 - 40);
-	memoir_snapshot_free(s);
-}
-
-static void counters_that_exceed_memtotal_are_told(void **state)
-{
-	struct memoir_snapshot *s = fake_meminfo(1900);
-	struct ledger ledger;
-
-	(void)state;
-	assert_int_equal(ledger_from_meminfo(s, &ledger), 0);
-	assert_int_equal(line_bytes(&ledger, "other kernel (no counter)"), 0);
-	assert_int_equal(ledger.excess_bytes, 3);
-	memoir_snapshot_free(s);
-}
-
-static void without_memtotal_there_is_no_ledger(void **state)
-{
-	struct memoir_snapshot *s = snapshot_new();
-	struct ledger ledger;
-
-	(void)state;
-	assert_int_equal(ledger_from_meminfo(s, &ledger), -ENODATA);
-	memoir_snapshot_free(s);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,9 +267,6 @@ int main(void)
 		cmocka_unit_test(only_what_is_selected_and_in_scope_is_summed),
 		cmocka_unit_test(names_without_a_pss_come_last),
 		cmocka_unit_test(an_empty_snapshot_has_no_names),
-		cmocka_unit_test(the_ledger_adds_up_to_memtotal),
-		cmocka_unit_test(counters_that_exceed_memtotal_are_told),
-		cmocka_unit_test(without_memtotal_there_is_no_ledger),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

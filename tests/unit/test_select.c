@@ -59,6 +59,14 @@ static struct memoir_snapshot *fake_snapshot(void)
 	return s;
 }
 
+static unsigned int users_asked;
+
+static const char *name_of_user(uid_t uid, char buf[MEMOIR_USER_NAME_MAX], void *arg)
+{
+	++*(unsigned int *)arg;
+	return uid == 0 ? memcpy(buf, "root", 5) : NULL;
+}
+
 static struct memoir_selection *parse(const char *first, const char *second)
 {
 	const char *texts[] = { first, second };
@@ -68,6 +76,7 @@ static struct memoir_selection *parse(const char *first, const char *second)
 
 	if (ret < 0)
 		fail_msg("%s: %s", first, error.text);
+	memoir_selection_set_users(selection, name_of_user, &users_asked);
 	return selection;
 }
 
@@ -129,6 +138,30 @@ static void each_key_means_what_it_says(void **state)
 		if (meant(cases[i].selector, NULL, NULL, 0) != cases[i].meant)
 			fail_msg("%s means %u, not %u", cases[i].selector,
 				 meant(cases[i].selector, NULL, NULL, 0), cases[i].meant);
+}
+
+static void users_are_asked_for_once_and_who_is_unknown_is_nobody(void **state)
+{
+	const char *by_name = "user:r*", *any = "user:*";
+	struct memoir_process known = { .uid = 0 }, other = { .uid = 7 },
+			      unread = { .uid = (uid_t)-1 };
+	struct memoir_selection *selection = parse(by_name, NULL);
+
+	(void)state;
+	users_asked = 0;
+	for (int i = 0; i < 3; i++) {
+		assert_true(memoir_selection_matches_process(selection, &known));
+		assert_false(memoir_selection_matches_process(selection, &other));
+		assert_false(memoir_selection_matches_process(selection, &unread));
+	}
+	assert_int_equal(users_asked, 2);
+	memoir_selection_set_users(selection, NULL, NULL);
+	assert_true(memoir_selection_matches_process(selection, &known)); /* remembered */
+	memoir_selection_free(selection);
+	assert_int_equal(memoir_selection_parse(&any, 1, &selection, NULL), 0);
+	assert_true(memoir_selection_matches_process(selection, &other));
+	assert_false(memoir_selection_matches_process(selection, &unread));
+	memoir_selection_free(selection);
 }
 
 static void commas_mean_or_and_several_selectors_mean_and(void **state)
@@ -290,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_key_means_what_it_says),
+		cmocka_unit_test(users_are_asked_for_once_and_who_is_unknown_is_nobody),
 		cmocka_unit_test(commas_mean_or_and_several_selectors_mean_and),
 		cmocka_unit_test(a_comma_in_a_value_is_written_with_a_backslash),
 		cmocka_unit_test(a_peer_s_pid_means_the_address_space),

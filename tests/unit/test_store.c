@@ -21,9 +21,9 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "base/utf8.h"
 #include "snapshot_sample.h"
 #include "store/schema.h"
-#include "store/utf8.h"
 
 #define FILE_NAME "a.memoir"
 
@@ -388,11 +388,14 @@ static const char *const wrong_changes[][2] = {
 	{ "UPDATE meta SET value = 6 WHERE key = 'regions'", "5 of 6 rows of regions" },
 	{ "DELETE FROM peers WHERE id = 0", "peers are not numbered" },
 	{ "DELETE FROM regions WHERE id = 2", "regions are not numbered" },
-	{ "DELETE FROM regions WHERE id = 4", "4 of 5 rows of regions" },
+	{ "UPDATE sets SET region = 0; DELETE FROM regions WHERE id = 4",
+	  "4 of 5 rows of regions" },
 	{ "UPDATE processes SET pid = 0 WHERE id = 1", "row 1 of processes: pid" },
 	{ "UPDATE processes SET pid = 'x' WHERE id = 1", "row 1 of processes: pid" },
 	{ "UPDATE processes SET uid = -1 WHERE id = 0", "uid" },
 	{ "UPDATE processes SET uid = 1 << 32 WHERE id = 0", "uid" },
+	{ "UPDATE processes SET uid = 4294967295 WHERE id = 0", "uid" },
+	{ "UPDATE processes SET threads = 0 WHERE id = 0", "threads" },
 	{ "UPDATE processes SET comm = 5 WHERE id = 0", "comm" },
 	{ "UPDATE processes SET comm = x'610062' WHERE id = 0", "comm" },
 	{ "UPDATE processes SET in_scope = 2 WHERE id = 0", "in_scope" },
@@ -401,6 +404,13 @@ static const char *const wrong_changes[][2] = {
 	{ "UPDATE peers SET process = 2 WHERE id = 0", "row 1 of peers: process" },
 	{ "UPDATE objects SET kind = 'heap:java' WHERE id = 0", "\"heap:java\"" },
 	{ "UPDATE objects SET dev_major = 1 << 32 WHERE id = 0", "dev_major" },
+	{ "UPDATE objects SET fate = 'lost' WHERE id = 0", "\"lost\"" },
+	{ "UPDATE objects SET resident_bytes = -1 WHERE id = 0", "resident_bytes" },
+	{ "UPDATE objects SET swapped_bytes = '' WHERE id = 0", "swapped_bytes" },
+	{ "UPDATE objects SET mapped_bytes = -1 WHERE id = 0", "mapped_bytes" },
+	{ "UPDATE objects SET links = 4294967295 WHERE id = 0", "links" },
+	{ "UPDATE processes SET sole_anon_bytes = -1 WHERE id = 0", "sole_anon_bytes" },
+	{ "UPDATE processes SET sole_swap_bytes = -1 WHERE id = 0", "sole_swap_bytes" },
 	{ "UPDATE regions SET process = 3 WHERE id = 4", "row 4 of regions: process" },
 	{ "UPDATE regions SET process = -1 WHERE id = 4", "row 4 of regions: process" },
 	{ "UPDATE regions SET process = 2 WHERE id = 1", "do not stand together" },
@@ -413,9 +423,35 @@ static const char *const wrong_changes[][2] = {
 	{ "UPDATE regions SET name_source = 'none' WHERE id = 0", "\"none\"" },
 	{ "UPDATE regions SET object = 1 WHERE id = 0", "object 1 is a family" },
 	{ "UPDATE regions SET family = 0 WHERE id = 0", "object 0 is not a family" },
-	{ "UPDATE regions SET object = 2 WHERE id = 0", "row 0 of regions: object" },
+	{ "UPDATE regions SET object = 4 WHERE id = 0", "row 0 of regions: object" },
 	{ "UPDATE regions SET rss_bytes = -4096 WHERE id = 0", "rss_bytes" },
 	{ "UPDATE regions SET hugetlb_bytes = 1.5 WHERE id = 0", "hugetlb_bytes" },
+	{ "UPDATE regions SET own_anon_bytes = -4096 WHERE id = 0", "own_anon_bytes" },
+	{ "UPDATE regions SET own_swap_bytes = 1.5 WHERE id = 0", "own_swap_bytes" },
+	{ "UPDATE sets SET parent = 0 WHERE id = 0", "row 0 of sets: parent" },
+	{ "UPDATE sets SET parent = 3 WHERE id = 3", "row 3 of sets: parent" },
+	{ "UPDATE sets SET parent = 4 WHERE id = 3", "row 3 of sets: parent" },
+	{ "UPDATE sets SET parent = -1 WHERE id = 3", "row 3 of sets: parent" },
+	{ "UPDATE sets SET region = 5 WHERE id = 5", "row 5 of sets: region" },
+	{ "UPDATE sets SET members = 0 WHERE id = 0", "row 0 of sets: members" },
+	{ "UPDATE sets SET members = 2 WHERE id = 0", "row 0 of sets: it cannot have 2 members" },
+	{ "UPDATE sets SET members = 4 WHERE id = 4", "row 4 of sets: it cannot have 4 members" },
+	{ "UPDATE sets SET of_object = 1, swap_bytes = 0 WHERE id = 3", "of another sort" },
+	{ "UPDATE sets SET of_object = 2 WHERE id = 3", "of_object" },
+	{ "UPDATE sets SET swap_bytes = 4096 WHERE id = 2", "have swap entries" },
+	{ "UPDATE sets SET ram_bytes = -1 WHERE id = 0", "row 0 of sets: ram_bytes" },
+	{ "UPDATE sets SET ram_bytes = 1 << 62", "row 1 of sets: ram_bytes" },
+	{ "UPDATE sets SET freed_bytes = -1 WHERE id = 5", "freed_bytes" },
+	{ "DELETE FROM sets WHERE id = 5", "5 of 6 rows of sets" },
+	{ "DROP VIEW sharing_sets; DROP VIEW set_members; DROP TABLE sets", "sets is missing" },
+	{ "UPDATE holders SET object = 4 WHERE id = 0", "row 0 of holders: object" },
+	{ "UPDATE holders SET object = 1 WHERE id = 2", "object 1 is a family" },
+	{ "UPDATE holders SET object = 0 WHERE id = 0", "object 0 do not stand together" },
+	{ "UPDATE holders SET process = 3 WHERE id = 0", "row 0 of holders: process" },
+	{ "UPDATE holders SET fd = -1 WHERE id = 0", "row 0 of holders: fd" },
+	{ "UPDATE holders SET fd = 1 << 31 WHERE id = 0", "row 0 of holders: fd" },
+	{ "DELETE FROM holders WHERE id = 2", "2 of 3 rows of holders" },
+	{ "UPDATE meta SET value = 2 WHERE key = 'holders_known'", "meta" },
 	{ "UPDATE notes SET note = 7 WHERE id = 0", "note" },
 	{ "UPDATE meminfo SET bytes = 'many' WHERE id = 0", "bytes" },
 };
@@ -471,13 +507,51 @@ static void the_views_answer_in_sql(void **state)
 	assert_string_equal(out, "ok\n");
 }
 
+static void the_views_of_sharing_answer_in_sql(void **state)
+{
+	char out[4096];
+
+	(void)state;
+	save_sample(FILE_NAME);
+	query(FILE_NAME, "SELECT * FROM sharing_sets", out, sizeof(out));
+	assert_string_equal(out, "0|1|1|family:7|-|4096|0|4096\n"
+				 "2|1|1|file:fe:01:18446744073709551615#2|/lib/\xc3\xa4 (deleted)|"
+				 "8192|0|0\n"
+				 "3|3|2|-|-|8192|16384|2097152\n"
+				 "4|3|1|family:7|-|4096|0|4096\n"
+				 "5|2|2|-|-|4096|0|0\n");
+	query(FILE_NAME,
+	      "SELECT \"set\", pid, region FROM set_members WHERE \"set\" IN (3, 5) ORDER BY 1, 3",
+	      out, sizeof(out));
+	assert_string_equal(out, "3|10|0\n3|10|1\n3|30|4\n5|10|0\n5|30|4\n");
+	query(FILE_NAME,
+	      "SELECT object, fate, resident_bytes, swapped_bytes, pid, fd FROM held ORDER BY fd",
+	      out, sizeof(out));
+	assert_string_equal(out, "file:fe:01:18446744073709551615#2|reclaimable|0|0|20|0\n"
+				 "memfd:00:00:9|freed|12288|4096|10|3\n"
+				 "memfd:00:00:9|freed|12288|4096|10|4\n");
+}
+
+static void what_is_not_known_is_null(void **state)
+{
+	char out[4096];
+
+	(void)state;
+	save_sample(FILE_NAME);
+	query(FILE_NAME, "SELECT uid, threads FROM processes", out, sizeof(out));
+	assert_string_equal(out, "4294967294|4000000000\n-|-\n0|-\n");
+	query(FILE_NAME, "SELECT resident_bytes, swapped_bytes, links, fate FROM objects", out,
+	      sizeof(out));
+	assert_string_equal(out, "0|0|1|reclaimable\n-|-|0|-\n12288|4096|0|freed\n-|8192|-|kept\n");
+}
+
 static void figure_columns_are_those_of_the_public_header(void **state)
 {
 	char out[4096], *at = out;
 
 	(void)state;
 	save_sample(FILE_NAME);
-	query(FILE_NAME, "SELECT name FROM pragma_table_info('regions') WHERE cid >= 14", out,
+	query(FILE_NAME, "SELECT name FROM pragma_table_info('regions') WHERE cid >= 16", out,
 	      sizeof(out));
 	for (int i = 0; i < MEMOIR_FIGURES; i++) {
 		size_t len = strlen(memoir_figure_name(i));
@@ -540,6 +614,8 @@ int main(void)
 		IN_DIRECTORY(a_made_up_file_is_refused_in_a_sentence),
 		IN_DIRECTORY(what_others_add_to_a_file_does_no_harm),
 		IN_DIRECTORY(the_views_answer_in_sql),
+		IN_DIRECTORY(the_views_of_sharing_answer_in_sql),
+		IN_DIRECTORY(what_is_not_known_is_null),
 		IN_DIRECTORY(figure_columns_are_those_of_the_public_header),
 		cmocka_unit_test(the_documentation_has_the_same_schema),
 		cmocka_unit_test(only_well_formed_utf8_is_text),

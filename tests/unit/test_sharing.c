@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sharing, forks and footprints of small families made by hand.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <memoir/analysis.h>
+
+#include "family.h"
+
+/* ---- sharing -------------------------------------------------------------------------------- */
+
+/* 10, its child 20, and 20's child 30: 5 MiB of all, 2 of the children, each has 1 of its own. */
+static struct memoir_snapshot *forked_family(void)
+{
+	struct memoir_snapshot *s = new_snapshot();
+	uint32_t set = MEMOIR_NONE, regions[3];
+
+	for (int i = 0; i < 3; i++) {
+		the_process(s, add_process(s, 10 + i * 10))->ppid = i * 10;
+		regions[i] = (uint32_t)(add_anon(s, MIB) - s->regions);
+	}
+	for (int i = 0; i < 3; i++)
+		set = add_set(s, set, regions[i], i == 2 ? 5 * MIB : 0, i == 2 ? 5 * MIB : 0);
+	set = add_set(s, MEMOIR_NONE, regions[1], 0, 0);
+	add_set(s, set, regions[2], 2 * MIB, 2 * MIB);
+	return s;
+}
+
+static void forks_stand_below_their_parents(void **state)
+{
+	struct memoir_snapshot *s = forked_family();
+	struct memoir_sharing sharing;
+
+	(void)state;
+	assert_int_equal(memoir_sharing(s, NULL, &sharing), 0);
+	assert_int_equal(sharing.process_count, 3);
+	assert_int_equal(sharing.pair_count, 3);
+	assert_int_equal(sharing.pairs[0].a->pid, 20);
+	assert_int_equal(sharing.pairs[0].b->pid, 30);
+	assert_int_equal(sharing.pairs[0].shared.shared_bytes, 7 * MIB);
+	assert_int_equal(sharing.pairs[1].shared.shared_bytes, 5 * MIB);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(sharing.forks[i].process->pid, 10 + i * 10);
+		assert_int_equal(sharing.forks[i].depth, i);
+	}
+	assert_null(sharing.forks[0].parent);
+	assert_int_equal(sharing.forks[0].own_bytes, 6 * MIB);
+	assert_int_equal(sharing.forks[1].shared.shared_anon_bytes, 5 * MIB);
+	assert_int_equal(sharing.forks[1].own_bytes, 3 * MIB);
+	assert_int_equal(sharing.forks[2].shared.shared_anon_bytes, 7 * MIB);
+	assert_int_equal(sharing.forks[2].own_bytes, MIB);
+	memoir_sharing_free(&sharing);
+	memoir_snapshot_free(s);
+}
+
+/* What a process shares with those that were not asked for is an answer, too. */
+static void one_process_is_paired_with_all_that_share_with_it(void **state)
+{
+	struct memoir_snapshot *s = forked_family();
+	const char *selector = "pid:30";
+	struct memoir_selection *selection = NULL;
+	struct memoir_sharing sharing;
+
+	(void)state;
+	assert_int_equal(memoir_selection_parse(&selector, 1, &selection, NULL), 0);
+	assert_int_equal(memoir_sharing(s, selection, &sharing), 0);
+	assert_int_equal(sharing.process_count, 1);
+	assert_int_equal(sharing.pair_count, 2);
+	assert_int_equal(sharing.pairs[0].a->pid, 20);
+	assert_int_equal(sharing.pairs[0].shared.shared_bytes, 7 * MIB);
+	assert_int_equal(sharing.pairs[1].a->pid, 10);
+	assert_int_equal(sharing.fork_count, 1);
+	assert_int_equal(sharing.forks[0].depth, 0);
+	assert_int_equal(sharing.forks[0].parent->pid, 20);
+	assert_int_equal(sharing.forks[0].own_bytes, MIB);
+	memoir_selection_free(selection);
+	memoir_sharing_free(&sharing);
+	memoir_snapshot_free(s);
+}
+
+/* A file may say that two processes are each other's parents. */
+static void parents_in_a_circle_do_no_harm(void **state)
+{
+	struct memoir_snapshot *s = forked_family();
+	struct memoir_sharing sharing;
+
+	(void)state;
+	s->processes[0].ppid = 30;
+	assert_int_equal(memoir_sharing(s, NULL, &sharing), 0);
+	assert_int_equal(sharing.pair_count, 3);
+	assert_true(sharing.fork_count <= 3);
+	memoir_sharing_free(&sharing);
+	memoir_snapshot_free(s);
+}
+
+/* ---- footprints ----------------------------------------------------------------------------- */
+
+/* As `ps` asks: shares by mappings. */
+static void without_sets_footprints_go_by_pss_and_what_is_sole(void **state)
+{
+	struct memoir_snapshot *s = new_snapshot();
+	uint32_t memfd = add_object(s, MEMOIR_KIND_MEMFD, MEMOIR_FATE_FREED, 4 * MIB);
+	struct memoir_footprint *footprints;
+
+	(void)state;
+	s->sets_known = false;
+	add_process(s, 10);
+	map_object(s, memfd, 2 * MIB);
+	s->regions[0].figures.bytes[MEMOIR_PSS] = 2 * MIB;
+	s->processes[0].sole_anon_bytes = 5 * MIB;
+	hold(s, memfd, add_process(s, 20));
+	footprints = footprints_of(s);
+	assert_non_null(footprints);
+	assert_true(footprints[0].footprint_known && footprints[0].freed_if_killed_known);
+	assert_int_equal(footprints[0].footprint_bytes, 3 * MIB);
+	assert_int_equal(footprints[0].freed_if_killed_bytes, 5 * MIB);
+	assert_int_equal(footprints[1].footprint_bytes, MIB);
+	assert_int_equal(footprints[1].freed_if_killed_bytes, 0);
+	free(footprints);
+	memoir_snapshot_free(s);
+}
+
+static void a_process_out_of_scope_has_no_footprint(void **state)
+{
+	struct memoir_snapshot *s = new_snapshot();
+	struct memoir_footprint *footprints;
+
+	(void)state;
+	the_process(s, add_process(s, 10))->in_scope = false;
+	the_process(s, add_process(s, 20))->readable = false;
+	footprints = footprints_of(s);
+	assert_non_null(footprints);
+	for (int i = 0; i < 2; i++)
+		assert_false(footprints[i].footprint_known || footprints[i].freed_if_killed_known);
+	free(footprints);
+	memoir_snapshot_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(forks_stand_below_their_parents),
+		cmocka_unit_test(one_process_is_paired_with_all_that_share_with_it),
+		cmocka_unit_test(parents_in_a_circle_do_no_harm),
+		cmocka_unit_test(without_sets_footprints_go_by_pss_and_what_is_sole),
+		cmocka_unit_test(a_process_out_of_scope_has_no_footprint),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
