@@ -1,6 +1,6 @@
 /*
- * The baseline for the ledger: reads /proc/kpageflags and then /proc/kpagecount from end to end, as fast
- * as one plain loop can; it must not look at what it reads.
+ * The baseline for the ledger: reads /proc/kpageflags and then /proc/kpagecount from end to end, as
+ * fast as one plain loop can; it must not look at what it reads.
  */
 #include <fcntl.h>
 #include <inttypes.h>

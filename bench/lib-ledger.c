@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Has libmemoir count every frame, again and again, and prints how long each took; no process is asked
- * for, so that little else is captured, and no rows are formatted.
+ * Has libmemoir count every frame, again and again, and prints how long each took; no process is
+ * asked for, so that little else is captured, and no rows are formatted.
  */
 #include <inttypes.h>
 #include <stdio.h>

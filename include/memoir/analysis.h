@@ -134,8 +134,8 @@ struct memoir_whatif {
 	pid_t *pids; /**< what the selection names, peers too; rising */
 	size_t pid_count;
 	size_t process_count; /**< address spaces that end; of a trim: that have regions meant */
-	bool known;           /**< memoir_snapshot_sets_known(); false: no bytes, no rows */
-	bool kernel_known;    /**< freed_kernel_bytes; some of the processes may still be missing */
+	bool known; /**< false: there are no sharing sets, or nothing was read; no bytes, no rows */
+	bool kernel_known; /**< freed_kernel_bytes; some of the processes may still be missing */
 	struct memoir_whatif_bytes bytes;
 	bool zram_known;
 	uint64_t freed_zram_estimate_bytes; /**< RAM that swap takes in zram: by its mean ratio */
@@ -223,7 +223,7 @@ struct memoir_fork {
 };
 
 struct memoir_sharing {
-	bool known;           /**< memoir_snapshot_sets_known(); false: no pairs, no forks */
+	bool known;           /**< false: there are no sharing sets; no pairs, no forks */
 	size_t process_count; /**< how many are meant */
 	const struct memoir_process **processes; /**< those, in the order of the snapshot */
 	size_t pair_count;

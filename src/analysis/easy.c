@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Picks the lines that the kernel gives back under pressure, or a person by one command; frees nothing.
+ * Picks what the kernel gives back under pressure, or a person by one command; frees nothing.
  */
 #include "analysis/easy.h"
 

@@ -23,8 +23,8 @@ struct easy {
 };
 
 /*
- * Only what is known and not nothing. footprints: memoir_footprints() of the snapshot, or NULL to leave
- * processes out.
+ * Only what is known and not nothing. footprints: memoir_footprints() of the snapshot, or NULL to
+ * leave processes out.
  */
 void easy_make(const struct memoir_snapshot *snapshot, const struct memoir_footprint *footprints,
 	       struct easy *ret_easy);

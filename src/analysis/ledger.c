@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What RAM is used for, from what a snapshot has of the machine; asks no kernel and counts no frames.
+ * What RAM is used for, from what a snapshot has of the machine; asks no kernel, counts no frames.
  *
- * Frames that were counted are facts. Counters are claims on the rest: each gets what it claims, as long
- * as something is left of MemTotal; what nobody claims is "other kernel". So the lines add up to
- * MemTotal, whatever the sources say. Two counters hold others:
+ * Frames that were counted are facts. Counters are claims on the rest: each gets what it claims, as
+ * long as something is left of MemTotal; what nobody claims is "other kernel". So the lines add up
+ * to MemTotal, whatever the sources say. Two counters hold others:
  * - Cached holds shmem; Mapped holds mapped shmem, which without frames only regions tell apart;
  * - VmallocUsed holds the kernel stacks (CONFIG_VMAP_STACK).
  */
@@ -141,7 +141,7 @@ static void add_hugetlb_frames(struct filling *f)
 	put(f, "hugetlb, free", free_bytes);
 }
 
-/* Memory that was not given to the zones yet (deferred set-up of struct page) is in MemTotal and free. */
+/* What was not given to the zones yet (deferred set-up of struct page) is in MemTotal, and free. */
 static uint64_t free_frames(const struct filling *f)
 {
 	uint64_t free_bytes = number(f->snapshot, "frames:free"), managed_bytes;

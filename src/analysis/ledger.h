@@ -19,8 +19,8 @@ struct ledger {
 	size_t count;
 	uint64_t total_bytes; /* MemTotal */
 	/*
-	 * How much more than MemTotal the sources claim: counters are not read at one instant, and some
-	 * overlap. The last of them are cut by so much.
+	 * How much more than MemTotal the sources claim: counters are not read at one instant, and
+	 * some overlap. The last of them are cut by so much.
 	 */
 	uint64_t excess_bytes;
 	bool by_frames; /* else by the counters of /proc/meminfo alone */

@@ -42,7 +42,8 @@ static uint64_t *anon_shares(const struct memoir_snapshot *snapshot)
 struct summing {
 	const struct memoir_snapshot *snapshot;
 	struct object_sum *sums; /* one for each object */
-	const struct memoir_process **last; /* that was seen to map it; those of one stand together */
+	const struct memoir_process *
+		*last; /* that was seen to map it; those of one stand together */
 	size_t count;
 };
 
@@ -79,6 +80,8 @@ static void add_region(struct summing *s, const struct memoir_region *region, ui
 	/* Shares are cut to bytes: where all pages are copies, nothing is left for the file. */
 	if (anon_bytes > pss_bytes || bytes[MEMOIR_FILE] + bytes[MEMOIR_SHMEM] == 0)
 		anon_bytes = pss_bytes;
+	if (region->family == MEMOIR_NONE)
+		anon_bytes = 0;
 	add(s, region->object, region, known, pss_bytes - anon_bytes);
 	if (anon_bytes)
 		add(s, region->family, region, known, anon_bytes);

@@ -22,9 +22,9 @@ struct object_sums {
 };
 
 /*
- * The objects that regions of processes in scope map. A private mapping's copies count for the family, the
- * rest for the file; where no sets are known (engine smaps), all of it for the file. O(regions + sets).
- * 0; -ENOMEM. Free with object_sums_free().
+ * The objects that regions of processes in scope map. A private mapping's copies count for the
+ * family, the rest for the file; where families are not known (engine smaps), all of it for the
+ * file. O(regions + sets). 0; -ENOMEM. Free with object_sums_free().
  */
 int object_sums_make(const struct memoir_snapshot *snapshot, struct object_sums *ret_sums);
 void object_sums_free(struct object_sums *sums);

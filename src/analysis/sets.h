@@ -28,6 +28,12 @@ struct set_visitor {
 };
 int sets_walk(const struct memoir_snapshot *snapshot, const struct set_visitor *visitor);
 
+/* smaps tells how often pages are mapped, and not by whom. */
+static inline bool sharing_is_known(const struct memoir_snapshot *snapshot)
+{
+	return snapshot->sets_known && snapshot->engine != MEMOIR_ENGINE_SMAPS;
+}
+
 /* The process of the member that a set has and its parent lacks. */
 static inline uint32_t set_process(const struct memoir_snapshot *snapshot, uint32_t set)
 {

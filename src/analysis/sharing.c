@@ -11,6 +11,7 @@
 #include "analysis/forks.h"
 #include "analysis/groups.h"
 #include "analysis/meant.h"
+#include "analysis/sets.h"
 #include "base/grow.h"
 
 struct sharing {
@@ -260,7 +261,7 @@ static int count_sharing(struct sharing *sh)
 int memoir_sharing(const struct memoir_snapshot *snapshot, const struct memoir_selection *selection,
 		   struct memoir_sharing *ret_sharing)
 {
-	struct memoir_sharing out = { .known = snapshot->sets_known };
+	struct memoir_sharing out = { .known = sharing_is_known(snapshot) };
 	struct sharing sh = { .s = snapshot, .out = &out };
 	int err;
 

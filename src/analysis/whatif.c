@@ -83,6 +83,7 @@ static int list_pids(struct whatif_run *run)
 	for (size_t i = 0; i < run->s->process_count && !err; i++) {
 		if (run->processes[i] == MEANT_NOT)
 			continue;
+		run->meant++;
 		run->out->process_count += run->processes[i] == MEANT_WHOLE;
 		run->unreadable += !run->s->processes[i].readable;
 		err = add_pids(run, &run->s->processes[i]);
@@ -289,8 +290,8 @@ static void add_kernel_memory(struct whatif_run *run)
 		run->out->kernel_known |= process->page_table_known || process->threads;
 		whatif_add(run, &whose, &bytes);
 	}
-	if (!run->kill)
-		run->out->kernel_known = true; /* a trim frees none */
+	if (!run->kill || !run->out->process_count)
+		run->out->kernel_known = true; /* there is none */
 }
 
 static bool machine_bytes(const struct whatif_run *run, const char *key, uint64_t *ret_bytes)
@@ -343,11 +344,16 @@ static int add_memory(struct whatif_run *run)
 	return err ? err : whatif_finish_rows(run);
 }
 
+static bool nothing_was_read(const struct whatif_run *run)
+{
+	return run->meant && run->unreadable == run->meant;
+}
+
 static int answer(struct whatif_run *run)
 {
 	int err = find_meant(run);
 
-	run->out->known = run->s->sets_known;
+	run->out->known = sharing_is_known(run->s) && !nothing_was_read(run);
 	if (!err && run->out->known)
 		err = add_memory(run);
 	return err ? err : whatif_write_notes(run);

@@ -67,7 +67,8 @@ struct whatif_run {
 	struct memoir_whatif_bytes *by_process, *by_label, *by_object;
 	size_t row_room, keeper_room, note_room, pid_room;
 	/* For the notes. */
-	size_t unreadable, tables_unknown, threads_unknown, holders_unknown, residency_unknown;
+	size_t meant, unreadable, tables_unknown, threads_unknown, holders_unknown,
+		residency_unknown;
 };
 
 /* ---- whatif.c ------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "analysis/sets.h"
 #include "base/grow.h"
 
 #define MIB (1024.0 * 1024.0)
@@ -45,7 +46,7 @@ static int say_missing(struct whatif_run *run, size_t count, const char *one, co
 
 static int note_sharing(struct whatif_run *run)
 {
-	if (run->out->known)
+	if (sharing_is_known(run->s))
 		return 0;
 	run->out->partial = true;
 	if (run->s->engine != MEMOIR_ENGINE_SMAPS)
@@ -119,7 +120,7 @@ static int note_objects(struct whatif_run *run)
 	if (!err && !run->holders_unknown && run->out->bytes.unknown_bytes) {
 		run->out->partial = true;
 		err = say(run,
-			  "%.1f MiB are pages of objects of which it is not known whether they go "
+			  "%.2f MiB are pages of objects of which it is not known whether they go "
 			  "with their last user (unknown_bytes)",
 			  (double)run->out->bytes.unknown_bytes / MIB);
 	}
@@ -134,9 +135,9 @@ static int note_swap(struct whatif_run *run)
 	if (run->kill || !run->out->known || !run->out->bytes.freed_bytes)
 		return 0;
 	if (!run->out->swap_free_known)
-		return say(run, "to page out freed_bytes takes as much swap: %.1f MiB", freed_mib);
+		return say(run, "to page out freed_bytes takes as much swap: %.2f MiB", freed_mib);
 	return say(run,
-		   "to page out freed_bytes takes as much swap: %.1f MiB, and %.1f MiB are free%s",
+		   "to page out freed_bytes takes as much swap: %.2f MiB, and %.2f MiB are free%s",
 		   freed_mib, swap_free_mib,
 		   run->out->swap_free_bytes < run->out->bytes.freed_bytes
 			   ? ", so that not all of it can move"

@@ -86,8 +86,7 @@ int whatif_judge_objects(struct whatif_run *run)
 	for (uint32_t i = 0; i < s->region_count && !err; i++)
 		if (s->regions[i].object != MEMOIR_NONE)
 			take_region(run, i);
-	/* Only a mapping can be trimmed. */
-	for (size_t i = 0; i < s->holder_count && run->kill && !err; i++)
+	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = take_holder(run, &s->holders[i]);
 	for (uint32_t i = 0; i < s->object_count && !err; i++)
 		if (run->objects[i].touched)

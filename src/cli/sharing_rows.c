@@ -114,14 +114,14 @@ static void get_branch(const void *row, const struct column *column, const void 
 				       : sizeof(ret_cell->scratch) - 1);
 }
 
-/* Nothing can be said of a parent that is not in the snapshot. */
+/* Nothing can be said of a parent that is not in the snapshot, or could not be read. */
 static void get_with_parent(const void *row, const struct column *column, const void *ctx,
 			    struct cell *ret_cell)
 {
 	const struct memoir_fork *fork = row;
 
 	(void)ctx;
-	if (fork->parent)
+	if (fork->parent && fork->parent->readable && fork->process->readable)
 		cell_number(ret_cell, column->type, shared_bytes(&fork->shared, column->which));
 	else
 		cell_null(ret_cell);
@@ -133,8 +133,11 @@ static void get_own(const void *row, const struct column *column, const void *ct
 	const struct memoir_fork *fork = row;
 
 	(void)ctx;
-	cell_number(ret_cell, column->type,
-		    column->which == WHICH_SWAP ? fork->own_swap_bytes : fork->own_bytes);
+	if (fork->process->readable)
+		cell_number(ret_cell, column->type,
+			    column->which == WHICH_SWAP ? fork->own_swap_bytes : fork->own_bytes);
+	else
+		cell_null(ret_cell);
 }
 
 static const struct column fork_columns[] = {

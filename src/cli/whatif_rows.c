@@ -43,7 +43,9 @@ static const char *text_of(const struct memoir_whatif_row *row, unsigned int whi
 	case WHICH_NAME:
 		return row->name;
 	case WHICH_KIND:
-		return row->name ? memoir_kind_name(row->kind) : NULL;
+		return row->name     ? memoir_kind_name(row->kind)
+		       : row->object ? memoir_kind_name(row->object->kind)
+				     : NULL;
 	default:
 		return row->object ? row->object->path : NULL;
 	}
@@ -143,11 +145,14 @@ static void get_what(const void *row, const struct column *column, const void *c
 static void get_bytes(const void *row, const struct column *column, const void *ctx,
 		      struct cell *ret_cell)
 {
-	const struct memoir_whatif_bytes *bytes = &((const struct memoir_whatif_row *)row)->bytes;
+	const struct memoir_whatif_row *r = row;
+	const void *bytes = (const char *)&r->bytes + column->which;
 
 	(void)ctx;
-	cell_number(ret_cell, column->type,
-		    *(const uint64_t *)(const void *)((const char *)bytes + column->which));
+	if (r->process && !r->process->readable)
+		cell_null(ret_cell);
+	else
+		cell_number(ret_cell, column->type, *(const uint64_t *)bytes);
 }
 
 /* Page tables and stacks are known of processes only. */
@@ -172,7 +177,8 @@ static const struct column columns[] = {
 	{ "comm", "COMMAND", CELL_TEXT, 0, WHICH_COMM, get_text, "name of the command" },
 	{ "name", "NAME", CELL_TEXT, 0, WHICH_NAME, get_text,
 	  "the name, the path of the file, or the kind in brackets" },
-	{ "kind", "KIND", CELL_TEXT, 0, WHICH_KIND, get_text, "what the regions are" },
+	{ "kind", "KIND", CELL_TEXT, 0, WHICH_KIND, get_text,
+	  "what the regions or the object are" },
 	{ "object", "OBJECT", CELL_TEXT, 0, 0, get_object,
 	  "the file or other object, or the anonymous family" },
 	{ "path", "PATH", CELL_TEXT, 0, WHICH_PATH, get_text, "the object's" },

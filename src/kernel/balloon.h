@@ -10,8 +10,8 @@
 #include "kernel/root.h"
 
 /*
- * Balloons take what they hold out of MemTotal; but not those of virtio that give memory back when it
- * runs out (VIRTIO_BALLOON_F_DEFLATE_ON_OOM): their memory stays in MemTotal, used by nobody.
+ * Balloons take what they hold out of MemTotal; but not those of virtio that give memory back when
+ * it runs out (VIRTIO_BALLOON_F_DEFLATE_ON_OOM): theirs stays in MemTotal, used by nobody.
  */
 bool balloon_in_total(const struct kroot *root);
 

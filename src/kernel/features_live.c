@@ -272,8 +272,8 @@ int live_open_files(struct probing *p)
 	int err = files_open(p->root, &files, &error);
 
 	if (err)
-		return detailed(p, err == -EOPNOTSUPP ? 0 : err, "%.*s",
-				(int)sizeof(p->detail) - 1, error.text);
+		return detailed(p, err == -EOPNOTSUPP ? 0 : err, "%.*s", (int)sizeof(p->detail) - 1,
+				error.text);
 	files_close(files);
 	return 1;
 }

@@ -48,15 +48,16 @@ int files_open(const struct kroot *root, struct files **ret_files, struct memoir
 	files->link = -1;
 	files->skel = files_bpf__open_and_load();
 	if (files->skel)
-		files->link = skel_link_create(files->skel->progs.list_files.prog_fd, 0,
-					       BPF_TRACE_ITER);
+		files->link =
+			skel_link_create(files->skel->progs.list_files.prog_fd, 0, BPF_TRACE_ITER);
 	if (!files->skel || files->link < 0) {
 		err = -errno;
 		files_close(files);
-		return error_set(error, err == -EPERM ? err : -EOPNOTSUPP,
-				 "the kernel refused memoir's iterator of open files (%s); it needs "
-				 "Linux 5.17, CAP_BPF and CAP_PERFMON",
-				 strerror(-err));
+		return error_set(
+			error, err == -EPERM ? err : -EOPNOTSUPP,
+			"the kernel refused memoir's iterator of open files (%s); it needs "
+			"Linux 5.17, CAP_BPF and CAP_PERFMON",
+			strerror(-err));
 	}
 	*ret_files = files;
 	return 0;

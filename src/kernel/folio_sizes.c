@@ -50,13 +50,14 @@ static uint64_t number_in(const struct kroot *root, const char *file, const char
 	return number;
 }
 
-bool folios_may_be_split(const struct kroot *root)
+bool folios_may_be_split(const struct kroot *root, bool pmds_seen)
 {
 	uint64_t count = 0;
 
 	if (anon_folios(root, PMD_KB, &count) < 0)
 		return number_in(root, "proc/vmstat", "thp_split_pmd ") > 0;
-	/* AnonHugePages has those that somebody maps as a whole. */
+	if (count > 0 && !pmds_seen)
+		return true;
 	if (count * PMD_KB > number_in(root, "proc/meminfo", "AnonHugePages:"))
 		return true;
 	for (unsigned int kb = 8; kb < PMD_KB; kb *= 2)

@@ -11,11 +11,12 @@
 #include "kernel/kpage.h"
 
 /*
- * Whether anonymous folios may be mapped by page table entries of 4 KiB: from the counters in
+ * Whether anonymous folios may be mapped by page table entries of 4 KiB. pmds_seen: those that somebody
+ * maps by a PMD will be seen there, so that they need not be looked for. From the counters in
  * /sys/kernel/mm/transparent_hugepage (6.12), else from thp_split_pmd of /proc/vmstat, which only says
  * that this ever happened. false where neither is there: then there are no huge pages.
  */
-bool folios_may_be_split(const struct kroot *root);
+bool folios_may_be_split(const struct kroot *root, bool pmds_seen);
 
 #define FOLIO_BLOCK 512u /* frames that one PMD maps; a folio never lies across two blocks */
 

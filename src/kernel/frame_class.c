@@ -31,37 +31,32 @@ static const char *const names[FRAME_CLASSES] = {
 #define LARGE (KPAGE_HEAD | KPAGE_TAIL)
 /* One of these, and a page is in a page cache; one just added may not be on the LRU yet. */
 #define CACHED (KPAGE_LRU | KPAGE_DIRTY | KPAGE_WRITEBACK | KPAGE_UNEVICTABLE | KPAGE_SWAPBACKED)
-/* The same if both are set: drivers' pages that programs map have not the one, zsmalloc's not the other. */
+/* Or both of these: drivers' pages that programs map lack the first, zsmalloc's the second. */
 #define CACHED_MAPPED (KPAGE_UPTODATE | KPAGE_MMAP)
 #define BUSY (KPAGE_DIRTY | KPAGE_WRITEBACK | KPAGE_UNEVICTABLE)
 /* What kernels before 6.10 say of the first page of a folio only. */
 #define INHERITED (CACHED | KPAGE_UPTODATE | KPAGE_SLAB | KPAGE_ANON | KPAGE_SWAPCACHE)
 
 /*
- * One such flag is enough, whatever else is set; the order matters. Kernel objects first: the bits that
- * make a page anonymous mean other things in a slab.
+ * One such flag is enough, whatever else is set: the bits that make a page anonymous mean other
+ * things in a slab. The first that is set counts.
  */
 static const struct {
 	uint64_t flag;
 	enum frame_class class;
 } decisive[] = {
-	{ KPAGE_NOPAGE, FRAME_ABSENT },
-	{ KPAGE_HWPOISON, FRAME_POISONED },
-	{ KPAGE_RESERVED, FRAME_RESERVED },
-	{ KPAGE_BUDDY, FRAME_FREE },
-	{ KPAGE_OFFLINE, FRAME_OFFLINE },
-	{ KPAGE_SLAB, FRAME_SLAB },
-	{ KPAGE_PGTABLE, FRAME_PAGE_TABLE },
-	{ KPAGE_HUGE, FRAME_HUGETLB },
+	{ KPAGE_NOPAGE, FRAME_ABSENT },      { KPAGE_HWPOISON, FRAME_POISONED },
+	{ KPAGE_RESERVED, FRAME_RESERVED },  { KPAGE_BUDDY, FRAME_FREE },
+	{ KPAGE_OFFLINE, FRAME_OFFLINE },    { KPAGE_SLAB, FRAME_SLAB },
+	{ KPAGE_PGTABLE, FRAME_PAGE_TABLE }, { KPAGE_HUGE, FRAME_HUGETLB },
 	{ KPAGE_ZERO, FRAME_OTHER },
 };
 
 #define DECISIVE_COUNT (sizeof(decisive) / sizeof(decisive[0]))
-#define DECISIVE                                                                           \
-	(KPAGE_NOPAGE | KPAGE_HWPOISON | KPAGE_RESERVED | KPAGE_BUDDY | KPAGE_OFFLINE |    \
+#define DECISIVE                                                                        \
+	(KPAGE_NOPAGE | KPAGE_HWPOISON | KPAGE_RESERVED | KPAGE_BUDDY | KPAGE_OFFLINE | \
 	 KPAGE_SLAB | KPAGE_PGTABLE | KPAGE_HUGE | KPAGE_ZERO)
-#define TELLING                                                                            \
-	(DECISIVE | CACHED | CACHED_MAPPED | LARGE | KPAGE_ANON | KPAGE_SWAPCACHE)
+#define TELLING (DECISIVE | CACHED | CACHED_MAPPED | LARGE | KPAGE_ANON | KPAGE_SWAPCACHE)
 
 const char *frame_class_name(enum frame_class class)
 {

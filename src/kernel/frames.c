@@ -97,8 +97,7 @@ static void *count_some(void *arg)
 	ssize_t got = buffers ? (ssize_t)CHUNK_FRAMES : -ENOMEM;
 
 	while (got == CHUNK_FRAMES) {
-		uint64_t frame =
-			__atomic_fetch_add(&scan->next, CHUNK_FRAMES, __ATOMIC_RELAXED);
+		uint64_t frame = __atomic_fetch_add(&scan->next, CHUNK_FRAMES, __ATOMIC_RELAXED);
 
 		got = count_chunk(scan, buffers, frame, &counts);
 	}

@@ -15,8 +15,8 @@ static int read_count(const struct kroot *root, const char *size, const char *wh
 		      uint64_t *ret_count)
 {
 	char text[32], *end;
-	ssize_t len = kroot_read(root, text, sizeof(text), "sys/kernel/mm/hugepages/%s/%s", size,
-				 what);
+	ssize_t len =
+		kroot_read(root, text, sizeof(text), "sys/kernel/mm/hugepages/%s/%s", size, what);
 
 	if (len < 0)
 		return (int)len;

@@ -11,7 +11,8 @@
 
 struct hugepages {
 	uint64_t free_bytes;
-	uint64_t reserved_bytes; /* of the free ones: promised to mappings that are not filled yet */
+	uint64_t
+		reserved_bytes; /* of the free ones: promised to mappings that are not filled yet */
 };
 
 /* 0; -ENOENT: no hugetlb here; -EBADMSG. */

@@ -41,9 +41,9 @@ static enum dev_kind kind_of_root(void)
 
 	if (statfs("/", &fs) < 0)
 		return DEV_OTHER;
-	return fs.f_type == TMPFS_MAGIC ? DEV_TMPFS
-	       : fs.f_type == RAMFS_MAGIC ? DEV_RAMFS
-					  : DEV_OTHER;
+	if (fs.f_type == TMPFS_MAGIC)
+		return DEV_TMPFS;
+	return fs.f_type == RAMFS_MAGIC ? DEV_RAMFS : DEV_OTHER;
 }
 
 static enum dev_kind kind_of(const char *type)

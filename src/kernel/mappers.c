@@ -158,6 +158,10 @@ static int ask(struct mappers *mappers, const struct mappers_request *request)
 	return -EBUSY;
 }
 
+/* The low bits of page->mapping, since 2.6.32. */
+#define MAPPING_FLAGS 3u
+#define MAPPING_KSM 3u
+
 static void hand_out(const struct mappers *mappers, mapper_fn each, void *arg,
 		     struct mappers_answer *ret_answer)
 {
@@ -172,7 +176,7 @@ static void hand_out(const struct mappers *mappers, mapper_fn each, void *arg,
 	*ret_answer = (struct mappers_answer){
 		.index = state->index,
 		.torn = state->torn,
-		.of_object = state->page_mapping && !(state->page_mapping & 3),
+		.merged = (state->page_mapping & MAPPING_FLAGS) == MAPPING_KSM,
 	};
 }
 

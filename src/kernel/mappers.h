@@ -32,7 +32,7 @@ void mappers_close(struct mappers *mappers);
 struct mappers_answer {
 	uint64_t index; /* of the page in its object or family, in pages */
 	bool torn;      /* something is missing */
-	bool of_object; /* MAPPERS_FRAME: the page says that it is of a file or shmem */
+	bool merged;    /* MAPPERS_FRAME: the page says that KSM merged it */
 };
 
 /* name: NULL for none. Good during the call only. */

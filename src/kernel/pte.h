@@ -32,6 +32,12 @@ static inline uint64_t pte_frame(uint64_t entry)
 	return ((entry & PTE_BIT_PRESENT ? entry : ~entry) & PTE_FRAME_MASK) >> 12;
 }
 
+/* Of a large entry: its low bits are attributes, which stand inverted among an inverted frame's bits. */
+static inline uint64_t pte_huge_frame(uint64_t entry, uint64_t pages)
+{
+	return pte_frame(entry) & ~(pages - 1);
+}
+
 /*
  * Not present and not empty: type in the top five bits, the offset inverted below. Types from 23 on
  * are not swap: markers (guard, uffd-wp, poison), or entries that hold a frame (migration, device).

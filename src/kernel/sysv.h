@@ -12,8 +12,8 @@
 #include "kernel/root.h"
 
 struct sysv_segment {
-	uint32_t id;   /* shmid, and the inode of its mappings */
-	bool stays;    /* when nobody has it attached; false: it is removed then */
+	uint32_t id; /* shmid, and the inode of its mappings */
+	bool stays;  /* when nobody has it attached; false: it is removed then */
 	uint64_t size_bytes, resident_bytes, swapped_bytes;
 };
 

@@ -18,7 +18,7 @@ struct zram {
 	bool limited; /* each device that is swap has a limit; without, limit_bytes means nothing */
 };
 
-/* Linux 4.4 (mm_stat). All 0 where there is no such device. 0, -ENOENT (no /sys/block), -EBADMSG. */
+/* Linux 4.4 (mm_stat). All 0 where there is no such device. 0; -ENOENT: no /sys/block; -EBADMSG. */
 int zram_read(const struct kroot *root, struct zram *ret_zram);
 
 #endif

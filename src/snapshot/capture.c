@@ -326,6 +326,8 @@ static void find_zero_frame(struct capture *c)
 static int run_method(struct capture *c, enum memoir_engine engine, struct memoir_error *error)
 {
 	c->snap->engine = engine;
+	c->by_folio = capture_wants_sets(c) && kroot_is_live(c->memoir->root) &&
+		      folios_may_be_split(c->memoir->root, engine == MEMOIR_ENGINE_TABLES);
 	switch (engine) {
 	case MEMOIR_ENGINE_TABLES:
 		return capture_by_tables(c, error);
@@ -387,7 +389,6 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 		return err;
 	if (kroot_is_live(c->memoir->root)) {
 		find_zero_frame(c);
-		c->by_folio = capture_wants_sets(c) && folios_may_be_split(c->memoir->root);
 		internal_devs_find(c->memoir->root, &c->devs);
 	}
 	capture_holders_begin(c);

@@ -83,8 +83,8 @@ static void take_line(struct capture *c, uint32_t process, const struct maps_lin
 		return;
 	region->offset_bytes = line->offset_bytes;
 	region->object =
-		capture_object(c, capture_inode_key(dev, line->inode), region->kind, line->dev_major,
-			       line->dev_minor, line->inode, region->path, 0);
+		capture_object(c, capture_inode_key(dev, line->inode), region->kind,
+			       line->dev_major, line->dev_minor, line->inode, region->path, 0);
 }
 
 static void set_smaps_figures(struct memoir_region *region, const struct smaps_figures *f)

@@ -212,14 +212,18 @@ static bool goes_by_offset(const struct walk_vma *vma)
 	       !(vma->flags & (VM_PFNMAP | VM_MIXEDMAP | VM_IO | VM_HUGETLB));
 }
 
-static void note_object(struct capture *c, uint32_t i, const struct walk_vma *vma)
+static void note_object(struct capture *c, uint32_t object, const struct walk_vma *vma)
 {
-	struct memoir_object *object = &c->snap->objects[i];
-
-	object->resident_known = !(vma->flags & VM_HUGETLB);
-	object->resident_bytes = vma->resident_pages * PAGE_BYTES;
-	object->swapped_bytes = vma->swapped_pages * PAGE_BYTES;
-	object->links = vma->links;
+	capture_object_facts(c, object,
+			     &(struct object_facts){
+				     .magic = vma->magic,
+				     .mode = vma->mode,
+				     .nlink = vma->links,
+				     .resident_bytes = vma->resident_pages * PAGE_BYTES,
+				     .swapped_bytes = vma->swapped_pages * PAGE_BYTES,
+				     /* Until 6.7 a huge page counts as one there. */
+				     .resident_known = !(vma->flags & VM_HUGETLB),
+			     });
 }
 
 static void add_objects(struct capture *c, struct memoir_region *region, const struct walk_vma *vma)
@@ -229,8 +233,7 @@ static void add_objects(struct capture *c, struct memoir_region *region, const s
 		region->object = capture_object(c, vma->mapping, region->kind, vma->dev >> 20,
 						vma->dev & 0xfffff, vma->inode, region->path,
 						vma->size_bytes);
-		if (region->object != MEMOIR_NONE)
-			note_object(c, region->object, vma);
+		note_object(c, region->object, vma);
 	}
 	if (vma->anon_root)
 		region->family = capture_family(c, vma->anon_root);

@@ -161,7 +161,7 @@ static void mark_huge(struct tally *tally, uint64_t key)
 }
 
 /* The huge zero page is no page that anybody counts. It is never writable, which rules out most. */
-static bool is_huge_zero(struct memoir *memoir, uint64_t entry)
+static bool is_huge_zero(struct memoir *memoir, uint64_t entry, uint64_t frame)
 {
 	struct kpage kpage;
 	uint64_t flags = 0;
@@ -169,11 +169,11 @@ static bool is_huge_zero(struct memoir *memoir, uint64_t entry)
 	if (entry & PTE_BIT_WRITE)
 		return false;
 	if (memoir->huge_zero_frame)
-		return pte_frame(entry) == memoir->huge_zero_frame;
+		return frame == memoir->huge_zero_frame;
 	if (kpage_open(memoir->root, &kpage) < 0)
 		return false;
-	if (kpage_flags(&kpage, pte_frame(entry), &flags) == 0 && flags & KPAGE_ZERO)
-		memoir->huge_zero_frame = pte_frame(entry);
+	if (kpage_flags(&kpage, frame, &flags) == 0 && flags & KPAGE_ZERO)
+		memoir->huge_zero_frame = frame;
 	kpage_close(&kpage);
 	return memoir->huge_zero_frame != 0;
 }
@@ -184,7 +184,7 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 	const struct memoir_region *r = &c->snap->regions[region];
 	struct region_count *count = &c->counts[region];
 	struct rule rule = rule_for(c, r, count);
-	uint64_t pages = span_bytes / PAGE_BYTES, key;
+	uint64_t pages = span_bytes / PAGE_BYTES, frame = pte_huge_frame(entry, pages), key;
 
 	if (count->flags & VM_HUGETLB) {
 		if (pte_present(entry))
@@ -195,18 +195,16 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 		count_alone(count, pages, rule.anon_only);
 		return;
 	}
-	/* Bit 12 of a large entry is an attribute, not part of the frame. */
-	entry &= ~(1ull << 12);
-	if (!pte_counted(entry) || (!rule.file_only && is_huge_zero(c->memoir, entry)))
+	if (!pte_counted(entry) || (!rule.file_only && is_huge_zero(c->memoir, entry, frame)))
 		return;
 	count->thp += pages;
 	if (rule.anon_only && region_anon_alone(count)) {
 		count_alone(count, pages, true);
 		return;
 	}
-	key = !rule.file_only    ? TALLY_FRAME | pte_frame(entry)
+	key = !rule.file_only    ? TALLY_FRAME | frame
 	      : count->by_offset ? offset_key(r, addr)
-				 : TALLY_FILE_FRAME | pte_frame(entry);
+				 : TALLY_FILE_FRAME | frame;
 	if (!rule.file_only)
 		mark_huge(&c->tally, key);
 	for (uint64_t i = 0; i < pages; i++)

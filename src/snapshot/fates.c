@@ -35,11 +35,6 @@ static enum memoir_fate fate_of(enum memoir_kind kind, const struct object_facts
 	}
 }
 
-static uint32_t magic_of(const struct capture *c, const struct memoir_object *o)
-{
-	return internal_devs_magic(&c->devs, o->dev_major << 20 | o->dev_minor);
-}
-
 void capture_object_facts(struct capture *c, uint32_t object, const struct object_facts *facts)
 {
 	struct memoir_object *o;
@@ -58,23 +53,12 @@ void capture_object_facts(struct capture *c, uint32_t object, const struct objec
 	o->resident_known = true;
 }
 
-/* What the list of mappings told already: all of them by BPF, none by text. */
-static void settle_told(struct capture *c)
-{
-	for (uint32_t i = 0; i < c->snap->object_count; i++) {
-		const struct memoir_object *o = &c->snap->objects[i];
-
-		if (o->fate != MEMOIR_FATE_UNKNOWN || o->is_family || o->links == MEMOIR_NONE)
-			continue;
-		capture_object_facts(c, i,
-				     &(struct object_facts){
-					     .magic = magic_of(c, o),
-					     .nlink = o->links,
-				     });
-	}
-}
-
 /* ---- mapped objects, by text ---------------------------------------------------------------- */
+
+static uint32_t magic_of(const struct capture *c, const struct memoir_object *o)
+{
+	return internal_devs_magic(&c->devs, o->dev_major << 20 | o->dev_minor);
+}
 
 struct files_text capture_files_text(struct capture *c)
 {
@@ -191,9 +175,8 @@ static int find_segments(struct segments *s)
 
 		if (region->kind != MEMOIR_KIND_SYSV && region->kind != MEMOIR_KIND_HUGETLB)
 			continue;
-		struct memoir_object *o = region->object == MEMOIR_NONE
-						  ? NULL
-						  : &snap->objects[region->object];
+		struct memoir_object *o =
+			region->object == MEMOIR_NONE ? NULL : &snap->objects[region->object];
 
 		if (!o || !is_sysv(o) || u64map_get(&s->by_id, o->inode) != U64MAP_NONE)
 			continue;
@@ -240,7 +223,6 @@ int capture_fates(struct capture *c)
 {
 	int err;
 
-	settle_told(c);
 	err = settle_mapped(c);
 	return err ? err : settle_sysv(c);
 }

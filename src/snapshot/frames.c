@@ -79,7 +79,7 @@ static int add_classes(struct memoir_snapshot *snap, const struct kroot *root,
 	char key[64];
 	int err = 0;
 
-	for (enum frame_class class = 0; class < FRAME_CLASSES && !err; class++) {
+	for (enum frame_class class = 0; class < FRAME_CLASSES && !err; class ++) {
 		snprintf(key, sizeof(key), "frames:%s", frame_class_name(class));
 		err = snapshot_add_meminfo(snap, key, counts->pages[class] * PAGE_BYTES);
 	}
@@ -90,10 +90,11 @@ static int add_classes(struct memoir_snapshot *snap, const struct kroot *root,
 
 static int note_unreadable(struct memoir_snapshot *snap, int err)
 {
-	return snapshot_note(snap,
-			     "what each frame is used for could not be read, so the lines are those "
-			     "of /proc/meminfo: /proc/kpageflags: %s%s",
-			     strerror(-err), err == -EACCES || err == -EPERM ? "; run as root" : "");
+	return snapshot_note(
+		snap,
+		"what each frame is used for could not be read, so the lines are those "
+		"of /proc/meminfo: /proc/kpageflags: %s%s",
+		strerror(-err), err == -EACCES || err == -EPERM ? "; run as root" : "");
 }
 
 static int add_frames(struct memoir_snapshot *snap, const struct memoir *memoir)

@@ -7,7 +7,10 @@
 
 #include "snapshot/capture.h"
 
-/* To be called right after /proc/meminfo was read. What can't be read is left out or noted. 0, -ENOMEM. */
+/*
+ * To be called right after /proc/meminfo was read. What can't be read is left out or noted.
+ * 0 or -ENOMEM.
+ */
 int capture_frames(struct capture *c);
 
 #endif

@@ -57,10 +57,9 @@ static int find_inodes(struct gathering *g)
 		const struct memoir_object *o = &s->objects[i];
 
 		if (!o->is_family && o->alias == 0)
-			err = u64map_set(&g->object_by_inode,
-					 capture_inode_key(o->dev_major << 20 | o->dev_minor,
-							   o->inode),
-					 i);
+			err = u64map_set(
+				&g->object_by_inode,
+				capture_inode_key(o->dev_major << 20 | o->dev_minor, o->inode), i);
 	}
 	return err;
 }
@@ -177,8 +176,7 @@ static bool may_use_bpf(enum memoir_engine engine)
 
 static int gather_by_bpf(struct gathering *g)
 {
-	struct files *files =
-		may_use_bpf(g->c->snap->engine) ? memoir_files(g->c->memoir) : NULL;
+	struct files *files = may_use_bpf(g->c->snap->engine) ? memoir_files(g->c->memoir) : NULL;
 
 	return files ? files_each(files, take_file, g) : -EOPNOTSUPP;
 }

@@ -48,7 +48,11 @@ static void look(struct inquiry *q)
 
 static int read_facts(struct inquiry *q)
 {
-	return q->sought == SOUGHT_FRAME ? page_facts_read(&q->files, q->value, &q->facts) : 0;
+	int err = q->sought == SOUGHT_FRAME ? page_facts_read(&q->files, q->value, &q->facts) : 0;
+
+	if (!err && q->facts.flags & KPAGE_KSM && !who_is_merged(q))
+		q->facts.flags &= ~KPAGE_KSM;
+	return err;
 }
 
 static bool is_large(const struct inquiry *q)
@@ -228,7 +232,7 @@ static int answer_page(struct inquiry *q, struct memoir_error *error)
 
 static int answer_frame(struct inquiry *q, struct memoir_error *error)
 {
-	int err = page_facts_read(&q->files, q->value, &q->facts);
+	int err = read_facts(q);
 
 	if (err)
 		return error_set(error, err,

@@ -123,6 +123,26 @@ int who_gather(struct inquiry *q, enum mappers_question question)
 	return q->error;
 }
 
+static void ignore(const struct mapper_record *record, const char *name, void *arg)
+{
+	(void)record;
+	(void)name;
+	(void)arg;
+}
+
+bool who_is_merged(struct inquiry *q)
+{
+	struct mappers_answer answer;
+
+	if (q->mappers && mappers_calibrate(q->mappers, q->memoir->root) == 0 &&
+	    mappers_of_frame(q->mappers, q->value, ignore, NULL, &answer) == 0)
+		return answer.merged;
+	if (!process_ksm_in_use(q->memoir->root))
+		return false;
+	q->ksm_unknown = !page_files_tell_ksm(&q->files, q->memoir->root);
+	return !q->ksm_unknown;
+}
+
 /* ---- the region asked about ----------------------------------------------------------------- */
 
 static int no_process(const struct inquiry *q, struct memoir_error *error)

@@ -44,8 +44,9 @@ struct inquiry {
 	struct page_facts facts; /* of the frame */
 	struct candidate *list;
 	size_t count, room;
-	bool incomplete; /* some candidates may be missing */
-	int error;       /* -ENOMEM */
+	bool incomplete;  /* some candidates may be missing */
+	bool ksm_unknown; /* whether it was merged can't be told here */
+	int error;        /* -ENOMEM */
 };
 
 static inline bool inquiry_is_page(const struct inquiry *q)
@@ -63,6 +64,9 @@ int who_locate(struct inquiry *q, struct memoir_error *error);
  * kernel itself knows of it. Needs BPF: else -EOPNOTSUPP.
  */
 int who_gather(struct inquiry *q, enum mappers_question question);
+
+/* Whether the frame sought was merged by KSM, which kpageflags says it was. */
+bool who_is_merged(struct inquiry *q);
 
 /* The word of pagemap for one candidate, into it. Absent where the process has ended. */
 void who_read_word(const struct inquiry *q, struct candidate *candidate);

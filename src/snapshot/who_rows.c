@@ -81,6 +81,8 @@ static enum memoir_how how_of(const struct inquiry *q, const struct candidate *c
 	default:
 		break;
 	}
+	if (q->ksm_unknown && sharers > 1)
+		return MEMOIR_HOW_UNKNOWN;
 	if (q->sought == SOUGHT_SWAP || q->facts.flags & KPAGE_ANON)
 		return sharers > 1 ? MEMOIR_HOW_FORK : MEMOIR_HOW_OWN;
 	return how_by_file(c);

@@ -44,6 +44,12 @@ static int read_process(struct text_process *p, pid_t pid)
 	return p->tid ? 0 : -ESRCH;
 }
 
+/* The inode may be 0: that of the first System V segment is. */
+static bool is_of_file(const struct maps_line *line)
+{
+	return line->inode || line->dev_major || line->dev_minor;
+}
+
 static void take_line(struct inquiry *q, struct candidate *c, const struct text_process *p,
 		      const struct maps_line *line, uint64_t address)
 {
@@ -61,7 +67,7 @@ static void take_line(struct inquiry *q, struct candidate *c, const struct text_
 		.pid = p->pid,
 		.tid = p->tid,
 		.ppid = p->stat.ppid,
-		.has_file = line->inode != 0,
+		.has_file = is_of_file(line),
 		.comm = who_keep(q, p->stat.comm),
 		.label = line->path[0] ? who_keep(q, line->path) : NULL,
 		.name = who_keep(q, line->name),
@@ -106,7 +112,8 @@ struct search {
 	int pagemap;
 	bool scan_works;
 	size_t passed_over;
-	struct maps_line part; /* of the file, where only that is searched */
+	bool by_part; /* only a part of a file is searched for, not a page */
+	struct maps_line part;
 	uint64_t index;
 	uint64_t words[CHUNK_WORDS];
 };
@@ -216,7 +223,7 @@ static int search_process(pid_t pid, void *arg)
 
 	if (read_process(&s->process, pid) < 0)
 		return 0;
-	if (s->part.inode)
+	if (s->by_part)
 		search_part(s);
 	else
 		search_pages(s);
@@ -264,9 +271,10 @@ int who_gather_text(struct inquiry *q)
 
 	if (!err)
 		err = find_line(&s->process, q->address, &s->part);
-	if (!err && !s->part.inode)
+	if (!err && !is_of_file(&s->part))
 		err = -ENOENT;
 	if (!err) {
+		s->by_part = true;
 		s->index = (s->part.offset_bytes + q->address - s->part.start) / PAGE_BYTES;
 		err = search_all(s);
 	}

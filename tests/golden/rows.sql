@@ -60,3 +60,14 @@ INSERT INTO meminfo VALUES (0, 'MemTotal', 1073741824), (1, 'MemFree', 536870912
   (8, 'SUnreclaim', 20971520), (9, 'KernelStack', 5242880), (10, 'PageTables', 10485760),
   (11, 'VmallocUsed', 15728640), (12, 'Percpu', 1048576), (13, 'HugePages_Total', 0),
   (14, 'Hugepagesize', 2097152), (15, 'SwapTotal', 0), (16, 'SwapFree', 0);
+-- Frames as they might have been counted then; the ledger takes these for facts.
+INSERT INTO meminfo VALUES (17, 'frames:other', 100663296), (18, 'frames:reserved', 8388608),
+  (19, 'frames:free', 520093696), (20, 'frames:anon', 94371840), (21, 'frames:anon_huge', 10485760),
+  (22, 'frames:anon_lazy', 1048576), (23, 'frames:anon_unmapped', 524288), (24, 'frames:swap_cache', 0),
+  (25, 'frames:file_mapped', 52363264), (26, 'frames:cache_clean', 136314880),
+  (27, 'frames:cache_dirty', 10551296), (28, 'frames:shmem_mapped', 65536),
+  (29, 'frames:shmem_unmapped', 20905984), (30, 'frames:hugetlb', 20971520),
+  (31, 'frames:slab', 50331648), (32, 'frames:page_table', 10485760), (33, 'frames:poisoned', 4096),
+  (34, 'zone_managed_bytes', 1069547520), (35, 'zone_per_cpu_free_bytes', 12582912),
+  (36, 'hugetlb_free_bytes', 8388608), (37, 'hugetlb_reserved_bytes', 2097152),
+  (38, 'zram_store_bytes', 33554432);

@@ -17,10 +17,13 @@
 #define LIFETIME_S 600
 
 static int ready = -1; /* a byte for each case that stands */
+static pid_t root;
 
 void broken(const char *what)
 {
 	fprintf(stderr, "mkheld: %s: %s\n", what, strerror(errno));
+	if (getpid() == root)
+		held_cleanup();
 	_exit(1);
 }
 
@@ -160,6 +163,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: mkheld DIRECTORY\n");
 		return 2;
 	}
+	root = getpid();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);

@@ -4,6 +4,7 @@
 #include "mkheld.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define PAGES 16
@@ -187,10 +189,19 @@ static void make_linked(const char *name, const char *directory)
 	say(&held);
 }
 
+static int disk_file(const char *directory, const char *name, char *path, size_t size)
+{
+	struct statfs fs;
+
+	if (statfs(directory, &fs) < 0 || fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
+		skip(name, "the directory is not on a disk");
+	return file(directory, name, path, size);
+}
+
 static void make_disk_deleted(const char *name, const char *directory)
 {
 	char path[256];
-	int fd = file(directory, name, path, sizeof(path));
+	int fd = disk_file(directory, name, path, sizeof(path));
 
 	unlink(path);
 	struct held held = of_fd(name, "file", "freed", fd);
@@ -203,7 +214,7 @@ static void make_disk_deleted(const char *name, const char *directory)
 static void make_disk_mapped(const char *name, const char *directory)
 {
 	char path[256];
-	int fd = file(directory, name, path, sizeof(path));
+	int fd = disk_file(directory, name, path, sizeof(path));
 	struct held held = of_fd(name, "file", "reclaimable", fd);
 
 	held.resident_pages = PAGES;
@@ -214,7 +225,7 @@ static void make_disk_mapped(const char *name, const char *directory)
 static void make_called_deleted(const char *name, const char *directory)
 {
 	char path[256], other[300];
-	int fd = file(directory, name, path, sizeof(path));
+	int fd = disk_file(directory, name, path, sizeof(path));
 	struct held held = of_fd(name, "file", "reclaimable", fd);
 
 	snprintf(other, sizeof(other), "%s (deleted)", path);
@@ -310,9 +321,11 @@ static void make_sysv_elsewhere(const char *name, const char *directory)
 	(void)directory;
 	if (unshare(CLONE_NEWIPC) < 0)
 		skip(name, "no IPC namespace of its own");
+	int id = -1;
+
 	for (int i = 0; i < 40; i++)
-		shmget(IPC_PRIVATE, PAGE_BYTES, IPC_CREAT | 0600);
-	attach(name, "", shmget(IPC_PRIVATE, PAGES * PAGE_BYTES, IPC_CREAT | 0600), false);
+		id = shmget(IPC_PRIVATE, PAGES * PAGE_BYTES, IPC_CREAT | 0600);
+	attach(name, "", id, false);
 }
 
 /* ---- tables of fds that are not the leader's -------------------------------------------------- */

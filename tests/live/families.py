@@ -148,7 +148,7 @@ def swapped(actors, _):
     try:
         actors.do(0, "page-out", 0)
     except Refused as why:
-        raise Unavailable(str(why)) from why
+        raise Unavailable(f"nothing can be swapped out ({why})") from why
     for slot in range(1, 5):
         actors.multiply(0, slot)
         actors.do(slot, "anon", 1, 4 * MIB_PAGES)

@@ -17,7 +17,7 @@ KPF_ANON, KPF_KSM, KPF_ZERO = 1 << 12, 1 << 21, 1 << 24
 CHUNK_PAGES = 1 << 16
 # What is larger is a reservation, not to be read page by page.
 SEARCHED_BYTES = 1 << 31
-LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+) *(.*)", re.DOTALL)
+LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class Region:
     start: int
     end: int
     perms: str
-    inode: int
     path: bytes
 
 
@@ -59,10 +58,10 @@ def regions(pid):
     text, task = _has_memory(pid)
     found = []
     for line in text.splitlines():
-        start, end, perms, _, _, inode, path = LINE.fullmatch(line).groups()
+        start, end, perms, path = LINE.fullmatch(line).groups()
         if path != b"[vsyscall]":
             found.append(Region(pid, task, int(start, 16), int(end, 16), perms.decode(),
-                                int(inode), path))
+                                path))
     return found
 
 
@@ -99,6 +98,18 @@ def flags_of(word):
 # Bits that differ between the page tables of one page: soft-dirty, exclusive, write-protected, file.
 FLAGS = [sum(1 << bit for bit, on in zip((55, 56, 57, 58, 59, 60, 61), f"{n:07b}") if on == "1")
          for n in range(128)]
+
+
+def is_mergeable(region):
+    """Whether KSM may merge its pages; kpageflags of 6.12 says of every anonymous page that it was."""
+    with open(f"/proc/{region.pid}/task/{region.task}/smaps", "rb") as file:
+        inside = False
+        for line in file:
+            if LINE.fullmatch(line.rstrip()):
+                inside = line.startswith(b"%08x-" % region.start)
+            elif inside and line.startswith(b"VmFlags:"):
+                return b"mg" in line.split()
+    return False
 
 
 def _key(word):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Known memory of each kind, and the line of the ledger that has to take it: the lines add up to MemTotal
-to the byte. It must not leave memory, files, swap or settings behind."""
+"""Known memory of each kind, and the line of the ledger that has to take it: the lines add up to
+MemTotal to the byte. It must not leave memory, files, swap or settings behind."""
 import contextlib
 import ctypes
 import mmap
@@ -80,7 +80,7 @@ def moves(before, after):
 
 
 def move_differences(before, after, expected, tolerance):
-    """expected: {line: bytes or (least, most)}. No other line but the free ones may have moved much."""
+    """expected: {line: bytes or (least, most)}. No other line but the free ones may move much."""
     bad = before.differences() + after.differences()
     for line, by in sorted(moves(before, after).items()):
         if line in expected:
@@ -97,8 +97,8 @@ def move_differences(before, after, expected, tolerance):
 
 
 def check_move(tap, what, allocate, expected, tolerance=SLACK):
-    """allocate() is a context manager that gives the bytes there are, or None if as many as asked for.
-    expected(bytes) says how the lines move. Tried again where others moved as much meanwhile."""
+    """allocate() is a context manager that gives what there is, expected() of it says how the lines
+    have to move. Tried again where others moved as much meanwhile."""
     for _ in range(TRIES):
         before = Ledger()
         with allocate() as have:
@@ -109,7 +109,7 @@ def check_move(tap, what, allocate, expected, tolerance=SLACK):
     tap.check(not bad, what, bad)
 
 
-# ---- memory ----------------------------------------------------------------------------------------
+# ---- memory ------------------------------------------------------------------------------------
 
 def touch(memory, step=PAGE, start=0, end=None):
     for at in range(start, end or len(memory), step):
@@ -252,7 +252,8 @@ def hugetlb_pool(pages, used):
         write_number(NR_HUGEPAGES, before + pages)
         if read_number(NR_HUGEPAGES) != before + pages:
             raise mkmem.Skip("memory is too fragmented for hugetlb pages")
-        with mmap.mmap(-1, used * HUGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_HUGETLB) as memory:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_HUGETLB
+        with mmap.mmap(-1, used * HUGE, flags) as memory:
             touch(memory, HUGE)
             yield used * HUGE, (pages - used) * HUGE
     finally:
@@ -297,7 +298,7 @@ def threads_of(count):
         threading.stack_size(size)
 
 
-# ---- tests -----------------------------------------------------------------------------------------
+# ---- tests -------------------------------------------------------------------------------------
 
 def test_sum(tap):
     """By itself, with the usual lines and no complaint about overlapping counters."""

@@ -84,6 +84,8 @@ def ancestor_differences(target, answer, members):
 def differences(target, answer, word, region, mappers):
     """What an answer about a present or swapped page says otherwise than the search."""
     flags = pages.flags_of(word)
+    if not pages.is_mergeable(region):
+        flags &= ~pages.KPF_KSM
     bad = []
     if flags & pages.KPF_ZERO:
         mappers = {mapper for mapper in rows_of(answer) if mapper[1] == region.start}
@@ -114,7 +116,7 @@ def absent_differences(target, answer, region, address):
         bad.append(f"{target}: {mine}")
     if answer["state"] == "not present" and answer["frame"] is not None:
         bad.append(f"{target}: not present, in frame {answer['frame']}")
-    if not region.inode and answer["state"] != "not present":
+    if not region.path and answer["state"] != "not present":
         bad.append(f"{target}: state {answer['state']}, and there is nothing")
     return bad
 

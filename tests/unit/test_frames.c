@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How frames are told apart, and what else is read of the machine as a whole: from words and texts made
- * by hand, in a root of the test's own.
+ * How frames are told apart, and what else is read of the machine as a whole: from words and texts
+ * made by hand, in a root of the test's own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@ static enum frame_class class_of(uint64_t flags)
 
 	assert_false(frame_block_needs_counts(&flags, 1));
 	frame_block_count(&flags, NULL, 1, pages);
-	for (enum frame_class class = 0; class < FRAME_CLASSES; class++)
+	for (enum frame_class class = 0; class < FRAME_CLASSES; class ++)
 		if (pages[class])
 			return class;
 	return FRAME_CLASSES;

@@ -22,10 +22,10 @@
 
 /* ---- System V segments ---------------------------------------------------------------------- */
 
-#define HEADING                                                                                  \
+#define HEADING                                                                                    \
 	"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  " \
 	"cgid      atime      dtime      ctime                   rss                  swap\n"
-#define SEGMENT(id, perms)                                                                   \
+#define SEGMENT(id, perms) \
 	"1835363695 " id " " perms " 65536 11 12 1 0 0 0 0 1700000000 0 1700000000 32768 4096\n"
 
 struct seen_segments {
@@ -136,8 +136,8 @@ static void only_the_file_that_was_looked_at_is_opened(void **state)
 	assert_int_equal(open_by_link(root, memfd, dev, st.st_ino + 1), -ESTALE);
 	assert_int_equal(open_by_link(root, memfd, dev + 1, st.st_ino), -ESTALE);
 	/* What has taken its place since, though number and all are right. */
-	assert_int_equal(open_by_link(root, ends[0],
-				      major(fifo.st_dev) << 20 | minor(fifo.st_dev), fifo.st_ino),
+	assert_int_equal(open_by_link(root, ends[0], major(fifo.st_dev) << 20 | minor(fifo.st_dev),
+				      fifo.st_ino),
 			 -ESTALE);
 	close(memfd);
 	close(ends[0]);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The lines of the ledger, what is easy to get back, and sums by object: all of them of snapshots made
- * by hand.
+ * The lines of the ledger, what is easy to get back, and sums by object: of snapshots made by hand.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -97,8 +96,8 @@ static struct memoir_region *add_region(struct memoir_snapshot *s, uint64_t pss_
 /* ---- by the counters of meminfo ------------------------------------------------------------- */
 
 static const struct line small_machine[] = {
-	{ "MemFree", 1000 },   { "Cached", 500 },     { "Shmem", 120 },
-	{ "Mapped", 210 },     { "AnonPages", 333 },  { "KernelStack", 11 },
+	{ "MemFree", 1000 },   { "Cached", 500 },      { "Shmem", 120 },
+	{ "Mapped", 210 },     { "AnonPages", 333 },   { "KernelStack", 11 },
 	{ "VmallocUsed", 30 }, { "SReclaimable", 40 }, { NULL, 0 },
 };
 
@@ -402,8 +401,8 @@ static const struct object_sum *find_object(const struct memoir_snapshot *s,
 }
 
 /*
- * Two processes map a file privately; each has 100 bytes of it that both map, and of the copies they
- * have 60 together and 10 (the second) alone. The first has a heap of 40 of the same family too.
+ * Two processes map a file privately; each has 100 bytes of it that both map, and of the copies
+ * they have 60 together and 10 (the second) alone. The first has a heap of 40 of the same family too.
  */
 static struct memoir_snapshot *private_mappings(void)
 {
@@ -452,6 +451,20 @@ static void copies_count_for_the_family_and_the_rest_for_the_file(void **state)
 	assert_int_equal(family->regions, 3);
 	assert_int_equal(family->process->pid, 1);
 	assert_ptr_equal(&sums.rows[0], family);
+	object_sums_free(&sums);
+	memoir_snapshot_free(s);
+}
+
+static void copies_of_no_known_family_count_for_the_file(void **state)
+{
+	struct memoir_snapshot *s = private_mappings();
+	struct object_sums sums;
+
+	(void)state;
+	s->regions[0].family = s->regions[2].family = MEMOIR_NONE;
+	assert_int_equal(object_sums_make(s, &sums), 0);
+	assert_int_equal(find_object(s, &sums, FILE_OBJECT)->pss_bytes, 50 + 30 + 50 + 30 + 10);
+	assert_int_equal(find_object(s, &sums, FAMILY_OBJECT)->pss_bytes, 40);
 	object_sums_free(&sums);
 	memoir_snapshot_free(s);
 }
@@ -506,6 +519,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_easy_that_is_not_known),
 		cmocka_unit_test(the_processes_with_the_most_are_easy),
 		cmocka_unit_test(copies_count_for_the_family_and_the_rest_for_the_file),
+		cmocka_unit_test(copies_of_no_known_family_count_for_the_file),
 		cmocka_unit_test(processes_out_of_scope_are_not_summed),
 		cmocka_unit_test(an_object_without_figures_is_not_known),
 	};

@@ -237,7 +237,7 @@ static void a_trim_says_how_much_swap_it_takes(void **state)
 	assert_int_equal(whatif.bytes.freed_bytes, 3 * MIB);
 	assert_true(whatif.swap_free_known);
 	assert_int_equal(whatif.swap_free_bytes, 2 * MIB);
-	assert_true(has_note(&whatif, "3.0 MiB"));
+	assert_true(has_note(&whatif, "3.00 MiB"));
 	assert_true(has_note(&whatif, "not all"));
 	assert_false(whatif.partial);
 	finish(s, &whatif);
@@ -266,6 +266,8 @@ static void a_trim_takes_only_the_regions_that_match(void **state)
 	memoir_whatif_free(&whatif);
 	whatif = kill_of(s, "kind:heap");
 	assert_int_equal(whatif.pid_count, 0);
+	assert_true(whatif.known);
+	assert_int_equal(whatif.bytes.freed_bytes, 0);
 	finish(s, &whatif);
 }
 
@@ -306,6 +308,7 @@ static void a_peer_that_is_not_selected_keeps_everything(void **state)
 		assert_int_equal(whatif.pids[0], i ? 11 : 10);
 		assert_int_equal(whatif.process_count, 0);
 		assert_int_equal(whatif.bytes.freed_bytes, 0);
+		assert_true(whatif.kernel_known);
 		assert_int_equal(whatif.bytes.freed_kernel_bytes, 0);
 		assert_int_equal(whatif.bytes.kept_bytes, 4 * MIB);
 		assert_int_equal(whatif.bytes.kept_swap_bytes, 2 * MIB);
@@ -329,6 +332,7 @@ static void a_peer_that_is_not_selected_keeps_everything(void **state)
 	memoir_whatif_free(&whatif);
 	/* A hint to one of them is one to all. */
 	whatif = ask(s, MEMOIR_WHATIF_TRIM, "pid:11");
+	assert_int_equal(whatif.process_count, 1);
 	assert_int_equal(whatif.bytes.freed_bytes, 4 * MIB);
 	finish(s, &whatif);
 }

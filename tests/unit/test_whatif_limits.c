@@ -122,7 +122,15 @@ static void what_could_not_be_read_makes_it_partial(void **state)
 	the_process(s, add_process(s, 10))->readable = false;
 	whatif = kill_of(s, "pid:10");
 	assert_true(whatif.partial);
+	assert_false(whatif.known);
 	assert_true(has_note(&whatif, "could not be read"));
+	memoir_whatif_free(&whatif);
+	add_process(s, 20);
+	add_anon(s, MIB);
+	whatif = kill_of(s, "pid:10,20");
+	assert_true(whatif.partial);
+	assert_true(whatif.known);
+	assert_int_equal(whatif.bytes.freed_bytes, MIB);
 	finish(s, &whatif);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the ledger's live tests inside another kernel, whose frames have other flags; it must not weaken
-what they demand.
+"""Runs the ledger's live tests inside another kernel, whose frames have other flags; it must not
+weaken what they demand.
 
     test_ledger_vm.py KERNEL
 """
