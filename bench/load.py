@@ -59,6 +59,42 @@ def shared_frames():
     return count
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page to ask about, and how many regions the kernel says map it."""
+
+    target: str
+    regions: int
+
+
+def _pages(pid, start, end):
+    """(mappings, address) of every 64th page that is in RAM."""
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as words, \
+            open("/proc/kpagecount", "rb", buffering=0) as counts:
+        for address in range(start, end, 64 * PAGE_BYTES):
+            words.seek(address // PAGE_BYTES * 8)
+            word = int.from_bytes(words.read(8), "little")
+            if word >> 63:
+                counts.seek((word & (1 << 55) - 1) * 8)
+                yield int.from_bytes(counts.read(8), "little"), address
+
+
+def widest_page(pid, path):
+    """The page of a process that most map: anonymous with an empty path, else of such a file."""
+    found = []
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            span, _, _, _, inode, *rest = line.split(maxsplit=5)
+            start, end = (int(part, 16) for part in span.split("-"))
+            if inode == "0" if not path else path in "".join(rest):
+                found += [(count, address, end) for count, address in _pages(pid, start, end)
+                          if start < 1 << 47]
+    if not found:
+        raise RunFailed(f"process {pid} has no such page")
+    count, address, _ = max(found)
+    return Page(f"{pid}:{address:x}", count)
+
+
 def available_bytes():
     with open("/proc/meminfo", encoding="ascii") as lines:
         for line in lines:

@@ -15,7 +15,8 @@ import time
 from dataclasses import asdict, dataclass, field
 
 import measure
-from load import Load, Workload, available_bytes, measure_load, shared_frames
+from load import (Load, Workload, available_bytes, measure_load, shared_frames,
+                  widest_page)
 from measure import RunFailed
 
 MIB = 1 << 20
@@ -25,7 +26,8 @@ MEMOIR_EXITS = (0, 3)
 QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
-BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger")
+BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
+              "lib-who")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger")
 RSS_TOLERANCE = 0.01
@@ -33,6 +35,12 @@ THP_PART = 0.95
 PEAK_BYTES_PER_FRAME = 16
 PEAK_BASE_BYTES = 64 * MIB
 PEAK_RUNS = 3
+WHO_LIBRARY_RUNS = 3
+WHO_COMMAND_RUNS = 11
+WHO_LIBRARY_MS = 5
+WHO_COMMAND_MS = 40
+# A page of a file: for each region that maps this part of it.
+WHO_REGION_MS = 0.05
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class Case:
     needs_bytes: int = 0
     thp_bytes: int = 0
     peak: bool = False
+    who: bool = False
     quiet: bool = False
 
 
@@ -116,6 +125,7 @@ CASES = (
          (Versus(MAP[:3], ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5),
           Versus(MAP, ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5)),
          workload=("vmas", "60000"), needs_bytes=GIB),
+    Case("who", (), workload=("forked", "400"), needs_bytes=3 * GIB, who=True),
     Case("ledger",
          (Versus(("lib-ledger",), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
                  memoir_key="lib_ledger_ns", peer_key="loop_ns"),
@@ -276,6 +286,40 @@ def compare_peak(case, scene):
     return row
 
 
+def who_times_ms(scene, target, command):
+    """One figure for each answer; the library's have no start of a process in them."""
+    if command:
+        argv = [scene.programs.path("memoir"), "who", target, "--json"]
+        runs = [measure.run(argv, False, MEMOIR_EXITS) for _ in range(WHO_COMMAND_RUNS)]
+        return [run.wall_ns / 1e6 for run in runs]
+    argv = [scene.programs.path("lib-who"), target]
+    return [measure.run(argv, True).number_after("lib_who_ns") / 1e6
+            for _ in range(WHO_LIBRARY_RUNS)]
+
+
+def compare_who(case, scene):
+    """Who maps a page, against fixed bars; of a file, against one that grows with its mappers."""
+    rows = []
+    try:
+        pages = {"anonymous page": widest_page(scene.workload.pids[-1], ""),
+                 "file page": widest_page(scene.workload.pids[-1], "libc.so")}
+    except (OSError, RunFailed) as error:
+        return [Row(case.name, "who", "allowed", "-", notes=[str(error)])]
+    for what, page in pages.items():
+        bar = WHO_LIBRARY_MS if what.startswith("anon") else 1 + WHO_REGION_MS * page.regions
+        for command, limit in ((False, bar), (True, WHO_COMMAND_MS)):
+            row = Row(case.name, f"{'memoir who' if command else 'lib-who'}, {what}",
+                      f"allowed, {page.regions} mappers", f"<= {limit:g} ms")
+            row.peer_all = [limit]
+            try:
+                row.memoir_all = who_times_ms(scene, page.target, command)
+            except RunFailed as error:
+                row.notes.append(str(error))
+            judge(row, lambda allowed_ms: allowed_ms)
+            rows.append(row)
+    return rows
+
+
 def processes_with_memory():
     """How many processes are not kernel threads."""
     count = 0
@@ -307,6 +351,8 @@ def rows_of(case, scene):
     rows = [compare(case, versus, scene) for versus in case.versus]
     if case.peak:
         rows.append(compare_peak(case, scene))
+    if case.who:
+        rows += compare_who(case, scene)
     if reason:
         for row in rows:
             row.verdict = "not run"

@@ -253,9 +253,7 @@ static void settle_known(struct footprints *f)
 	bool sharing_known = f->s->engine != MEMOIR_ENGINE_SMAPS;
 
 	for (size_t i = 0; i < f->s->process_count; i++) {
-		const struct memoir_process *process = &f->s->processes[i];
-		bool known = sharing_known && process->in_scope && process->readable &&
-			     process->figures.known & (1u << MEMOIR_USS);
+		bool known = sharing_known && f->s->processes[i].figures.known & (1u << MEMOIR_USS);
 
 		f->all[i].footprint_known = f->all[i].freed_if_killed_known = known;
 	}

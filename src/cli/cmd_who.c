@@ -114,13 +114,14 @@ static int print_rows(const struct cli *cli, const struct memoir_who *who, struc
 
 /* The sets stand below the rows, where there are any. */
 static int print_with_sets(const struct cli *cli, const struct memoir_who *who,
-			   struct report *report)
+			   const struct report *rest)
 {
 	struct shape all = { .head = SHEET_ALL, .for_eyes = !cli->json && !cli->csv };
 	const void **rows = pointers_to(who->sets, who->set_count, sizeof(*who->sets));
 	struct memoir_error error = { 0 };
 	struct sheet sheet;
 	struct report_section section = { "sets", "Sharing sets of its region", &sheet };
+	struct report report = *rest;
 	int code;
 
 	if (!rows ||
@@ -128,9 +129,9 @@ static int print_with_sets(const struct cli *cli, const struct memoir_who *who,
 		free(rows);
 		return cli_no_memory();
 	}
-	report->sections = &section;
-	report->section_count = 1;
-	code = print_rows(cli, who, report);
+	report.sections = &section;
+	report.section_count = 1;
+	code = print_rows(cli, who, &report);
 	sheet_free(&sheet);
 	free(rows);
 	return code;

@@ -24,6 +24,7 @@
 static void seek(struct inquiry *q, uint64_t word)
 {
 	q->sought = SOUGHT_NOTHING;
+	q->facts = (struct page_facts){ 0 };
 	if (pagemap_present(word)) {
 		q->sought = SOUGHT_FRAME;
 		q->value = pagemap_frame(word);

@@ -26,7 +26,8 @@ static struct memoir_snapshot *forked_family(void)
 
 	for (int i = 0; i < 3; i++) {
 		the_process(s, add_process(s, 10 + i * 10))->ppid = i * 10;
-		regions[i] = (uint32_t)(add_anon(s, MIB) - s->regions);
+		add_anon(s, MIB);
+		regions[i] = (uint32_t)s->region_count - 1;
 	}
 	for (int i = 0; i < 3; i++)
 		set = add_set(s, set, regions[i], i == 2 ? 5 * MIB : 0, i == 2 ? 5 * MIB : 0);
@@ -83,6 +84,49 @@ static void one_process_is_paired_with_all_that_share_with_it(void **state)
 	assert_int_equal(sharing.forks[0].parent->pid, 20);
 	assert_int_equal(sharing.forks[0].own_bytes, MIB);
 	memoir_selection_free(selection);
+	memoir_sharing_free(&sharing);
+	memoir_snapshot_free(s);
+}
+
+static uint64_t pair_bytes(const struct memoir_sharing *sharing, pid_t a, pid_t b)
+{
+	for (size_t i = 0; i < sharing->pair_count; i++)
+		if (sharing->pairs[i].a->pid == a && sharing->pairs[i].b->pid == b)
+			return sharing->pairs[i].shared.shared_bytes;
+	return 0;
+}
+
+/* Processes 0 to 129 share 1 MiB, and 62 to 64 and 127 to 128 another 2. */
+static void any_number_of_processes_may_share(void **state)
+{
+	struct memoir_snapshot *s = new_snapshot();
+	uint32_t all = MEMOIR_NONE, some = MEMOIR_NONE;
+	struct memoir_sharing sharing;
+
+	(void)state;
+	for (uint32_t i = 0; i < 130; i++) {
+		bool of_some = (i >= 62 && i <= 64) || (i >= 127 && i <= 128);
+
+		add_process(s, 1000 + (pid_t)i);
+		all = add_set(s, all, add_region(s, MEMOIR_KIND_ANON, MEMOIR_NONE),
+			      i == 129 ? MIB : 0, 0);
+		if (of_some)
+			some = add_set(s, some, add_region(s, MEMOIR_KIND_ANON, MEMOIR_NONE),
+				       i == 128 ? 2 * MIB : 0, 0);
+	}
+	assert_int_equal(memoir_sharing(s, NULL, &sharing), 0);
+	assert_int_equal(sharing.pair_count, 130 * 129 / 2);
+	for (size_t i = 0; i < sharing.pair_count; i++)
+		assert_true(i == 0 || sharing.pairs[i - 1].shared.shared_bytes >=
+					      sharing.pairs[i].shared.shared_bytes);
+	assert_int_equal(pair_bytes(&sharing, 1000, 1129), MIB);
+	assert_int_equal(pair_bytes(&sharing, 1061, 1062), MIB);
+	assert_int_equal(pair_bytes(&sharing, 1062, 1063), 3 * MIB);
+	assert_int_equal(pair_bytes(&sharing, 1063, 1064), 3 * MIB);
+	assert_int_equal(pair_bytes(&sharing, 1064, 1065), MIB);
+	assert_int_equal(pair_bytes(&sharing, 1064, 1127), 3 * MIB);
+	assert_int_equal(pair_bytes(&sharing, 1127, 1128), 3 * MIB);
+	assert_int_equal(pair_bytes(&sharing, 1128, 1129), MIB);
 	memoir_sharing_free(&sharing);
 	memoir_snapshot_free(s);
 }
@@ -150,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forks_stand_below_their_parents),
 		cmocka_unit_test(one_process_is_paired_with_all_that_share_with_it),
+		cmocka_unit_test(any_number_of_processes_may_share),
 		cmocka_unit_test(parents_in_a_circle_do_no_harm),
 		cmocka_unit_test(without_sets_footprints_go_by_pss_and_what_is_sole),
 		cmocka_unit_test(a_process_out_of_scope_has_no_footprint),
