@@ -178,8 +178,10 @@ int main(int argc, char **argv)
 	uint64_t start_ns, loop_ns;
 	int named;
 
-	if (parse_arguments(&loop, &threads, argc, argv))
+	if (parse_arguments(&loop, &threads, argc, argv)) {
+		free(loop.pids);
 		return usage();
+	}
 	named = loop.pid_count > 0;
 
 	/* Finding the processes is part of the work: whoever reads them all must find them. */

@@ -66,7 +66,10 @@ _memoir() {
 	elif [[ $command == diff ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		compopt -o filenames 2>/dev/null
-	elif [[ $command == ps || $command == map || $command == names || $command == capture ]]; then
+	elif [[ $command == whatif && $COMP_CWORD -eq 2 ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "kill trim" -- "$current")
+	elif [[ $command == ps || $command == map || $command == names || $command == capture ||
+		$command == sharing || $command == whatif ]]; then
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -W \
 			"pid: comm: user: cgroup: name: path: kind: object:" -- "$current")

@@ -179,10 +179,7 @@ struct memoir_footprint {
 	 * Without hugetlb.
 	 */
 	uint64_t footprint_bytes;
-	/**
-	 * RAM that comes back if this process alone (with its peers) is killed; these don't add up.
-	 * Without sharing sets large folios count by their pages.
-	 */
+	/** RAM that comes back if this process alone (with its peers) is killed; these don't add up. */
 	uint64_t freed_if_killed_bytes;
 	bool footprint_known;
 	bool freed_if_killed_known;

@@ -85,7 +85,7 @@ const char *memoir_name_source_name(enum memoir_name_source source);
 struct memoir_process {
 	pid_t pid;
 	pid_t ppid;
-	uid_t uid; /**< (uid_t)-1: could not be read */
+	uid_t uid;            /**< (uid_t)-1: could not be read */
 	uint64_t start_ticks; /**< field 22 of /proc/PID/stat */
 	const char *comm;
 	const char *
@@ -97,8 +97,8 @@ struct memoir_process {
 	uint64_t page_table_bytes; /**< VmPTE of /proc/PID/status; see page_table_known */
 	bool page_table_known;
 	uint32_t threads; /**< num_threads of /proc/PID/stat, peers included; 0: not known */
-	uint64_t sole_anon_bytes; /**< resident anonymous memory that no other process maps */
-	uint64_t sole_swap_bytes; /**< the same, swapped out */
+	uint64_t sole_anon_bytes;      /**< resident anonymous memory that no other process maps */
+	uint64_t sole_swap_bytes;      /**< the same, swapped out */
 	bool in_scope;                 /**< false: only here because it shares with one asked for */
 	bool readable;                 /**< false: its memory could not be read (figures unknown) */
 	struct memoir_figures figures; /**< the sum of its regions; only where in_scope */
@@ -127,7 +127,7 @@ struct memoir_region {
 /** What becomes of an object's pages when nothing maps or holds it any more. */
 enum memoir_fate {
 	MEMOIR_FATE_UNKNOWN,
-	MEMOIR_FATE_FREED,       /**< dies with its last holder: memfd, shared anon, deleted files */
+	MEMOIR_FATE_FREED, /**< dies with its last holder: memfd, shared anon, deleted files */
 	MEMOIR_FATE_RECLAIMABLE, /**< page cache of a file that stays: the kernel can drop or write it */
 	MEMOIR_FATE_KEPT,        /**< tmpfs or hugetlbfs files with a link, SysV segments */
 	MEMOIR_FATES,
@@ -145,7 +145,7 @@ struct memoir_object {
 	uint64_t inode;   /**< or the number of the family */
 	uint32_t alias;   /**< 0, or 2, 3 … where one (device, inode) is several address spaces */
 	const char *path; /**< of the first mapping seen; NULL for a family */
-	uint64_t size_bytes; /**< i_size where known, else 0 */
+	uint64_t size_bytes;     /**< i_size where known, else 0 */
 	uint64_t resident_bytes; /**< all its pages in RAM, mapped or not; see resident_known */
 	uint64_t mapped_bytes;   /**< those of them that some region maps, each counted once */
 	uint64_t swapped_bytes;  /**< pages of shmem that are swapped out */
@@ -163,10 +163,10 @@ struct memoir_object {
  * region's own_anon_bytes or own_swap_bytes, or it is the rest of its uss (pages of its object).
  */
 struct memoir_set {
-	uint32_t parent;  /**< index of another set, or MEMOIR_NONE */
-	uint32_t region;  /**< index of the member that the parent lacks */
-	uint32_t members; /**< itself included */
-	bool of_object;   /**< pages of the regions' object; else anonymous pages */
+	uint32_t parent;      /**< index of another set, or MEMOIR_NONE */
+	uint32_t region;      /**< index of the member that the parent lacks */
+	uint32_t members;     /**< itself included */
+	bool of_object;       /**< pages of the regions' object; else anonymous pages */
 	uint64_t ram_bytes;   /**< pages that exactly these map */
 	uint64_t swap_bytes;  /**< swapped out pages that exactly these have; never of an object */
 	uint64_t freed_bytes; /**< anonymous memory that goes with the last of these: ram_bytes, but

@@ -33,7 +33,6 @@ struct footprints {
 	uint32_t *processes;          /* of each set: how many have it */
 	uint64_t *set_shares;         /* of each set: what one process gets of it */
 	bool *first;                  /* of each set: its process is not one of the parent's */
-	uint32_t *sole_of_set;
 	uint32_t *sole_of_object;
 	uint64_t *rest; /* sets_rest_of_regions() */
 	uint32_t *users_of_object;
@@ -49,7 +48,6 @@ static void free_footprints(struct footprints *f)
 	free(f->processes);
 	free(f->set_shares);
 	free(f->first);
-	free(f->sole_of_set);
 	free(f->sole_of_object);
 	free(f->rest);
 	free(f->users_of_object);
@@ -67,12 +65,11 @@ static int make_room(struct footprints *f)
 	f->processes = calloc(sets, sizeof(*f->processes));
 	f->set_shares = calloc(sets, sizeof(*f->set_shares));
 	f->first = calloc(sets, sizeof(*f->first));
-	f->sole_of_set = calloc(sets, sizeof(*f->sole_of_set));
 	f->sole_of_object = malloc(objects * sizeof(*f->sole_of_object));
 	f->users_of_object = calloc(objects, sizeof(*f->users_of_object));
 	f->rest = sets_rest_of_regions(f->s);
 	if (!f->all || !f->shares || !f->processes || !f->set_shares || !f->first ||
-	    !f->sole_of_set || !f->sole_of_object || !f->users_of_object || !f->rest)
+	    !f->sole_of_object || !f->users_of_object || !f->rest)
 		return -ENOMEM;
 	for (size_t i = 0; i < objects; i++)
 		f->sole_of_object[i] = NOBODY;
@@ -86,29 +83,23 @@ static uint64_t share_of(uint64_t bytes, uint32_t processes)
 
 /* ---- what is mapped ------------------------------------------------------------------------- */
 
-static void enter_set(uint32_t set, bool first, void *arg)
+static void visit_set(uint32_t set, uint32_t process, bool first, void *arg)
 {
 	struct footprints *f = arg;
-	uint32_t parent = f->s->sets[set].parent, process = set_process(f->s, set);
+	uint32_t parent = f->s->sets[set].parent;
 
+	(void)process;
 	f->first[set] = first;
 	f->processes[set] = (parent == MEMOIR_NONE ? 0 : f->processes[parent]) + first;
 	f->set_shares[set] = share_of(f->s->sets[set].ram_bytes, f->processes[set]);
-	f->sole_of_set[set] =
-		parent == MEMOIR_NONE || f->sole_of_set[parent] == process ? process : SEVERAL;
 }
 
 static int add_sets(struct footprints *f)
 {
-	const struct set_visitor visitor = { .enter = enter_set, .arg = f };
-	int err = sets_walk(f->s, &visitor);
+	int err = sets_walk(f->s, visit_set, f);
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < f->s->set_count; i++)
-		if (f->sole_of_set[i] != SEVERAL)
-			add_bytes(&f->all[f->sole_of_set[i]].freed_if_killed_bytes,
-				  f->s->sets[i].freed_bytes);
 	/* From here on of the set and all below it: all of them are of the set's process as well. */
 	sets_add_up(f->s, f->set_shares);
 	for (size_t i = 0; i < f->s->set_count; i++)
@@ -124,25 +115,22 @@ static void add_regions(struct footprints *f)
 
 		add_bytes(&f->shares[region->process], share_of(region->own_anon_bytes, 1));
 		add_bytes(&f->shares[region->process], share_of(f->rest[i], 1));
-		add_bytes(&f->all[region->process].freed_if_killed_bytes, region->own_anon_bytes);
 	}
 }
 
 /* By mappings, where it is not known which processes share a page. */
 static void add_processes(struct footprints *f)
 {
-	for (size_t i = 0; i < f->s->process_count; i++) {
-		const struct memoir_process *process = &f->s->processes[i];
-
-		f->shares[i] = share_of(process->figures.bytes[MEMOIR_PSS], 1);
-		f->all[i].freed_if_killed_bytes = process->sole_anon_bytes;
-	}
+	for (size_t i = 0; i < f->s->process_count; i++)
+		f->shares[i] = share_of(f->s->processes[i].figures.bytes[MEMOIR_PSS], 1);
 }
 
 static int add_mapped(struct footprints *f)
 {
 	int err = 0;
 
+	for (size_t i = 0; i < f->s->process_count; i++)
+		f->all[i].freed_if_killed_bytes = f->s->processes[i].sole_anon_bytes;
 	if (!f->s->sets_known) {
 		add_processes(f);
 		return 0;

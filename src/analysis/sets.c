@@ -10,8 +10,8 @@
 
 struct set_link *sets_links(const struct memoir_snapshot *snapshot)
 {
-	struct set_link *links = malloc((snapshot->set_count + 1) * sizeof(*links));
-	uint32_t *process = malloc((snapshot->region_count + 1) * sizeof(*process));
+	struct set_link *links = calloc(snapshot->set_count + 1, sizeof(*links));
+	uint32_t *process = calloc(snapshot->region_count + 1, sizeof(*process));
 
 	for (size_t i = 0; links && process && i < snapshot->region_count; i++)
 		process[i] = snapshot->regions[i].process;
@@ -49,63 +49,46 @@ static void put_in_order(const struct set_link *links, size_t count, uint32_t *o
 	}
 }
 
+/* From a root to the set visited last. */
 struct way {
 	struct set_link *links;
-	const struct set_visitor *visitor;
-	uint32_t *sets; /* from the root on */
+	uint32_t *sets;
 	size_t depth;
 	uint32_t *times; /* by process: how often it is on the way */
 };
 
-static void step_back(struct way *way)
+/* Back to the parent of the set that comes next, and on to this. */
+static bool step(struct way *way, uint32_t set)
 {
-	uint32_t set = way->sets[--way->depth];
-	bool first = --way->times[way->links[set].process] == 0;
-
-	if (way->visitor->leave)
-		way->visitor->leave(set, first, way->visitor->arg);
-}
-
-static void step_into(struct way *way, uint32_t set)
-{
-	bool first = way->times[way->links[set].process]++ == 0;
-
+	while (way->depth && way->sets[way->depth - 1] != way->links[set].parent)
+		way->times[way->links[way->sets[--way->depth]].process]--;
 	way->sets[way->depth++] = set;
-	way->visitor->enter(set, first, way->visitor->arg);
+	return way->times[way->links[set].process]++ == 0;
 }
 
-static void walk(struct way *way, const uint32_t *order, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		uint32_t parent = way->links[order[i]].parent;
-
-		while (way->depth && way->sets[way->depth - 1] != parent)
-			step_back(way);
-		step_into(way, order[i]);
-	}
-	while (way->depth)
-		step_back(way);
-}
-
-int sets_walk(const struct memoir_snapshot *snapshot, const struct set_visitor *visitor)
+int sets_walk(const struct memoir_snapshot *snapshot,
+	      void (*visit)(uint32_t set, uint32_t process, bool first, void *arg), void *arg)
 {
 	size_t count = snapshot->set_count;
-	struct way way = { .links = sets_links(snapshot), .visitor = visitor };
-	uint32_t *order = malloc((count + 1) * sizeof(*order));
-	int err = -ENOMEM;
+	struct way way = { .links = sets_links(snapshot) };
+	uint32_t *order = calloc(count + 1, sizeof(*order));
+	bool room;
 
-	way.sets = malloc((count + 1) * sizeof(*way.sets));
+	way.sets = calloc(count + 1, sizeof(*way.sets));
 	way.times = calloc(snapshot->process_count + 1, sizeof(*way.times));
-	if (way.links && order && way.sets && way.times) {
+	room = way.links && order && way.sets && way.times;
+	if (room)
 		put_in_order(way.links, count, order, way.sets);
-		walk(&way, order, count);
-		err = 0;
+	for (size_t i = 0; room && i < count; i++) {
+		bool first = step(&way, order[i]);
+
+		visit(order[i], way.links[order[i]].process, first, arg);
 	}
 	free(order);
 	free(way.links);
 	free(way.sets);
 	free(way.times);
-	return err;
+	return room ? 0 : -ENOMEM;
 }
 
 static uint64_t less(uint64_t bytes, uint64_t part_bytes)

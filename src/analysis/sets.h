@@ -17,16 +17,11 @@ struct set_link {
 struct set_link *sets_links(const struct memoir_snapshot *snapshot);
 
 /*
- * Enter and leave every set, so that those entered and not left are the way to its root: the members
- * of the one entered last. `first`: no set on the way there is of the same process. leave may be NULL.
- * O(sets + processes). 0; -ENOMEM.
+ * Visit every set, parents before their children. `process` is that of its own member; `first`: none of
+ * the others is of the same. O(sets + processes). 0; -ENOMEM.
  */
-struct set_visitor {
-	void (*enter)(uint32_t set, bool first, void *arg);
-	void (*leave)(uint32_t set, bool first, void *arg);
-	void *arg;
-};
-int sets_walk(const struct memoir_snapshot *snapshot, const struct set_visitor *visitor);
+int sets_walk(const struct memoir_snapshot *snapshot,
+	      void (*visit)(uint32_t set, uint32_t process, bool first, void *arg), void *arg);
 
 /* smaps tells how often pages are mapped, and not by whom. */
 static inline bool sharing_is_known(const struct memoir_snapshot *snapshot)

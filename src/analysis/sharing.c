@@ -172,8 +172,8 @@ static void move_pairs(struct memoir_sharing_pair *pairs, struct sort_key *keys,
 static int sort_pairs(struct memoir_sharing *out)
 {
 	size_t count = out->pair_count;
-	struct sort_key *keys = malloc((count + 1) * sizeof(*keys));
-	struct sort_key *scratch = malloc((count + 1) * sizeof(*scratch));
+	struct sort_key *keys = calloc(count + 1, sizeof(*keys));
+	struct sort_key *scratch = calloc(count + 1, sizeof(*scratch));
 	bool room = keys && scratch;
 
 	for (size_t i = 0; room && i < count; i++)

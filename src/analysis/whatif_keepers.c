@@ -73,10 +73,9 @@ static bool stays(const struct whatif_run *run, uint32_t i)
 	       (object != MEMOIR_NONE && run->objects[object].verdict != VERDICT_KEPT);
 }
 
-static void enter_set(uint32_t set, bool first, void *arg)
+static void visit_set(uint32_t set, uint32_t process, bool first, void *arg)
 {
 	struct keepers *k = arg;
-	uint32_t process = set_process(k->run->s, set);
 
 	if (!first || !whatif_keeps(k->run, process))
 		return;
@@ -87,8 +86,6 @@ static void enter_set(uint32_t set, bool first, void *arg)
 static int by_set(struct keepers *k)
 {
 	const struct memoir_snapshot *s = k->run->s;
-	const struct set_visitor visitor = { .enter = enter_set, .arg = k };
-
 	for (uint32_t i = 0; i < s->set_count; i++) {
 		const struct memoir_set *set = &s->sets[i];
 
@@ -100,7 +97,7 @@ static int by_set(struct keepers *k)
 	}
 	sets_add_up(s, k->of_sets);
 	sets_add_up(s, k->swap_of_sets);
-	return sets_walk(s, &visitor);
+	return sets_walk(s, visit_set, k);
 }
 
 /* ---- by regions and objects ----------------------------------------------------------------- */

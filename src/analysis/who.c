@@ -59,7 +59,7 @@ static int parse_page(const char *text, struct memoir_target *target, struct mem
 				 "'%s' is nothing that can be asked about: write PID:ADDR, pfn:N, "
 				 "name:GLOB, object:ID, or a path with a slash in it",
 				 text);
-	if (pid == 0 || pid > INT_MAX || digits > 10)
+	if (pid == 0 || pid > INT_MAX)
 		return error_set(error, -EINVAL, "'%s' does not begin with a pid", text);
 	target->pid = (pid_t)pid;
 	if (parse_number(address, 16, &target->address) < 0)

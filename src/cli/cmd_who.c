@@ -150,7 +150,7 @@ static int print(struct cli *cli, const struct memoir_target *target, const stru
 		.field_count = WHO_FIELDS,
 	};
 
-	who_fields(&who->page, fields);
+	who_fields(who, fields);
 	who_sentence(&who->page, sentence);
 	if (sentence[0])
 		report.summary = sentence;

@@ -154,12 +154,13 @@ static void number_if(struct cell *cell, bool known, enum cell_type type, uint64
 		cell_null(cell);
 }
 
-void who_fields(const struct memoir_page *page, struct json_field fields[WHO_FIELDS])
+void who_fields(const struct memoir_who *who, struct json_field fields[WHO_FIELDS])
 {
 	static const char *const names[WHO_FIELDS] = {
-		"state", "content", "mappings",     "frame",
-		"huge",  "dirty",   "ancestor_pid", "ancestor_comm",
+		"state", "content",      "mappings",      "frame",    "huge",
+		"dirty", "ancestor_pid", "ancestor_comm", "searched",
 	};
+	const struct memoir_page *page = &who->page;
 
 	for (size_t i = 0; i < WHO_FIELDS; i++)
 		fields[i].name = names[i];
@@ -171,6 +172,7 @@ void who_fields(const struct memoir_page *page, struct json_field fields[WHO_FIE
 	number_if(&fields[5].cell, page->dirty_known, CELL_BOOL, page->dirty);
 	number_if(&fields[6].cell, page->ancestor, CELL_NUMBER, (uint64_t)page->ancestor);
 	cell_text(&fields[7].cell, page->ancestor_comm);
+	cell_number(&fields[8].cell, CELL_BOOL, who->searched);
 }
 
 static const char *const contents[MEMOIR_CONTENTS] = {

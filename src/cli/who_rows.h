@@ -17,10 +17,10 @@ extern const struct table_model who_set_model;
 /* The columns of a table, where no page was asked about. */
 #define WHO_REGION_COLUMNS "pid,comm,start,end,rss_bytes,pss_bytes,swap_bytes,how,name,path"
 
-#define WHO_FIELDS 8
+#define WHO_FIELDS 9
 
-/* What is known of the page, at the top level of JSON. comm lives as long as the answer. */
-void who_fields(const struct memoir_page *page, struct json_field fields[WHO_FIELDS]);
+/* What is known of the page, at the top level of JSON; texts live as long as the answer. */
+void who_fields(const struct memoir_who *who, struct json_field fields[WHO_FIELDS]);
 
 #define WHO_SENTENCE_MAX 512
 

@@ -56,9 +56,9 @@ struct walk_vma {
 	u32 dev, magic, mode;
 	u32 tgid, tid;
 	u32 seq;
-	u32 path;                     /* id of the WALK_PATH record, 0: no file */
-	u32 bits;                     /* WALK_ALONE … */
-	u32 links;                    /* i_nlink */
+	u32 path;  /* id of the WALK_PATH record, 0: no file */
+	u32 bits;  /* WALK_ALONE … */
+	u32 links; /* i_nlink */
 	u32 unused;
 	char label[WALK_LABEL_BYTES]; /* "[vdso]" and the like, else "" */
 };

@@ -90,7 +90,7 @@ struct capture {
 	const struct memoir_capture_options *options;
 	struct memoir_snapshot *snap;
 	struct tally tally;
-	pthread_mutex_t lock; /* around the tally and what else threads share */
+	pthread_mutex_t lock;        /* around the tally and what else threads share */
 	struct region_count *counts; /* one per region */
 	size_t count_room;
 	struct process_note *notes; /* one per process */
@@ -100,14 +100,14 @@ struct capture {
 	struct u64map alias_by_inode; /* how many objects have a (device, inode) */
 	uint64_t zero_frame;          /* of the zero page, for pagemap */
 	uint32_t families;
-	size_t vmas_expected; /* of all processes, about */
-	size_t vmas_listed; /* of the processes asked for, in a partial capture */
+	size_t vmas_expected;  /* of all processes, about */
+	size_t vmas_listed;    /* of the processes asked for, in a partial capture */
 	const char *last_path; /* as the walk gave it, and as it was kept */
 	const char *last_path_kept;
-	bool scan_works;           /* PAGEMAP_SCAN is there */
-	bool by_folio;             /* anonymous pages all go to the tally: they may be parts of folios */
-	bool file_by_offset;       /* file pages go by (object, offset), not by frame */
-	size_t denied;             /* processes that could not be read */
+	bool scan_works;     /* PAGEMAP_SCAN is there */
+	bool by_folio;       /* anonymous pages all go to the tally: they may be parts of folios */
+	bool file_by_offset; /* file pages go by (object, offset), not by frame */
+	size_t denied;       /* processes that could not be read */
 	struct internal_devs devs; /* of the kernel's own mounts of shmem and hugetlbfs */
 	int error;
 };

@@ -202,7 +202,8 @@ static void drop_proofs(struct capture *c)
 
 		if (!rc->by_proof || c->notes[c->snap->regions[i].process].cookie_stands)
 			continue;
-		rc->rss = rc->anon = rc->alone = rc->alone_anon = rc->swap = rc->swap_alone = rc->thp = 0;
+		rc->rss = rc->anon = rc->alone = rc->alone_anon = rc->swap = rc->swap_alone =
+			rc->thp = 0;
 		rc->bits &= (uint16_t)~WALK_ALONE;
 		rc->by_words = true;
 	}

@@ -104,7 +104,8 @@ static int take_unseen(pid_t pid, void *arg)
 	process->pid = pid;
 	process->ppid = stat.ppid;
 	process->start_ticks = stat.start_ticks;
-	process->uid = process_status(c->memoir->root, pid, pid, &status) == 0 ? status.uid : (uid_t)-1;
+	process->uid =
+		process_status(c->memoir->root, pid, pid, &status) == 0 ? status.uid : (uid_t)-1;
 	process->comm = snapshot_string(c->snap, stat.comm);
 	process->readable = false;
 	return 0;

@@ -76,7 +76,7 @@ static void count_entry(const struct entry_run *run, size_t i, uint64_t entry)
 
 	if (pte_counted(entry)) {
 		bool anon = rule->anon_only || (!rule->file_only && !(entry & WALK_FILE_BIT));
-		uint64_t key = anon             ? TALLY_FRAME | pte_frame(entry)
+		uint64_t key = anon              ? TALLY_FRAME | pte_frame(entry)
 			       : run->offset_key ? run->offset_key + i
 						 : TALLY_FILE_FRAME | pte_frame(entry);
 
@@ -251,11 +251,10 @@ static void count_word(const struct word_run *run, uint64_t page, uint64_t word,
 				       offset_key(&run->c->snap->regions[run->region],
 						  page * PAGE_BYTES));
 		else
-			count_resident(tally, count, run->region, run->rule.anon_only || !file,
-				       alone,
-				       (file && !run->rule.anon_only ? TALLY_FILE_FRAME
-								     : TALLY_FRAME) |
-					       pagemap_frame(word));
+			count_resident(
+				tally, count, run->region, run->rule.anon_only || !file, alone,
+				(file && !run->rule.anon_only ? TALLY_FILE_FRAME : TALLY_FRAME) |
+					pagemap_frame(word));
 	} else if (pagemap_swapped(word)) {
 		count_swapped(tally, count, run->region, false, pagemap_frame(word));
 	} else if (pagemap_migrating(word)) {

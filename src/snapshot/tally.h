@@ -43,7 +43,8 @@ struct tally_chunk {
 };
 
 struct tally {
-	struct tally_node *nodes; /* [0] is the empty set of anonymous pages, [1] of objects' pages */
+	struct tally_node
+		*nodes; /* [0] is the empty set of anonymous pages, [1] of objects' pages */
 	size_t node_count, node_room;
 	struct tally_chunk **chunks;
 	size_t chunk_count, chunk_room;

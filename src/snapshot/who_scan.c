@@ -153,6 +153,7 @@ int who_scan(struct inquiry *q)
 
 	q->count = 0;
 	q->incomplete = false;
+	q->answer->pub.searched = true;
 	if (q->mappers && q->memoir->engine != MEMOIR_ENGINE_SCAN)
 		walk = memoir_walk(q->memoir, NULL);
 	if (walk && walk_calibrate(walk, q->memoir->root) == 0)

@@ -35,8 +35,7 @@ static int read_process(struct text_process *p, pid_t pid)
 {
 	p->pid = pid;
 	p->tid = 0;
-	if (process_stat(p->root, pid, &p->stat) < 0 || p->stat.kernel_thread ||
-	    p->stat.state == 'Z')
+	if (process_stat(p->root, pid, &p->stat) < 0 || p->stat.kernel_thread)
 		return -ESRCH;
 	read_maps(pid, p);
 	if (!p->tid)

@@ -89,6 +89,28 @@ static void make_swap_shared(void)
 	say(&truth);
 }
 
+/* Half of it each has copied, so that the same place is another page in each, in swap as well. */
+static void make_swap_copies(void)
+{
+	uint8_t *start;
+	struct truth truth;
+
+	need_swap();
+	pin_cpu();
+	start = range_written(64);
+	truth = truth_of("parent", start, 64);
+	if (fork_child()) {
+		truth.role = "child";
+		write_pages(start, 0, 32);
+		reach();
+	}
+	await(1);
+	page_out(start, 32);
+	add_swap(&truth, 32, 1);
+	add_anon(&truth, 32, 2);
+	say(&truth);
+}
+
 static void make_swap_thp(void)
 {
 	uint8_t *start;
@@ -155,6 +177,8 @@ const struct scenario swap_scenarios[] = {
 	{ "swap-fork", "half swapped, then forked", 2, make_swap_exclusive_fork, NULL, NULL },
 	{ "swap-shared", "swapped in three, some read back, some written", 3, make_swap_shared,
 	  NULL, NULL },
+	{ "swap-copies", "copied by a child, then swapped in both", 2, make_swap_copies, NULL,
+	  NULL },
 	{ "swap-thp", "huge pages swapped, then forked", 2, make_swap_thp, NULL, NULL },
 	{ "swap-shmem", "a swapped memfd, mapped in six ways", 1, make_swap_shmem, NULL, NULL },
 	{ 0 },

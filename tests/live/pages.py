@@ -10,6 +10,7 @@ BYTES = 4096
 WORD = 8
 PRESENT = 1 << 63
 SWAP = 1 << 62
+FILE = 1 << 61
 VALUE = (1 << 55) - 1
 # Migration entries, guards and markers also have SWAP set; their types come after these.
 SWAP_TYPES = 20

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,7 +133,7 @@ static void what_is_not_maps_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
 		char text[128];
 
-		strcpy(text, broken[i]);
+		snprintf(text, sizeof(text), "%s", broken[i]);
 		parse_one(text, -EBADMSG);
 	}
 }

@@ -56,7 +56,7 @@ static void get(const void *row, const struct column *column, const void *ctx,
 		cell_pids(ret_cell, fruit->pids, fruit->pid_count);
 		break;
 	case WHICH_COPY: /* text that lies in the cell */
-		strcpy(ret_cell->scratch, fruit->name);
+		memcpy(ret_cell->scratch, fruit->name, strlen(fruit->name));
 		cell_scratch(ret_cell, strlen(fruit->name));
 		break;
 	default:
@@ -533,11 +533,11 @@ static void expect_columns(const char *list, bool for_eyes, const char *expected
 	struct shape shape = { .columns = list, .for_eyes = for_eyes, .head = SHEET_ALL };
 	struct sheet sheet = make_sheet(&shape);
 	char names[256] = "";
+	size_t len = 0;
 
-	for (size_t i = 0; i < sheet.column_count; i++) {
-		strcat(names, sheet.columns[i]->name);
-		strcat(names, " ");
-	}
+	for (size_t i = 0; i < sheet.column_count; i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s ",
+					sheet.columns[i]->name);
 	assert_string_equal(names, expected);
 	sheet_free(&sheet);
 }

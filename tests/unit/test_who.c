@@ -139,13 +139,14 @@ static void the_ancestor_is_the_nearest_of_the_family(void **state)
 	struct tree all = { { 10, 11, 12, 13, 14 }, 5 }, gone = { { 10, 12, 13, 14 }, 4 };
 	struct tree orphans = { { 12, 14 }, 2 };
 	const pid_t siblings[] = { 13, 12 }, line[] = { 12, 11 }, cousins[] = { 14, 12 };
-	const pid_t with_top[] = { 12, 10, 14 }, strangers[] = { 12, 99 }, circle[] = { 20, 12 };
+	const pid_t with_top[] = { 12, 10, 14, 11 }, strangers[] = { 12, 99 },
+		    circle[] = { 20, 12 };
 
 	(void)state;
 	assert_int_equal(ancestor(&all, siblings, 2), 11);
 	assert_int_equal(ancestor(&all, line, 2), 11);
 	assert_int_equal(ancestor(&all, cousins, 2), 10);
-	assert_int_equal(ancestor(&all, with_top, 3), 10);
+	assert_int_equal(ancestor(&all, with_top, 4), 10);
 	/* Their parent has gone on to another program: its own parent is of the family. */
 	assert_int_equal(ancestor(&gone, siblings, 2), 10);
 	assert_int_equal(ancestor(&orphans, cousins, 2), 0);
@@ -380,6 +381,10 @@ static void a_saved_anonymous_page_has_its_family_and_sets(void **state)
 	assert_int_equal(who->sets[0].set, 1);
 	assert_int_equal(who->sets[0].swap_bytes, 4096);
 	assert_int_equal(who->sets[1].set, 2);
+	memoir_who_free(who);
+	/* Of what is the other's alone there is nothing. */
+	who = asked(s, "10:10000");
+	assert_int_equal(who->set_count, 1);
 	memoir_who_free(who);
 	memoir_snapshot_free(s);
 }

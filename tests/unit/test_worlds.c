@@ -27,24 +27,26 @@ struct subset {
 	bool dies[WORLD_PROCESSES];
 };
 
-static void draw_subset(const struct world *w, struct subset *subset)
+static struct subset draw_subset(const struct world *w)
 {
-	size_t at = (size_t)snprintf(subset->selector, sizeof(subset->selector), "pid:0");
+	struct subset subset = { .selector = "pid:0" };
+	size_t at = strlen(subset.selector);
 	uint32_t share = 1 + world_draw(3);
 
 	for (int i = 0; i < WORLD_PROCESSES; i++) {
 		const struct memoir_process *p = &w->s->processes[i];
 		uint32_t part = p->peer_count ? world_draw(4) : 2;
 
-		subset->named[i] = world_draw(share) == 0;
-		subset->dies[i] = subset->named[i] && part >= 2;
-		if (subset->named[i] && part != 0)
-			at += (size_t)snprintf(subset->selector + at, sizeof(subset->selector) - at,
+		subset.named[i] = world_draw(share) == 0;
+		subset.dies[i] = subset.named[i] && part >= 2;
+		if (subset.named[i] && part != 0)
+			at += (size_t)snprintf(subset.selector + at, sizeof(subset.selector) - at,
 					       ",%d", p->pid);
-		if (subset->named[i] && part != 1 && p->peer_count)
-			at += (size_t)snprintf(subset->selector + at, sizeof(subset->selector) - at,
+		if (subset.named[i] && part != 1 && p->peer_count)
+			at += (size_t)snprintf(subset.selector + at, sizeof(subset.selector) - at,
 					       ",%d", p->peers[0]);
 	}
+	return subset;
 }
 
 /* By brute force: the whole, and each process's part with the last for several. */
@@ -238,7 +240,7 @@ static void what_if_of_random_subsets_is_what_each_page_says(void **state)
 			struct subset subset;
 			struct truth truth;
 
-			draw_subset(&w, &subset);
+			subset = draw_subset(&w);
 			find_truth(&w, &subset, &truth);
 			ask(&w, MEMOIR_WHATIF_KILL, subset.selector, &whatif);
 			assert_same_bytes(&whatif.bytes, &truth.all);
@@ -260,7 +262,7 @@ static void parts_by_process_are_what_only_that_one_has(void **state)
 		struct world w;
 
 		world_make(&w, seed);
-		draw_subset(&w, &subset);
+		subset = draw_subset(&w);
 		find_truth(&w, &subset, &truth);
 		ask(&w, MEMOIR_WHATIF_KILL, subset.selector, &whatif);
 		for (size_t i = 0; i < whatif.row_count; i++) {
@@ -297,7 +299,7 @@ static void rows_of_each_kind_add_up_to_the_whole(void **state)
 		struct world w;
 
 		world_make(&w, seed);
-		draw_subset(&w, &subset);
+		subset = draw_subset(&w);
 		ask(&w, seed % 3 ? MEMOIR_WHATIF_KILL : MEMOIR_WHATIF_TRIM, subset.selector,
 		    &whatif);
 		for (size_t i = 0; i < whatif.row_count; i++)
@@ -336,7 +338,7 @@ static void keepers_are_those_that_map_or_hold_what_stays(void **state)
 		struct world w;
 
 		world_make(&w, seed);
-		draw_subset(&w, &subset);
+		subset = draw_subset(&w);
 		find_truth(&w, &subset, &truth);
 		ask(&w, MEMOIR_WHATIF_KILL, subset.selector, &whatif);
 		/* Of an object that stays nothing need be kept that nobody has. */
@@ -365,7 +367,7 @@ static void trim_moves_what_is_mapped_once(void **state)
 		struct world w;
 
 		world_make(&w, seed);
-		draw_subset(&w, &subset);
+		subset = draw_subset(&w);
 		for (size_t i = 0; i < w.page_count; i++) {
 			const struct world_page *page = &w.pages[i];
 			bool any = false;
@@ -511,7 +513,7 @@ static void pairs_share_the_pages_that_both_map(void **state)
 		struct world w;
 
 		world_make(&w, seed);
-		draw_subset(&w, &subset);
+		subset = draw_subset(&w);
 		selection = parse(subset.selector);
 		assert_int_equal(memoir_sharing(w.s, selection, &sharing), 0);
 		for (uint32_t a = 0; a < WORLD_PROCESSES; a++)

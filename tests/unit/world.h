@@ -256,6 +256,28 @@ static inline void world_count_page(struct world *w, const struct world_page *pa
 		world_set(w, page->members, page->member_count, true)->ram_bytes += WORLD_PAGE;
 }
 
+/* Anonymous memory that goes with one process. */
+static inline void world_count_sole(struct world *w)
+{
+	uint32_t members[WORLD_REGIONS];
+
+	for (size_t i = 0; i < w->page_count; i++) {
+		const struct world_page *page = &w->pages[i];
+		uint32_t count = page->member_count;
+
+		memcpy(members, page->members, sizeof(page->members));
+		if (w->folios && page->anon && !page->swapped)
+			count = world_folio_members(w, page->folio, members);
+		uint32_t process = count ? w->s->regions[members[0]].process : 0;
+		bool sole = page->anon && !page->swapped;
+
+		for (uint32_t m = 0; m < count; m++)
+			sole &= w->s->regions[members[m]].process == process;
+		if (sole)
+			w->s->processes[process].sole_anon_bytes += WORLD_PAGE;
+	}
+}
+
 static inline void world_make(struct world *w, unsigned int seed)
 {
 	srand(seed);
@@ -272,6 +294,7 @@ static inline void world_make(struct world *w, unsigned int seed)
 	for (uint32_t i = WORLD_FAMILIES; i < WORLD_OBJECTS; i++)
 		if (w->s->objects[i].kind != MEMOIR_KIND_FILE)
 			w->s->objects[i].swapped_bytes = world_draw(3) * WORLD_PAGE;
+	world_count_sole(w);
 	snapshot_sum_processes(w->s);
 }
 
