@@ -86,6 +86,7 @@ static void visit_set(uint32_t set, uint32_t process, bool first, void *arg)
 static int by_set(struct keepers *k)
 {
 	const struct memoir_snapshot *s = k->run->s;
+
 	for (uint32_t i = 0; i < s->set_count; i++) {
 		const struct memoir_set *set = &s->sets[i];
 

@@ -124,7 +124,9 @@ static int take_all(struct shares *s, const struct folio_gains *gains)
 		take_sole(s, i);
 		take_mapped(s, i);
 	}
-	return capture_wants_sets(s->c) ? keep_sets(s) : 0;
+	/* smaps tells of no page who else maps it. */
+	return capture_wants_sets(s->c) && s->c->snap->engine != MEMOIR_ENGINE_SMAPS ? keep_sets(s)
+										     : 0;
 }
 
 int capture_take_shares(struct capture *c)
