@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <memoir/snapshot.h>
+
 #include "snapshot/tally.h"
 
 #define PAGES 700
@@ -107,7 +109,12 @@ static void pages_that_go_together_stay_in_one_set(void **state)
 		for (uint64_t page = 0; page < 100000; page++)
 			tally_add(&tally, TALLY_FRAME | page, r);
 	sum_up(&tally, &s);
+	/* What is kept grows with sets and regions, whatever the number of pages. */
 	assert_int_equal(tally.node_count, 30 + TALLY_ROOTS);
+	assert_true(sizeof(struct memoir_set) <= 200);
+	assert_true(sizeof(((struct memoir_region *)NULL)->own_anon_bytes) +
+			    sizeof(((struct memoir_region *)NULL)->own_swap_bytes) <=
+		    64);
 	assert_int_equal(s.fixed[7], 100000ull * ((4096u << 12) / 30));
 	tally_free(&tally);
 }
