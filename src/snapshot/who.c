@@ -222,6 +222,9 @@ static int answer_page(struct inquiry *q, struct memoir_error *error)
 	if (q->asked.denied)
 		return error_set_about(error, -EACCES, q->pid, NULL,
 				       "the pages of process %d may not be looked at", (int)q->pid);
+	if (q->asked.gone)
+		return error_set_about(error, -ESRCH, q->pid, NULL,
+				       "process %d has ended meanwhile", (int)q->pid);
 	if (err)
 		return error_set_about(error, err, q->pid, NULL,
 				       "the page at %llx of process %d can't be looked at: %s",

@@ -207,11 +207,15 @@ void who_read_word(const struct inquiry *q, struct candidate *candidate)
 	uint64_t word = 0;
 
 	candidate->denied = fd == -EACCES || fd == -EPERM;
+	candidate->gone = fd < 0 && !candidate->denied;
 	candidate->word = 0;
 	if (fd < 0)
 		return;
+	/* Nothing is read of an address space that has been given up. */
 	if (pagemap_read(fd, candidate->address / PAGE_BYTES, &word, 1) == 1)
 		candidate->word = word;
+	else
+		candidate->gone = true;
 	close(fd);
 }
 

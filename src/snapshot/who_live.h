@@ -22,6 +22,7 @@ struct candidate {
 	pid_t pid, tid, ppid;
 	bool has_file;
 	bool denied; /* its pagemap may not be read */
+	bool gone;   /* the process has ended */
 	bool has_it;
 	const char *comm;  /* strings are the answer's */
 	const char *label; /* "[heap]", or the path where it was read with the region; or NULL */

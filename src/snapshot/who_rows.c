@@ -203,8 +203,11 @@ int who_rows_incomplete(struct inquiry *q)
 		(unsigned long long)q->facts.count, found);
 }
 
-static int note_denied(struct inquiry *q)
+/* Where all that the kernel counts were found, it does not matter who may not be looked at. */
+static int note_denied(struct inquiry *q, size_t found)
 {
+	if (q->sought == SOUGHT_FRAME && found >= q->facts.count)
+		return 0;
 	for (size_t i = 0; i < q->count; i++)
 		if (q->list[i].denied)
 			return who_note(
@@ -236,7 +239,7 @@ int who_rows_found(struct inquiry *q)
 		if (is_listed(q, &q->list[i]))
 			err = add_row(q, &q->list[i], how_of(q, &q->list[i], sharers));
 	if (!err)
-		err = note_denied(q);
+		err = note_denied(q, sharers + own);
 	if (!err && q->answer->pub.row_count > 1 && q->answer->rows[0].how == MEMOIR_HOW_FORK)
 		err = set_ancestor(q);
 	return err;

@@ -1,4 +1,4 @@
-"""Reads maps, pagemap and kpageflags, and searches all processes for a page; it knows nothing of memoir."""
+"""Reads maps, pagemap and kpageflags, and searches all processes for a page. It asks no memoir."""
 import array
 import contextlib
 import os
@@ -96,13 +96,13 @@ def flags_of(word):
         return struct.unpack("Q", file.read(WORD))[0]
 
 
-# Bits that differ between the page tables of one page: soft-dirty, exclusive, write-protected, file.
+# What differs between the page tables of one page: soft-dirty, exclusive, write-protected, file.
 FLAGS = [sum(1 << bit for bit, on in zip((55, 56, 57, 58, 59, 60, 61), f"{n:07b}") if on == "1")
          for n in range(128)]
 
 
 def is_mergeable(region):
-    """Whether KSM may merge its pages; kpageflags of 6.12 says of every anonymous page that it was."""
+    """Whether KSM may merge its pages; 6.12's kpageflags say of all anonymous ones that it did."""
     with open(f"/proc/{region.pid}/task/{region.task}/smaps", "rb") as file:
         inside = False
         for line in file:

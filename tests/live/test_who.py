@@ -7,6 +7,7 @@ memoir what is true.
 import argparse
 import contextlib
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ NO_PID = 4194304
 KTHREADD = 2
 NOBODY = 65534
 ATTEMPTS = 4
+MOVER_ROUNDS = 20
 
 
 def chosen(start, end):
@@ -82,8 +84,8 @@ def ancestor_differences(target, answer, members):
 
 
 def search_differences(target, answer, engine, word, flags):
-    """Where the reverse map tells, or maps do of files, not all page tables are searched: a search would
-    hide that they told something wrong."""
+    """Where the reverse map tells, or maps do of files, not all page tables are searched: a search
+    would hide that they told something wrong."""
     if engine and not (engine == ["--engine=text"] and word & pages.FILE):
         return []
     return [] if answer["searched"] == bool(flags & pages.KPF_KSM) else \
@@ -276,6 +278,28 @@ def test_unprivileged(tap):
               [done.returncode, done.stderr])
 
 
+def mover_differences(pid):
+    """One question to a process that moves or is gone: an answer, or a sentence with its pid."""
+    places = [region for region in pages.regions(pid) if not region.path]
+    address = random.choice(places).start if places else 0x1000
+    code, out, err = memoir.run("who", f"{pid}:{address:x}", "--json")
+    if code == 1:
+        return [] if str(pid) in err else [f"{pid}:{address:x}: {err.strip()}"]
+    answer = memoir.decode(out)
+    good = code == (3 if answer["partial"] else 0) and answer["rows"]
+    return [] if good else [f"{pid}:{address:x}: exit code {code}, {answer}"]
+
+
+def test_movers(tap):
+    for mover in ("fork-storm", "map-loop", "exec-loop"):
+        bad = []
+        with mkmem.running(mover, stopped=False) as run:
+            for _ in range(MOVER_ROUNDS):
+                pid = random.choice(mkmem.descendants(run.process.pid) or run.pids)
+                bad += mover_differences(pid)
+        tap.check(not bad, f"{MOVER_ROUNDS} times who beside {mover}", bad[:SHOWN])
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", help="how memoir is to look")
@@ -301,7 +325,7 @@ def main():
             if name.startswith("swap"):
                 test_scenario(tap, name, engine)
     if not engine and not arguments.scenario:
-        for test in (test_objects, test_saved, test_errors, test_unprivileged):
+        for test in (test_objects, test_saved, test_movers, test_errors, test_unprivileged):
             test(tap)
     return tap.done()
 

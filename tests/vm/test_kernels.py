@@ -35,6 +35,8 @@ LACKS = {
     "debian-6.12": {"guard"},
     "anon-vma-name": {"guard"},
 }
+# Who maps a page: by the reverse map, by the search of page tables, by its swap entry.
+WHO = ["fork-mremap", "ksm", "thp-shmem", "sysv", "swap-copies"]
 SECONDS = 900
 
 
@@ -50,6 +52,7 @@ def guest_script(engines, scenarios):
     for engine in engines:
         lines.append(f"echo ENGINE {engine}")
         lines.append(f"python3 {live}/test_exact.py --engine {engine} {' '.join(scenarios)}")
+    lines += ["echo ENGINE who", f"python3 {live}/test_who.py {' '.join(WHO)}"]
     return "\n".join(lines)
 
 
@@ -101,7 +104,7 @@ def test_kernel(tap, kernel, scenarios):
     tap.check(f'"{AUTO}"' in next((line for line in result.stdout.splitlines()
                                    if line.startswith("ENGINE-USED")), ""),
               f"{kernel} takes the method {AUTO} by itself", tail)
-    for engine in engines:
+    for engine in [*engines, "who"]:
         tap.check(points.get(engine, 0) >= 3, f"{kernel} ran the tests by {engine}", tail)
 
 
