@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Takes a copy of a name table's space, takes back what changed meanwhile, and checks and lists what it
+ * says; looks at no process but through its source.
+ */
+#include "names/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/grow.h"
+#include "names/format.h"
+
+#define TRIES 16
+#define JOURNAL_MAX 65536u
+
+struct reading {
+	const struct names_source *source;
+	uint64_t anchor;
+	struct name_header header;
+	char *space;      /* used_bytes of it */
+	uint8_t *checked; /* by 8 bytes: 1: a valid name begins there, 2: one that is not */
+	struct names_table table;
+	size_t room;
+};
+
+static int read_header(const struct reading *r, struct name_header *ret_header)
+{
+	return r->source->read(r->source->arg, r->anchor, ret_header, sizeof(*ret_header));
+}
+
+/* ---- what is in which segment --------------------------------------------------------------- */
+
+static uint64_t segment_begin(unsigned int k)
+{
+	return k ? (uint64_t)NAME_SEGMENT_BYTES << (k - 1) : 0;
+}
+
+static uint64_t segment_end(unsigned int k)
+{
+	return (uint64_t)NAME_SEGMENT_BYTES << k;
+}
+
+static int check_header(const struct reading *r)
+{
+	const struct name_header *h = &r->header;
+
+	if (memcmp(h->magic, NAME_TABLE_MAGIC, sizeof(h->magic)) != 0)
+		return -ENODATA;
+	if (h->version != NAME_TABLE_VERSION)
+		return -EPROTONOSUPPORT;
+	if (h->header_bytes < sizeof(*h) || h->block_bytes != NAME_BLOCK_BYTES ||
+	    h->segment_bytes != NAME_SEGMENT_BYTES || h->used_bytes % NAME_BLOCK_BYTES ||
+	    h->journal_changes > JOURNAL_MAX || h->journal % 8 || h->subject_pid < 0)
+		return -EBADMSG;
+	if (h->used_bytes > NAMES_SPACE_MAX || h->used_bytes > NAME_SPACE_BYTES)
+		return -EFBIG;
+	if (h->journal_changes &&
+	    (h->journal > h->used_bytes ||
+	     h->used_bytes - h->journal < h->journal_changes * sizeof(struct name_change)))
+		return -EBADMSG;
+	for (unsigned int k = 0; k < NAME_SEGMENTS && segment_begin(k) < h->used_bytes; k++)
+		if (!h->segments[k] || h->segments[k] % 8 ||
+		    h->segments[k] > UINT64_MAX - segment_end(k) ||
+		    (r->source->is_private &&
+		     !r->source->is_private(r->source->arg, h->segments[k],
+					    (h->used_bytes < segment_end(k) ? h->used_bytes
+									    : segment_end(k)) -
+						    segment_begin(k))))
+			return -EBADMSG;
+	return 0;
+}
+
+/* Part of the space, by the segments of the header that was read first. */
+static int read_space(const struct reading *r, uint64_t from, uint64_t to)
+{
+	int err = 0;
+
+	for (unsigned int k = 0; k < NAME_SEGMENTS && !err; k++) {
+		uint64_t begin = from > segment_begin(k) ? from : segment_begin(k);
+		uint64_t end = to < segment_end(k) ? to : segment_end(k);
+
+		if (begin < end)
+			err = r->source->read(r->source->arg,
+					      r->header.segments[k] + begin - segment_begin(k),
+					      r->space + begin, end - begin);
+	}
+	return err;
+}
+
+/* ---- one moment ----------------------------------------------------------------------------- */
+
+static int compare_changes(const void *a, const void *b)
+{
+	const struct name_change *x = a, *y = b;
+
+	return x->generation < y->generation ? 1 : x->generation > y->generation ? -1 : 0;
+}
+
+/* What was not there yet is of no matter. */
+static void take_one_back(struct reading *r, const struct name_change *change)
+{
+	if (change->where == NAME_WHERE_ROOT)
+		r->header.root = change->before;
+	else if (change->where + 8 <= r->header.used_bytes && change->where < UINT64_MAX - 8)
+		memcpy(r->space + change->where, &change->before, sizeof(change->before));
+}
+
+/* Changes that came after the header was read, the last first, so that all is as it was then. */
+static int take_back(struct reading *r, const struct name_header *now)
+{
+	uint64_t since = r->header.generation, changes = r->header.journal_changes;
+	struct name_change *journal;
+	size_t count = 0;
+	int err = 0;
+
+	if (now->generation < since || now->generation - since + 2 > changes ||
+	    now->reused >= since)
+		return -EAGAIN;
+	journal = malloc(changes * sizeof(*journal));
+	if (!journal)
+		return -ENOMEM;
+	memcpy(journal, r->space + r->header.journal, changes * sizeof(*journal));
+	for (size_t i = 0; i < changes; i++)
+		if (journal[i].generation > since)
+			journal[count++] = journal[i];
+	qsort(journal, count, sizeof(*journal), compare_changes);
+	for (size_t i = 0; i < count && !err; i++) {
+		if (journal[i].generation != since + count - i)
+			err = -EAGAIN;
+		else
+			take_one_back(r, &journal[i]);
+	}
+	free(journal);
+	return err;
+}
+
+/* The journal is read after the space, and the header after the journal: nothing can be missed. */
+static int settle(struct reading *r)
+{
+	const struct name_header *h = &r->header;
+	struct name_header now;
+	int err = read_header(r, &now);
+
+	if (err || now.generation == h->generation)
+		return err;
+	if (!h->journal_changes)
+		return -EAGAIN;
+	err = read_space(r, h->journal,
+			 h->journal + h->journal_changes * sizeof(struct name_change));
+	if (!err)
+		err = read_header(r, &now);
+	return err ? err : take_back(r, &now);
+}
+
+/* ---- what it says --------------------------------------------------------------------------- */
+
+static bool is_valid_text(const struct name_string *string)
+{
+	for (unsigned int i = 0; i < string->length; i++)
+		if (string->text[i] < 0x20 || string->text[i] > 0x7e ||
+		    memchr("\\`$[]", string->text[i], 5))
+			return false;
+	return string->text[string->length] == '\0';
+}
+
+static int check_name(struct reading *r, uint32_t name)
+{
+	uint64_t at = (uint64_t)name * 8, used = r->header.used_bytes;
+	const struct name_string *string = (const void *)(r->space + at);
+
+	if (at >= used || used - at < sizeof(*string))
+		return -EBADMSG;
+	if (!r->checked[name]) {
+		if (string->length > NAME_TEXT_MAX ||
+		    used - at < sizeof(*string) + string->length + 1u)
+			return -EBADMSG;
+		r->checked[name] = is_valid_text(string) ? 1 : 2;
+	}
+	return r->checked[name];
+}
+
+static int take_range(struct reading *r, uint64_t start, uint64_t end, uint32_t name)
+{
+	struct names_table *table = &r->table;
+	struct named_range *last = table->count ? &table->ranges[table->count - 1] : NULL;
+	int ret = check_name(r, name);
+
+	if (ret < 0)
+		return ret;
+	table->refused += ret == 2;
+	if (ret == 2)
+		return 0;
+	if (last && last->end == start && last->number == name) {
+		last->end = end;
+		return 0;
+	}
+	struct named_range *ranges =
+		grow(table->ranges, &r->room, table->count + 1, sizeof(*ranges));
+
+	if (!ranges)
+		return -ENOMEM;
+	table->ranges = ranges;
+	ranges[table->count++] = (struct named_range){
+		start, end, name, ((const struct name_string *)(r->space + name * 8ull))->text
+	};
+	return 0;
+}
+
+static int take_leaf(struct reading *r, const struct name_leaf *leaf, uint64_t from, uint64_t to)
+{
+	if (leaf->count > NAME_LEAF_ENTRIES)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < leaf->count; i++) {
+		const struct name_entry *entry = &leaf->entries[i];
+		uint64_t bytes = name_entry_bytes(entry);
+		int err = 0;
+
+		if (entry->start < from || entry->start > to || bytes > to - entry->start)
+			return -EBADMSG;
+		from = entry->start + bytes;
+		if (name_entry_name(entry) && bytes)
+			err = take_range(r, entry->start, from, name_entry_name(entry));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int take_all(struct reading *r)
+{
+	uint64_t used = r->header.used_bytes, count = (uint32_t)r->header.root;
+	uint64_t at = (r->header.root >> 32) * NAME_BLOCK_BYTES;
+	const struct name_slot *slots = (const void *)(r->space + at);
+
+	if (at > used || (used - at) / sizeof(*slots) < count)
+		return -EBADMSG;
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t to = i + 1 < count ? slots[i + 1].first : UINT64_MAX;
+		int err;
+
+		if (slots[i].first > to || slots[i].leaf >= used / NAME_BLOCK_BYTES)
+			return -EBADMSG;
+		err = take_leaf(r, (const void *)(r->space + slots[i].leaf * NAME_BLOCK_BYTES),
+				slots[i].first, to);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static int read_once(struct reading *r)
+{
+	int err = read_header(r, &r->header);
+
+	if (!err)
+		err = check_header(r);
+	if (err)
+		return err;
+	r->space = malloc(r->header.used_bytes + 8);
+	r->checked = calloc(r->header.used_bytes / 8 + 1, 1);
+	if (!r->space || !r->checked)
+		return -ENOMEM;
+	err = read_space(r, 0, r->header.used_bytes);
+	if (!err)
+		err = settle(r);
+	return err ? err : take_all(r);
+}
+
+int names_read(const struct names_source *source, uint64_t anchor, struct names_table *ret_table)
+{
+	int err = -EAGAIN;
+
+	for (int tries = 0; err == -EAGAIN && tries < TRIES; tries++) {
+		struct reading r = { .source = source, .anchor = anchor };
+
+		err = read_once(&r);
+		free(r.checked);
+		r.table.space = r.space;
+		r.table.subject = r.header.subject_pid;
+		r.table.subject_start_ticks = r.header.subject_start_ticks;
+		r.table.generation = r.header.generation;
+		if (err)
+			names_table_free(&r.table);
+		else
+			*ret_table = r.table;
+	}
+	return err;
+}
+
+void names_table_free(struct names_table *table)
+{
+	free(table->ranges);
+	free(table->space);
+	*table = (struct names_table){ 0 };
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads the name table of another process (docs/NAME-TABLE.md). Nothing in it is believed: what does not
+ * fit together makes the table unreadable, and what reading takes is bounded.
+ */
+#ifndef MEMOIR_NAMES_READER_H
+#define MEMOIR_NAMES_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct named_range {
+	uint64_t start, end;
+	uint32_t number;  /* the same for the same name of one table */
+	const char *name; /* valid by the rules of PR_SET_VMA_ANON_NAME, NUL-terminated */
+};
+
+struct names_table {
+	struct named_range *ranges; /* in order, none over another, neighbours of one name joined */
+	size_t count;
+	size_t refused; /* ranges whose names are not valid */
+	pid_t subject;  /* the process it says to be about, 0: the one it was read from */
+	uint64_t subject_start_ticks;
+	uint64_t generation;
+	char *space; /* holds the names */
+};
+
+/* Where the table is. */
+struct names_source {
+	/* All of it, or a negative errno. */
+	int (*read)(void *arg, uint64_t addr, void *buffer, size_t bytes);
+	/* Whether all of this is private anonymous memory; NULL: not looked at. */
+	bool (*is_private)(void *arg, uint64_t addr, uint64_t bytes);
+	void *arg;
+};
+
+/* The most that is read of one table. */
+#define NAMES_SPACE_MAX (64ull << 20)
+
+/*
+ * Read the table whose anchor page is at `anchor` as it was at one moment.
+ * 0; -ENODATA: there is none (yet); -EBADMSG: not as it should be; -EPROTONOSUPPORT: of a newer version;
+ * -EFBIG: too large; -EAGAIN: it changed faster than it could be read; -ENOMEM; or what `read` said.
+ */
+int names_read(const struct names_source *source, uint64_t anchor, struct names_table *ret_table);
+
+void names_table_free(struct names_table *table);
+
+#endif

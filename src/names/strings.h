@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The names in the table's space: each is there once, counted by the ranges that have it. For the holder
+ * of the turn only.
+ */
+#ifndef MEMOIR_NAMES_STRINGS_H
+#define MEMOIR_NAMES_STRINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "names/space.h"
+
+struct text {
+	const char *bytes;
+	size_t length;
+	uint64_t hash; /* XXH3-64 */
+};
+
+static inline struct name_string *strings_at(uint32_t name)
+{
+	return space_at((uint64_t)name * 8);
+}
+
+/* The number of the name, or 0: it is not there. */
+uint32_t strings_find(const struct text *text);
+/* Put in what strings_find() did not find. 0: no memory. */
+uint32_t strings_add(const struct text *text);
+
+void strings_ref(uint32_t name);
+void strings_unref(uint32_t name);
+
+/* After a fork in the middle of anything: forget all, then keep each name as often as a range has it. */
+void strings_forget(void);
+int strings_keep(uint32_t name);
+
+void strings_count(uint64_t *ret_names, uint64_t *ret_bytes, uint64_t *ret_own_bytes);
+
+#endif

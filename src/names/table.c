@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Changes of one leaf, which nearly all changes are: an equal range by one store in place, others by a
+ * changed copy of the leaf. What goes over several leaves is for rebuild.c.
+ */
+#include "names/table.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "names/tree.h"
+
+#define FEW 12u
+#define MANY_DEAD 31u
+
+struct tree tree;
+
+/* ---- finding -------------------------------------------------------------------------------- */
+
+/* Both without a branch on what is compared: it could not be predicted. */
+static uint32_t slot_of(uint64_t addr)
+{
+	const struct name_slot *at = tree.slots;
+
+	for (uint32_t n = tree.count; n > 1; n -= n / 2)
+		at = at[n / 2].first <= addr ? at + n / 2 : at;
+	return (uint32_t)(at - tree.slots);
+}
+
+/* How many entries begin at addr or before. */
+static uint32_t entries_upto(const struct name_leaf *leaf, uint64_t addr)
+{
+	const struct name_entry *at = leaf->entries;
+
+	if (!leaf->count)
+		return 0;
+	for (uint32_t n = leaf->count; n > 1; n -= n / 2)
+		at = at[n / 2].start <= addr ? at + n / 2 : at;
+	return (uint32_t)(at - leaf->entries) + (at->start <= addr);
+}
+
+/* Whether a range that ends, or begins, there has the name; what is in the next leaf counts too. */
+static bool ends_there(uint32_t slot, const struct name_leaf *leaf, uint32_t i, uint64_t addr,
+		       uint32_t name)
+{
+	const struct name_entry *before = NULL;
+
+	if (i) {
+		before = &leaf->entries[i - 1];
+	} else if (slot) {
+		leaf = tree_leaf(slot - 1);
+		before = leaf->count ? &leaf->entries[leaf->count - 1] : NULL;
+	}
+	return before && name_entry_name(before) == name && name_entry_end(before) == addr;
+}
+
+static bool begins_there(uint32_t slot, const struct name_leaf *leaf, uint32_t i, uint64_t addr,
+			 uint32_t name)
+{
+	const struct name_entry *after = NULL;
+
+	if (i < leaf->count) {
+		after = &leaf->entries[i];
+	} else if (slot + 1 < tree.count && tree.slots[slot + 1].first <= addr) {
+		leaf = tree_leaf(slot + 1);
+		after = leaf->count ? &leaf->entries[0] : NULL;
+	}
+	return after && name_entry_name(after) == name && after->start == addr;
+}
+
+/* ---- an equal range ------------------------------------------------------------------------- */
+
+static void *entry_word(uint32_t slot, uint32_t i, uint64_t *ret_where)
+{
+	struct name_leaf *leaf = tree_leaf(slot);
+
+	*ret_where = tree.slots[slot].leaf * NAME_BLOCK_BYTES +
+		     (uint64_t)((char *)&leaf->entries[i].what - (char *)leaf);
+	return &leaf->entries[i].what;
+}
+
+/* A range whose name is taken away stays for a while as one without: it mostly gets another. */
+static void set_in_place(uint32_t slot, uint32_t i, uint32_t name)
+{
+	struct name_leaf *leaf = tree_leaf(slot);
+	uint32_t before = name_entry_name(&leaf->entries[i]);
+	uint64_t where;
+	uint64_t *word = entry_word(slot, i, &where);
+
+	if (name)
+		strings_ref(name);
+	space_commit(where, word, (*word & ~(uint64_t)0xffffff) | name);
+	if (before)
+		strings_unref(before);
+	tree.ranges += (uint64_t)(name != 0) - (before != 0);
+	leaf->dead += (uint32_t)(name == 0) - (before == 0);
+	if (leaf->dead > MANY_DEAD && leaf->dead * 2 > leaf->count)
+		tree_rebuild(slot, slot, &(struct span){ 0 });
+}
+
+static bool set_equal(uint32_t slot, const struct name_leaf *leaf, uint32_t i,
+		      const struct span *range)
+{
+	const struct name_entry *entry = &leaf->entries[i];
+
+	if (entry->start != range->start || name_entry_end(entry) != range->end)
+		return false;
+	if (name_entry_name(entry) == range->name)
+		return true;
+	if (range->name && (ends_there(slot, leaf, i, range->start, range->name) ||
+			    begins_there(slot, leaf, i + 1, range->end, range->name)))
+		return false;
+	set_in_place(slot, i, range->name);
+	return true;
+}
+
+/* ---- one leaf ------------------------------------------------------------------------------- */
+
+/* Entries from i up to j give way to new ones. */
+struct change {
+	uint32_t slot, i, j;
+	struct name_entry entries[12];
+	uint32_t count;
+};
+
+static uint32_t copy_changed(struct name_leaf *to, const struct name_leaf *from,
+			     const struct change *change)
+{
+	uint32_t dead = from->dead, rest = from->count - change->j;
+
+	for (uint32_t i = change->i; i < change->j; i++)
+		dead -= name_entry_name(&from->entries[i]) == 0;
+	to->count = change->i + change->count + rest;
+	memcpy(to->entries, from->entries, change->i * sizeof(*to->entries));
+	memcpy(to->entries + change->i, change->entries, change->count * sizeof(*to->entries));
+	memcpy(to->entries + change->i + change->count, from->entries + change->j,
+	       rest * sizeof(*to->entries));
+	return dead;
+}
+
+static int change_leaf(const struct change *change)
+{
+	struct name_slot *slot = &tree.slots[change->slot];
+	const struct name_leaf *from = tree_leaf(change->slot);
+	uint32_t block = space_alloc(), before = (uint32_t)slot->leaf;
+	struct name_leaf *to;
+
+	if (!block)
+		return -ENOMEM;
+	to = space_block(block);
+	to->dead = copy_changed(to, from, change);
+	for (uint32_t i = 0; i < change->count; i++)
+		tree_gain(&change->entries[i]);
+	space_commit((uint64_t)tree.block * NAME_BLOCK_BYTES +
+			     (uint64_t)((char *)&slot->leaf - (char *)tree.slots),
+		     &slot->leaf, block);
+	for (uint32_t i = change->i; i < change->j; i++)
+		tree_lose(&from->entries[i]);
+	space_retire(before);
+	return 0;
+}
+
+/* A leaf with few entries joins a neighbour that has room for them. */
+static void join_few(uint32_t slot)
+{
+	if (tree_leaf(slot)->count >= FEW)
+		return;
+	if (slot + 1 < tree.count && tree_leaf(slot + 1)->count < NAME_LEAF_ENTRIES / 2)
+		tree_rebuild(slot, slot + 1, &(struct span){ 0 });
+	else if (slot && tree_leaf(slot - 1)->count < NAME_LEAF_ENTRIES / 2)
+		tree_rebuild(slot - 1, slot, &(struct span){ 0 });
+}
+
+static bool goes_beyond(uint32_t slot, const struct span *range, const struct change *change)
+{
+	const struct name_leaf *leaf = tree_leaf(slot);
+
+	if (slot + 1 < tree.count && tree.slots[slot + 1].first < range->end)
+		return true;
+	return range->name &&
+	       ((change->i == 0 && slot && ends_there(slot, leaf, 0, range->start, range->name)) ||
+		(change->j == leaf->count &&
+		 begins_there(slot, leaf, leaf->count, range->end, range->name)));
+}
+
+static int set_in_leaf(uint32_t slot, uint32_t upto, const struct span *range)
+{
+	const struct name_leaf *leaf = tree_leaf(slot);
+	struct change change = { .slot = slot, .i = upto, .j = upto };
+	struct span out[8];
+	struct splice splice = { .range = *range, .out = out, .room = 8 };
+	uint32_t count;
+	int err;
+
+	while (change.i && name_entry_end(&leaf->entries[change.i - 1]) >= range->start)
+		change.i--;
+	while (change.j < leaf->count && leaf->entries[change.j].start <= range->end)
+		change.j++;
+	if (goes_beyond(slot, range, &change))
+		return tree_rebuild_over(slot, range);
+	for (uint32_t i = change.i; i < change.j; i++)
+		splice_add(&splice, &leaf->entries[i]);
+	splice_end(&splice);
+	change.count = spans_encode(out, splice.count, change.entries);
+	count = leaf->count - (change.j - change.i) + change.count;
+	if (count > NAME_LEAF_ENTRIES || (count == 0 && tree.count > 1))
+		return tree_rebuild(slot, slot, range);
+	err = change_leaf(&change);
+	if (!err)
+		join_few(slot);
+	return err;
+}
+
+int table_set(uint64_t start, uint64_t end, uint32_t name)
+{
+	struct span range = { start, end, name };
+	uint32_t slot = slot_of(start);
+	const struct name_leaf *leaf = tree_leaf(slot);
+	uint32_t upto = entries_upto(leaf, start);
+
+	if (upto && set_equal(slot, leaf, upto - 1, &range))
+		return 0;
+	return set_in_leaf(slot, upto, &range);
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
+
+bool table_next(uint64_t addr, uint64_t end, struct span *ret_span)
+{
+	uint32_t slot = slot_of(addr), i = entries_upto(tree_leaf(slot), addr);
+
+	for (i = i ? i - 1 : 0; slot < tree.count; slot++, i = 0) {
+		const struct name_leaf *leaf = tree_leaf(slot);
+
+		for (; i < leaf->count; i++) {
+			const struct name_entry *entry = &leaf->entries[i];
+			uint64_t stop = name_entry_end(entry);
+
+			if (entry->start >= end)
+				return false;
+			if (stop <= addr || !name_entry_name(entry))
+				continue;
+			*ret_span =
+				(struct span){ entry->start > addr ? entry->start : addr,
+					       stop < end ? stop : end, name_entry_name(entry) };
+			return true;
+		}
+	}
+	return false;
+}
+
+void table_count(struct memoir_name_counts *counts)
+{
+	uint64_t own;
+
+	if (!space.header)
+		return;
+	counts->ranges = tree.ranges;
+	strings_count(&counts->names, &counts->name_bytes, &own);
+	counts->table_bytes = space.header->used_bytes + own + 4096;
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The turn: one word, a flag for each thread, and a few places for requests that could not wait. A child
+ * of fork finds it free again, though the thread that had it is not there.
+ */
+#include "names/turn.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "names/system.h"
+
+#define SPINS 2000
+#define ROUNDS 1000
+#define PLACES 16
+
+enum { PLACE_FREE, PLACE_TAKEN, PLACE_READY };
+
+/* What the page that a child of fork finds wiped says. */
+enum { FORK_CHILD, FORK_SETTLED, FORK_SETTLING };
+
+static uint32_t turn;         /* 1: somebody's */
+static uint32_t waiting;      /* requests in places */
+static uint32_t places_order; /* of the next request */
+static uint32_t *fork_mark;
+static pid_t first_pid;   /* who makes the mark */
+static bool must_recover; /* the turn was somebody's who is not in this process */
+
+static struct {
+	uint32_t state;
+	uint32_t order;
+	struct request request;
+} places[PLACES];
+
+/* Static TLS: any other may be allocated at first use, which a signal handler must not do. */
+static __thread volatile bool within __attribute__((tls_model("initial-exec")));
+
+static void compiler_barrier(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
+/* ---- fork ----------------------------------------------------------------------------------- */
+
+/* Only this thread is here: who had the turn, or was about to fill a place, is not. */
+static void free_of_others(void)
+{
+	if (__atomic_load_n(&turn, __ATOMIC_ACQUIRE))
+		must_recover = true;
+	for (int i = 0; i < PLACES; i++) {
+		if (__atomic_load_n(&places[i].state, __ATOMIC_ACQUIRE) != PLACE_TAKEN)
+			continue;
+		__atomic_store_n(&places[i].state, PLACE_FREE, __ATOMIC_RELEASE);
+		__atomic_fetch_sub(&waiting, 1, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
+}
+
+static void settle_fork(void)
+{
+	uint32_t expected = FORK_CHILD;
+
+	if (!__atomic_compare_exchange_n(fork_mark, &expected, FORK_SETTLING, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	free_of_others();
+	__atomic_store_n(fork_mark, FORK_SETTLED, __ATOMIC_SEQ_CST);
+}
+
+/* Before there is a mark, only the first call of all can have been cut off by a fork. */
+static void settle_first(void)
+{
+	pid_t pid = __atomic_load_n(&first_pid, __ATOMIC_ACQUIRE);
+
+	if (!pid || pid == getpid() ||
+	    !__atomic_compare_exchange_n(&first_pid, &pid, 0, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
+	free_of_others();
+}
+
+static bool is_settled(bool *ret_marked)
+{
+	uint32_t *mark = __atomic_load_n(&fork_mark, __ATOMIC_ACQUIRE);
+
+	*ret_marked = mark;
+	return !mark || __atomic_load_n(mark, __ATOMIC_ACQUIRE) == FORK_SETTLED;
+}
+
+static int make_mark(void)
+{
+	uint32_t *mark;
+
+	__atomic_store_n(&first_pid, getpid(), __ATOMIC_SEQ_CST);
+	mark = system_map_wiped();
+	if (!mark)
+		return -ENOMEM;
+	*mark = FORK_SETTLED;
+	__atomic_store_n(&fork_mark, mark, __ATOMIC_RELEASE);
+	/* Between the two a fork may have come: then this is a child, in which nobody else is. */
+	if (first_pid != getpid())
+		__atomic_store_n(mark, FORK_SETTLED, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* ---- the turn ------------------------------------------------------------------------------- */
+
+static bool try_turn(void)
+{
+	uint32_t expected = 0;
+
+	return __atomic_compare_exchange_n(&turn, &expected, 1, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+/* With `within` set: nothing in this thread comes between. */
+static bool spin(int spins)
+{
+	while (spins--) {
+		bool marked;
+
+		if (!is_settled(&marked))
+			settle_fork();
+		if (try_turn())
+			return true;
+		if (!marked)
+			settle_first();
+		relax();
+	}
+	return false;
+}
+
+static bool begin(int spins)
+{
+	within = true;
+	compiler_barrier();
+	if (!spin(spins)) {
+		compiler_barrier();
+		within = false;
+		return false;
+	}
+	if (!fork_mark && make_mark() < 0) {
+		__atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
+		compiler_barrier();
+		within = false;
+		return false;
+	}
+	if (must_recover) {
+		turn_work.recover();
+		must_recover = false;
+	}
+	return true;
+}
+
+bool turn_is_within(void)
+{
+	return within;
+}
+
+/* ---- requests that wait --------------------------------------------------------------------- */
+
+static int find_ready(void)
+{
+	int first = -1;
+
+	for (int i = 0; i < PLACES; i++)
+		if (__atomic_load_n(&places[i].state, __ATOMIC_ACQUIRE) == PLACE_READY &&
+		    (first < 0 || (int32_t)(places[i].order - places[first].order) < 0))
+			first = i;
+	return first;
+}
+
+static void carry_out_waiting(void)
+{
+	int i;
+
+	while (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) && (i = find_ready()) >= 0) {
+		turn_work.carry_out(&places[i].request);
+		__atomic_store_n(&places[i].state, PLACE_FREE, __ATOMIC_RELEASE);
+		__atomic_fetch_sub(&waiting, 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+bool turn_take(void)
+{
+	if (within || !begin(SPINS))
+		return false;
+	carry_out_waiting();
+	return true;
+}
+
+static void end(void)
+{
+	__atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
+	compiler_barrier();
+	within = false;
+	compiler_barrier();
+}
+
+/* What came while the turn was ours is ours: whoever left it there went on. */
+void turn_leave(void)
+{
+	carry_out_waiting();
+	end();
+	while (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) && find_ready() >= 0 && begin(1)) {
+		carry_out_waiting();
+		end();
+	}
+}
+
+static bool put_in_place(const struct request *request)
+{
+	for (int i = 0; i < PLACES; i++) {
+		uint32_t expected = PLACE_FREE;
+
+		if (!__atomic_compare_exchange_n(&places[i].state, &expected, PLACE_TAKEN, false,
+						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			continue;
+		__atomic_fetch_add(&waiting, 1, __ATOMIC_SEQ_CST);
+		places[i].order = __atomic_fetch_add(&places_order, 1, __ATOMIC_SEQ_CST);
+		places[i].request = *request;
+		__atomic_store_n(&places[i].state, PLACE_READY, __ATOMIC_SEQ_CST);
+		return true;
+	}
+	return false;
+}
+
+int turn_defer(const struct request *request)
+{
+	if (within)
+		return put_in_place(request) ? 0 : -EAGAIN;
+	for (int round = 0; round < ROUNDS; round++) {
+		if (put_in_place(request)) {
+			/* Who had the turn may have looked just before. */
+			if (begin(1))
+				turn_leave();
+			return 0;
+		}
+		sched_yield();
+		if (begin(SPINS))
+			turn_leave();
+	}
+	return -EAGAIN;
+}

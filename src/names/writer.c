@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The calls of memoir/name.h: arguments, where names live, and the way to the table.
+ */
+#include <memoir/name.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "names/system.h"
+#include "names/table.h"
+#include "names/turn.h"
+
+enum { PLACE_TABLE = 1, PLACE_KERNEL = 2, PLACES_KNOWN = 4 };
+
+static uint32_t places_chosen;
+
+/* ---- where names live ----------------------------------------------------------------------- */
+
+static uint32_t choose(const char *mode)
+{
+	static const struct {
+		const char *mode;
+		uint32_t places;
+	} modes[] = {
+		{ "kernel", PLACE_KERNEL },
+		{ "table", PLACE_TABLE },
+		{ "both", PLACE_TABLE | PLACE_KERNEL },
+		{ "off", 0 },
+	};
+
+	for (size_t i = 0; mode && i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(mode, modes[i].mode) == 0)
+			return modes[i].places;
+	return system_kernel_names() ? PLACE_KERNEL : PLACE_TABLE;
+}
+
+static uint32_t places(void)
+{
+	uint32_t chosen = __atomic_load_n(&places_chosen, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(!chosen, 0)) {
+		chosen = choose(secure_getenv("MEMOIR_NAMES")) | PLACES_KNOWN;
+		__atomic_store_n(&places_chosen, chosen, __ATOMIC_RELAXED);
+	}
+	return chosen;
+}
+
+/* ---- arguments ------------------------------------------------------------------------------ */
+
+static bool is_valid(const char *name, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (name[i] < 0x20 || name[i] > 0x7e || strchr("\\`$[]", name[i]))
+			return false;
+	return true;
+}
+
+/* 0: all is right, and known to be; 1: right if the name is; -EINVAL. */
+static int take_arguments(const void *addr, size_t len, const char *name, struct request *r)
+{
+	r->what = REQUEST_NAME;
+	r->no_name = !name;
+	r->length = 0;
+	if (name) {
+		size_t length = strnlen(name, MEMOIR_NAME_MAX);
+
+		if (length == MEMOIR_NAME_MAX)
+			return -EINVAL;
+		r->length = (uint8_t)length;
+		r->hash = XXH3_64bits(name, length);
+	}
+	r->start = (uintptr_t)addr;
+	return __builtin_add_overflow(r->start, len, &r->end) ? -EINVAL : 0;
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+static int set_name(const struct request *r, const char *name, bool checked)
+{
+	struct text text = { name, r->length, r->hash };
+	uint32_t number = 0;
+	int err = 0;
+
+	if (!space.header) {
+		if (r->no_name)
+			return 0;
+		if (!checked && !is_valid(name, r->length))
+			return -EINVAL;
+		err = table_open();
+	}
+	if (err)
+		return err;
+	if (!r->no_name) {
+		number = strings_find(&text);
+		/* What is known was valid once. */
+		if (!number && !checked && !is_valid(name, r->length))
+			return -EINVAL;
+		if (!number)
+			number = strings_add(&text);
+		if (!number)
+			return -ENOMEM;
+	}
+	return table_set(r->start, r->end, number);
+}
+
+/* The names of a range go along with it; what was added has that of the last byte. */
+static int move_names(const struct request *r)
+{
+	uint64_t length = r->end - r->start, kept = length < r->to_bytes ? length : r->to_bytes;
+	uint64_t end = r->to + r->to_bytes, at = r->start;
+	struct span span;
+	int err = 0;
+
+	if (!space.header)
+		return 0;
+	if (r->to != r->start)
+		err = table_set(r->to, end, 0);
+	while (!err && r->to != r->start && table_next(at, r->start + kept, &span)) {
+		err = table_set(span.start - r->start + r->to, span.end - r->start + r->to,
+				span.name);
+		at = span.end;
+	}
+	if (!err && r->to_bytes > length && length && table_next(r->end - 1, r->end, &span))
+		err = table_set(r->to + length, end, span.name);
+	if (r->to != r->start)
+		table_set(r->start, r->end, 0);
+	else if (kept < length)
+		table_set(r->start + kept, r->end, 0);
+	return err;
+}
+
+static int carry_out(const struct request *request)
+{
+	return request->what == REQUEST_MOVE ? move_names(request)
+					     : set_name(request, request->name, true);
+}
+
+const struct turn_work turn_work = { .carry_out = carry_out, .recover = table_recover };
+
+static int name_later(struct request *r, const char *name)
+{
+	if (name && !is_valid(name, r->length))
+		return -EINVAL;
+	if (name)
+		memcpy(r->name, name, r->length);
+	return turn_defer(r);
+}
+
+static int name_in_table(struct request *r, const char *name)
+{
+	int err;
+
+	if (!turn_take())
+		return name_later(r, name);
+	err = set_name(r, name, false);
+	turn_leave();
+	return err;
+}
+
+/* ---- the calls ------------------------------------------------------------------------------ */
+
+int memoir_name(void *addr, size_t len, const char *name)
+{
+	struct request r;
+	uint32_t where = places();
+	int err;
+
+	if (where == (PLACE_KERNEL | PLACES_KNOWN))
+		return system_kernel_name((uintptr_t)addr, len, name);
+	err = take_arguments(addr, len, name, &r);
+	if (err)
+		return err;
+	/* The table looks at the characters only of names that it does not have yet. */
+	if ((!len || !(where & PLACE_TABLE)) && name && !is_valid(name, r.length))
+		return -EINVAL;
+	if (!len)
+		return 0;
+	if (where & PLACE_TABLE)
+		err = name_in_table(&r, name);
+	if (!err && where & PLACE_KERNEL)
+		system_kernel_name(r.start, len, name);
+	return err;
+}
+
+int memoir_map(size_t len, const char *name, void **ret_addr)
+{
+	void *addr = NULL;
+	int err = system_map_named(len, &addr);
+
+	if (!err && name) {
+		err = memoir_name(addr, len, name);
+		if (err)
+			system_unmap(addr, len);
+	}
+	if (!err)
+		*ret_addr = addr;
+	return err;
+}
+
+/* Names first: as soon as the memory is gone another thread may get it, and name it. */
+int memoir_unmap(void *addr, size_t len)
+{
+	uint64_t mask = system_page_bytes() - 1, end;
+	struct request r;
+
+	if (((uintptr_t)addr | len) & mask || !len ||
+	    __builtin_add_overflow((uintptr_t)addr, len, &end))
+		return -EINVAL;
+	if (places() & PLACE_TABLE && take_arguments(addr, len, NULL, &r) == 0)
+		name_in_table(&r, NULL);
+	return system_unmap(addr, len);
+}
+
+/* In one turn: who gets the old addresses next names them after this. */
+int memoir_remap(void *addr, size_t old_len, size_t new_len, void **ret_addr)
+{
+	bool in_table = places() & PLACE_TABLE, mine = in_table && turn_take();
+	void *moved = addr;
+	int err = old_len ? system_remap(addr, old_len, new_len, &moved) : -EINVAL;
+	struct request r = {
+		.what = REQUEST_MOVE,
+		.start = (uintptr_t)addr,
+		.end = (uintptr_t)addr + old_len,
+		.to = (uintptr_t)moved,
+		.to_bytes = new_len,
+	};
+
+	if (!err && mine)
+		move_names(&r);
+	else if (!err && in_table)
+		turn_defer(&r);
+	if (mine)
+		turn_leave();
+	if (!err)
+		*ret_addr = moved;
+	return err;
+}
+
+uint64_t memoir_name_hash(const char *name)
+{
+	return XXH3_64bits(name, strlen(name));
+}
+
+int memoir_name_counts(struct memoir_name_counts *ret_counts)
+{
+	struct memoir_name_counts counts = { .sz = sizeof(counts) };
+
+	if (ret_counts->sz != sizeof(counts))
+		return -EINVAL;
+	if (!turn_take())
+		return -EAGAIN;
+	table_count(&counts);
+	turn_leave();
+	*ret_counts = counts;
+	return 0;
+}
