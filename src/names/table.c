@@ -183,6 +183,14 @@ static bool goes_beyond(uint32_t slot, const struct span *range, const struct ch
 		 begins_there(slot, leaf, leaf->count, range->end, range->name)));
 }
 
+/* Two full leaves become three, which keeps leaves two thirds full; at the end one is left behind full. */
+static int split_full(uint32_t slot, const struct span *range, bool at_end)
+{
+	if (slot + 1 < tree.count)
+		return tree_rebuild(slot, slot + 1, range);
+	return tree_rebuild(slot && !at_end ? slot - 1 : slot, slot, range);
+}
+
 static int set_in_leaf(uint32_t slot, uint32_t upto, const struct span *range)
 {
 	const struct name_leaf *leaf = tree_leaf(slot);
@@ -203,7 +211,9 @@ static int set_in_leaf(uint32_t slot, uint32_t upto, const struct span *range)
 	splice_end(&splice);
 	change.count = spans_encode(out, splice.count, change.entries);
 	count = leaf->count - (change.j - change.i) + change.count;
-	if (count > NAME_LEAF_ENTRIES || (count == 0 && tree.count > 1))
+	if (count > NAME_LEAF_ENTRIES)
+		return split_full(slot, range, change.j == leaf->count);
+	if (count == 0 && tree.count > 1)
 		return tree_rebuild(slot, slot, range);
 	err = change_leaf(&change);
 	if (!err)
