@@ -5,17 +5,20 @@
 #include "kernel/memory.h"
 
 #include <errno.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
-int memory_read(pid_t pid, uint64_t addr, void *buffer, size_t bytes)
+int memory_open(const struct kroot *root, pid_t pid)
+{
+	return kroot_fd(root, "proc/%d/mem", pid);
+}
+
+int memory_read(int fd, uint64_t addr, void *buffer, size_t bytes)
 {
 	while (bytes) {
-		struct iovec local = { buffer, bytes };
-		struct iovec remote = { (void *)(uintptr_t)addr, bytes };
-		ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+		ssize_t got = pread(fd, buffer, bytes, (off_t)addr);
 
 		if (got <= 0)
-			return got < 0 ? -errno : -EFAULT;
+			return got == 0 ? -ESRCH : errno == EIO ? -EFAULT : -errno;
 		buffer = (char *)buffer + got;
 		addr += (uint64_t)got;
 		bytes -= (size_t)got;

@@ -233,6 +233,9 @@ static int finish_figures(struct capture *c)
 		if (process->in_scope)
 			set_figures(region, &c->counts[i]);
 	}
+	err = capture_settle_parts(c);
+	if (err)
+		return err;
 	snapshot_sum_processes(c->snap);
 	return 0;
 }
@@ -361,6 +364,7 @@ static enum memoir_engine choose(struct memoir *memoir)
 static void capture_free(struct capture *c)
 {
 	capture_holders_end(c);
+	capture_parts_free(c);
 	tally_free(&c->tally);
 	free(c->counts);
 	free(c->notes);
@@ -395,6 +399,8 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 	err = run_method(c, choose(c->memoir), error);
 	if (!err)
 		err = c->error;
+	if (!err)
+		err = capture_names(c);
 	if (!err)
 		err = capture_holders(c);
 	if (!err)

@@ -109,6 +109,7 @@ struct capture {
 	bool file_by_offset; /* file pages go by (object, offset), not by frame */
 	size_t denied;       /* processes that could not be read */
 	struct internal_devs devs; /* of the kernel's own mounts of shmem and hugetlbfs */
+	struct name_parts *parts;  /* of regions that names split, NULL: none */
 	int error;
 };
 
@@ -254,6 +255,11 @@ const char *capture_text_path(struct capture *c, uint32_t process, const struct 
 
 /* Read and count the pagemap words of a region, in slices; buffer has WORDS_ROOM. 0, or -ESRCH… */
 int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer);
+/* The same, but counted by another function than count_pagemap(). */
+typedef void words_count(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *words,
+			 size_t n);
+int capture_words_by(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer,
+		     words_count *count);
 /* The same for all regions marked by_words. */
 int capture_words_left(struct capture *c);
 
@@ -270,6 +276,25 @@ static inline bool capture_wants_sets(const struct capture *c)
 
 /* Fill what only text tells (paths of stacked file systems, cgroups, exact swap of shmem, THP). */
 int capture_finish(struct capture *c);
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+/*
+ * Read the name tables of processes and name their regions; those of which a name has a part are split.
+ * When all pages are counted, and before shares are made of the tally.
+ */
+int capture_names(struct capture *c);
+
+struct named_range;
+/*
+ * Split a region of anonymous memory by the ranges that have a name; its pages are counted anew, by part.
+ * 0; -EOPNOTSUPP: pages can't be told apart with this method, and the region is as it was; -ENOMEM.
+ */
+int capture_split(struct capture *c, uint32_t region, const struct named_range *pieces,
+		  size_t count, enum memoir_name_source source);
+/* Put the parts where they belong, when all else that goes by a region's index is settled. */
+int capture_settle_parts(struct capture *c);
+void capture_parts_free(struct capture *c);
 
 /* Run work(process index) for every process on all threads. */
 int capture_parallel(struct capture *c,

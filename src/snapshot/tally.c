@@ -89,6 +89,64 @@ uint32_t tally_add_child(struct tally *tally, uint32_t set, uint32_t region)
 	return child;
 }
 
+/* ---- moving --------------------------------------------------------------------------------- */
+
+static uint32_t find_member(const struct tally *tally, uint32_t set, uint32_t region,
+			    size_t *ret_below)
+{
+	size_t below = 0;
+
+	while (set >= TALLY_ROOTS && tally->nodes[set].region != region) {
+		set = tally->nodes[set].parent;
+		below++;
+	}
+	*ret_below = below;
+	return set;
+}
+
+/* The set with `to` in place of `from`, which is the member of `at`, so many nodes above. */
+static uint32_t make_set_with(struct tally *tally, uint32_t set, uint32_t at, size_t below,
+			      uint32_t to)
+{
+	uint32_t *path = malloc((below + 1) * sizeof(*path));
+
+	if (!path) {
+		tally->error = -ENOMEM;
+		return set;
+	}
+	for (size_t i = 0; i < below; i++) {
+		path[i] = tally->nodes[set].region;
+		set = tally->nodes[set].parent;
+	}
+	at = tally_add_child(tally, tally->nodes[at].parent, to);
+	while (below--)
+		at = tally_add_child(tally, at, path[below]);
+	free(path);
+	return at;
+}
+
+bool tally_move(struct tally *tally, uint64_t key, uint32_t from, uint32_t to, struct u64map *moved)
+{
+	uint32_t i = u64map_get(&tally->by_base, key & ~(uint64_t)(TALLY_CHUNK - 1));
+	uint32_t *set = i == U64MAP_NONE ? NULL : &tally->chunks[i]->sets[key & (TALLY_CHUNK - 1)];
+	uint32_t known, at;
+	size_t below;
+
+	if (!set || *set < TALLY_ROOTS)
+		return false;
+	known = u64map_get(moved, *set);
+	if (known == U64MAP_NONE) {
+		at = find_member(tally, *set, from, &below);
+		if (at < TALLY_ROOTS)
+			return false;
+		known = from == to ? *set : make_set_with(tally, *set, at, below, to);
+		if (u64map_set(moved, *set, known) < 0)
+			tally->error = -ENOMEM;
+	}
+	*set = known;
+	return true;
+}
+
 /* ---- summing up ----------------------------------------------------------------------------- */
 
 #define PAGE_FIXED (4096ull << 12)

@@ -77,6 +77,13 @@ static inline void tally_add(struct tally *tally, uint64_t key, uint32_t region)
 	*set = node->child_region == region ? node->child : tally_add_child(tally, *set, region);
 }
 
+/*
+ * The page `key`, if region `from` maps it, is mapped by `to` in its place. Sets that changed so are kept
+ * in `moved`, a map for this pair alone. Returns whether `from` maps it.
+ */
+bool tally_move(struct tally *tally, uint64_t key, uint32_t from, uint32_t to,
+		struct u64map *moved);
+
 /* Of the pages whose set is exactly a node; and what all sets from it downwards share. */
 struct tally_sum {
 	uint64_t ram_fixed;  /* Σ 4096 << 12 / mappings, cut for each page as smaps does */

@@ -11,7 +11,7 @@
 
 /* A slice ends at a huge page's bound, so that none is cut; the kernel holds the lock for one slice. */
 static int words_of(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer,
-		    uint64_t page, uint64_t end)
+		    uint64_t page, uint64_t end, words_count *count)
 {
 	while (page < end) {
 		uint64_t stop = (page / HUGE_PAGES + WORDS_ROOM / HUGE_PAGES) * HUGE_PAGES;
@@ -20,7 +20,7 @@ static int words_of(struct capture *c, int pagemap_fd, uint32_t region, uint64_t
 
 		if (got <= 0)
 			return got < 0 ? (int)got : -ESRCH;
-		count_pagemap(c, region, page * PAGE_BYTES, buffer, (size_t)got);
+		count(c, region, page * PAGE_BYTES, buffer, (size_t)got);
 		page += (uint64_t)got;
 	}
 	return 0;
@@ -31,7 +31,8 @@ static int words_of(struct capture *c, int pagemap_fd, uint32_t region, uint64_t
  * there the kernel is first asked where anything is. Runs are widened to huge pages' bounds, so that
  * none is cut in two.
  */
-static int words_of_runs(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer)
+static int words_of_runs(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer,
+			 words_count *count)
 {
 	const struct memoir_region *r = &c->snap->regions[region];
 	uint64_t at = r->start, done = r->start / PAGE_BYTES, last = r->end / PAGE_BYTES;
@@ -51,7 +52,7 @@ static int words_of_runs(struct capture *c, int pagemap_fd, uint32_t region, uin
 			from = from > done ? from : done;
 			to = to < last ? to : last;
 			if (to > from)
-				err = words_of(c, pagemap_fd, region, buffer, from, to);
+				err = words_of(c, pagemap_fd, region, buffer, from, to, count);
 			if (err)
 				return err;
 			done = to > done ? to : done;
@@ -63,7 +64,8 @@ static int words_of_runs(struct capture *c, int pagemap_fd, uint32_t region, uin
 
 #define SPARSE_BYTES (1ull << 30)
 
-int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer)
+int capture_words_by(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer,
+		     words_count *count)
 {
 	const struct memoir_region *r = &c->snap->regions[region];
 
@@ -71,9 +73,15 @@ int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *
 		if (c->counts[region].empty)
 			return 0;
 		if (c->scan_works)
-			return words_of_runs(c, pagemap_fd, region, buffer);
+			return words_of_runs(c, pagemap_fd, region, buffer, count);
 	}
-	return words_of(c, pagemap_fd, region, buffer, r->start / PAGE_BYTES, r->end / PAGE_BYTES);
+	return words_of(c, pagemap_fd, region, buffer, r->start / PAGE_BYTES, r->end / PAGE_BYTES,
+			count);
+}
+
+int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer)
+{
+	return capture_words_by(c, pagemap_fd, region, buffer, count_pagemap);
 }
 
 int capture_words_left(struct capture *c)

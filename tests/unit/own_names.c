@@ -28,17 +28,28 @@ uint64_t own_anchor(void)
 
 static int read_own(void *arg, uint64_t addr, void *buffer, size_t bytes)
 {
-	(void)arg;
-	return memory_read(getpid(), addr, buffer, bytes);
+	return memory_read(*(int *)arg, addr, buffer, bytes);
 }
 
 int own_names(struct names_table *ret_table)
 {
-	const struct names_source source = { .read = read_own };
+	struct kroot *root = NULL;
 	uint64_t anchor = own_anchor();
+	int err, fd;
 
 	*ret_table = (struct names_table){ 0 };
-	return anchor ? names_read(&source, anchor, ret_table) : 0;
+	if (!anchor)
+		return 0;
+	err = kroot_open(NULL, &root);
+	if (err)
+		return err;
+	fd = memory_open(root, getpid());
+	kroot_close(root);
+	if (fd < 0)
+		return fd;
+	err = names_read(&(struct names_source){ .read = read_own, .arg = &fd }, anchor, ret_table);
+	close(fd);
+	return err;
 }
 
 const char *own_name_at(const void *addr)

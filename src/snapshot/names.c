@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names from the name tables of processes, put on regions of private anonymous memory that are there; what
+ * a table says of other memory is passed over.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/grow.h"
+#include "kernel/memory.h"
+#include "names/reader.h"
+#include "snapshot/capture.h"
+
+/* What all tables of a capture may take together, so that many large ones can't stop it. */
+#define ALL_TABLES_MAX (1ull << 30)
+
+struct naming {
+	struct capture *c;
+	uint32_t process; /* whose table is read, and which it names */
+	int memory_fd;    /* of that process */
+	uint64_t read_bytes;
+	uint8_t *named;             /* by process: has names by a table already */
+	struct named_range *pieces; /* of one region */
+	size_t piece_count, piece_room;
+	uint32_t *later; /* anchors of tables about others */
+	size_t later_count, later_room;
+	size_t refused, damaged, newer, changing, unsplit;
+};
+
+/* ---- where tables are ----------------------------------------------------------------------- */
+
+/* Only such memory may be part of a table, and only such is named. */
+static bool is_private_anon(const struct memoir_region *region)
+{
+	return region->object == MEMOIR_NONE && region->perms[3] == 'p' &&
+	       (region->kind == MEMOIR_KIND_ANON || region->kind == MEMOIR_KIND_HEAP ||
+		region->kind == MEMOIR_KIND_STACK);
+}
+
+/* The first region of the process that ends behind an address; the index behind its last: none. */
+static uint32_t region_at(const struct capture *c, uint32_t process, uint64_t addr)
+{
+	const struct memoir_process *p = &c->snap->processes[process];
+	uint32_t from = p->first_region, to = from + p->region_count;
+
+	while (from < to) {
+		uint32_t middle = from + (to - from) / 2;
+
+		if (c->snap->regions[middle].end <= addr)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+static bool table_is_private(void *arg, uint64_t addr, uint64_t bytes)
+{
+	const struct naming *n = arg;
+	const struct memoir_process *p = &n->c->snap->processes[n->process];
+	uint64_t end;
+
+	if (__builtin_add_overflow(addr, bytes, &end))
+		return false;
+	for (uint32_t i = region_at(n->c, n->process, addr);
+	     addr < end && i < p->first_region + p->region_count; i++) {
+		const struct memoir_region *region = &n->c->snap->regions[i];
+
+		if (region->start > addr || !is_private_anon(region))
+			return false;
+		addr = region->end;
+	}
+	return addr >= end;
+}
+
+static int read_table(void *arg, uint64_t addr, void *buffer, size_t bytes)
+{
+	struct naming *n = arg;
+
+	if (n->read_bytes + bytes > ALL_TABLES_MAX)
+		return -EFBIG;
+	n->read_bytes += bytes;
+	return memory_read(n->memory_fd, addr, buffer, bytes);
+}
+
+/* ---- pieces of a region --------------------------------------------------------------------- */
+
+static int add_piece(struct naming *n, uint64_t start, uint64_t end, const char *name)
+{
+	struct named_range *last = n->piece_count ? &n->pieces[n->piece_count - 1] : NULL;
+	struct named_range *pieces;
+
+	if (start >= end)
+		return 0;
+	if (last && last->name == name) {
+		last->end = end;
+		return 0;
+	}
+	pieces = grow(n->pieces, &n->piece_room, n->piece_count + 1, sizeof(*pieces));
+	if (!pieces)
+		return -ENOMEM;
+	n->pieces = pieces;
+	pieces[n->piece_count++] = (struct named_range){ .start = start, .end = end, .name = name };
+	return 0;
+}
+
+/* A page of several names goes by the one that has most of it. */
+struct vote {
+	uint64_t page;
+	uint64_t best_bytes, all_bytes;
+	const char *best;
+};
+
+static int settle_vote(struct naming *n, struct vote *vote, uint64_t *at)
+{
+	int err = 0;
+
+	if (vote->all_bytes && vote->best_bytes >= PAGE_BYTES - vote->all_bytes) {
+		err = add_piece(n, *at, vote->page, NULL);
+		if (!err)
+			err = add_piece(n, vote->page, vote->page + PAGE_BYTES, vote->best);
+		*at = vote->page + PAGE_BYTES;
+	}
+	*vote = (struct vote){ 0 };
+	return err;
+}
+
+static int add_vote(struct naming *n, struct vote *vote, uint64_t *at, uint64_t start, uint64_t end,
+		    const char *name)
+{
+	uint64_t page = start & ~(PAGE_BYTES - 1);
+	int err = vote->page != page ? settle_vote(n, vote, at) : 0;
+
+	vote->page = page;
+	vote->all_bytes += end - start;
+	if (end - start > vote->best_bytes) {
+		vote->best_bytes = end - start;
+		vote->best = name;
+	}
+	return err;
+}
+
+/* Whole pages at once; the pages at its ends, where it has a part only, by vote. */
+static int add_range(struct naming *n, struct vote *vote, uint64_t *at, uint64_t start,
+		     uint64_t end, const char *name)
+{
+	uint64_t first = (start + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+	uint64_t last = end & ~(PAGE_BYTES - 1);
+	int err = 0;
+
+	if (first > last)
+		return add_vote(n, vote, at, start, end, name);
+	if (start < first)
+		err = add_vote(n, vote, at, start, first, name);
+	if (!err && first < last) {
+		err = settle_vote(n, vote, at);
+		if (!err)
+			err = add_piece(n, *at, first, NULL);
+		if (!err)
+			err = add_piece(n, first, last, name);
+		*at = last;
+	}
+	if (!err && last < end)
+		err = add_vote(n, vote, at, last, end, name);
+	return err;
+}
+
+/* The ranges of the table from *i on that lie in the region. */
+static int make_pieces(struct naming *n, const struct memoir_region *region,
+		       const struct names_table *table, size_t *i)
+{
+	uint64_t at = region->start;
+	struct vote vote = { 0 };
+	int err = 0;
+
+	n->piece_count = 0;
+	while (*i < table->count && table->ranges[*i].end <= region->start)
+		(*i)++;
+	for (size_t k = *i; k < table->count && table->ranges[k].start < region->end && !err; k++) {
+		const struct named_range *range = &table->ranges[k];
+
+		err = add_range(n, &vote, &at,
+				range->start > region->start ? range->start : region->start,
+				range->end < region->end ? range->end : region->end, range->name);
+	}
+	if (!err)
+		err = settle_vote(n, &vote, &at);
+	return err ? err : add_piece(n, at, region->end, NULL);
+}
+
+/* ---- naming --------------------------------------------------------------------------------- */
+
+static int name_region(struct naming *n, uint32_t i, enum memoir_name_source source)
+{
+	struct memoir_region *region = &n->c->snap->regions[i];
+	int err = 0;
+
+	if (n->piece_count == 1 && n->pieces[0].name) {
+		region->name = n->pieces[0].name;
+		region->name_source = source;
+	} else if (n->piece_count > 1 && n->c->snap->engine == MEMOIR_ENGINE_SMAPS) {
+		err = -EOPNOTSUPP;
+	} else if (n->piece_count > 1) {
+		err = capture_split(n->c, i, n->pieces, n->piece_count, source);
+	}
+	n->unsplit += err == -EOPNOTSUPP;
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
+/* The snapshot's strings for the table's, each looked up once. */
+static int intern(struct naming *n, struct names_table *table)
+{
+	struct u64map by_number = { 0 };
+	const char **kept = NULL;
+	size_t count = 0, room = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < table->count && !err; i++) {
+		uint32_t at = u64map_get(&by_number, table->ranges[i].number);
+
+		if (at == U64MAP_NONE) {
+			const char **more = grow((void *)kept, &room, count + 1, sizeof(*kept));
+
+			at = (uint32_t)count;
+			if (more)
+				kept = more;
+			if (!more || u64map_set(&by_number, table->ranges[i].number, at) < 0)
+				err = -ENOMEM;
+			else
+				kept[count++] = snapshot_string(n->c->snap, table->ranges[i].name);
+		}
+		if (!err)
+			table->ranges[i].name = kept[at];
+		if (!err && !kept[at])
+			err = -ENOMEM;
+	}
+	free((void *)kept);
+	u64map_free(&by_number);
+	return err;
+}
+
+static int name_process(struct naming *n, uint32_t process, struct names_table *table)
+{
+	const struct memoir_process *p = &n->c->snap->processes[process];
+	uint32_t first = p->first_region, end = first + p->region_count;
+	enum memoir_name_source source =
+		table->subject ? MEMOIR_NAME_SUPERVISOR : MEMOIR_NAME_TABLE;
+	size_t i = 0;
+	int err = intern(n, table);
+
+	if (!p->in_scope || !table->count || n->named[process])
+		return err;
+	n->named[process] = 1;
+	for (uint32_t k = first; k < end && !err; k++) {
+		const struct memoir_region *region = &n->c->snap->regions[k];
+
+		/* What the kernel has a name for keeps it. */
+		if (!is_private_anon(region) || region->name)
+			continue;
+		err = make_pieces(n, region, table, &i);
+		if (!err)
+			err = name_region(n, k, source);
+	}
+	return err;
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+/* A table about another process is believed if its writer might have written that process's own. */
+static uint32_t subject_of(const struct naming *n, const struct names_table *table)
+{
+	const struct memoir_snapshot *s = n->c->snap;
+	uid_t writer = s->processes[n->process].uid;
+
+	if (!table->subject)
+		return n->process;
+	for (uint32_t i = 0; i < s->process_count; i++) {
+		const struct memoir_process *p = &s->processes[i];
+
+		if (p->pid == table->subject)
+			return p->start_ticks == table->subject_start_ticks && p->readable &&
+					       writer != (uid_t)-1 &&
+					       (writer == 0 || writer == p->uid)
+				       ? i
+				       : MEMOIR_NONE;
+	}
+	return MEMOIR_NONE;
+}
+
+/* That it vanished meanwhile is normal; all else is counted, to be said. */
+static int note_failure(struct naming *n, int err)
+{
+	n->refused += err == -EPERM || err == -EACCES;
+	n->damaged += err == -EBADMSG || err == -EFBIG;
+	n->newer += err == -EPROTONOSUPPORT;
+	n->changing += err == -EAGAIN;
+	return err == -ENOMEM ? err : 0;
+}
+
+static int put_off(struct naming *n, uint32_t anchor)
+{
+	uint32_t *later = grow(n->later, &n->later_room, n->later_count + 1, sizeof(*later));
+
+	if (!later)
+		return -ENOMEM;
+	n->later = later;
+	later[n->later_count++] = anchor;
+	return 0;
+}
+
+/* What a process says of itself comes before what others say of it. */
+static int take_table(struct naming *n, uint32_t anchor, bool of_others)
+{
+	const struct names_source source = { read_table, table_is_private, n };
+	struct names_table table = { 0 };
+	uint32_t subject;
+	int err;
+
+	n->process = n->c->snap->regions[anchor].process;
+	if (!n->c->snap->processes[n->process].readable)
+		return 0;
+	n->memory_fd = memory_open(n->c->memoir->root, (pid_t)n->c->notes[n->process].tid);
+	if (n->memory_fd < 0)
+		return note_failure(n, n->memory_fd);
+	err = names_read(&source, n->c->snap->regions[anchor].start, &table);
+	close(n->memory_fd);
+	if (err)
+		return note_failure(n, err);
+	subject = subject_of(n, &table);
+	if (table.subject && !of_others)
+		err = put_off(n, anchor);
+	else if (subject != MEMOIR_NONE)
+		err = name_process(n, subject, &table);
+	names_table_free(&table);
+	return err;
+}
+
+static int take_tables(struct naming *n, size_t regions)
+{
+	const char *paths[] = { snapshot_string(n->c->snap, "/memfd:memoir-names (deleted)"),
+				snapshot_string(n->c->snap, "/memfd:memoir-names") };
+	int err = 0;
+
+	for (uint32_t i = 0; i < regions && !err; i++) {
+		const struct memoir_region *region = &n->c->snap->regions[i];
+
+		/* Strings of a snapshot are interned. */
+		if (region->path && region->perms[3] == 'p' &&
+		    (region->path == paths[0] || region->path == paths[1]))
+			err = take_table(n, i, false);
+	}
+	for (size_t i = 0; i < n->later_count && !err; i++)
+		err = take_table(n, n->later[i], true);
+	return err;
+}
+
+static int say_what_failed(const struct naming *n)
+{
+	struct memoir_snapshot *s = n->c->snap;
+	int err = 0;
+
+	if (n->refused)
+		err = snapshot_note(
+			s,
+			"the names of %zu process%s may not be read: run memoir as root, or "
+			"with CAP_SYS_PTRACE",
+			n->refused, n->refused == 1 ? "" : "es");
+	if (!err && n->damaged)
+		err = snapshot_note(s, "%zu name table%s not as it should be, and was not believed",
+				    n->damaged, n->damaged == 1 ? " is" : "s are");
+	if (!err && n->newer)
+		err = snapshot_note(s, "%zu name table%s of a newer version of memoir", n->newer,
+				    n->newer == 1 ? " is" : "s are");
+	if (!err && n->changing)
+		err = snapshot_note(s, "%zu name table%s changed faster than it could be read",
+				    n->changing, n->changing == 1 ? "" : "s");
+	if (!err && n->unsplit)
+		err = snapshot_note(
+			s,
+			"%zu region%s of which only parts have names could not be split: "
+			"page frames are hidden from this user",
+			n->unsplit, n->unsplit == 1 ? "" : "s");
+	return err;
+}
+
+int capture_names(struct capture *c)
+{
+	struct naming n = { .c = c };
+	int err;
+
+	if (!kroot_is_live(c->memoir->root))
+		return 0;
+	n.named = calloc(c->snap->process_count + 1, 1);
+	err = n.named ? take_tables(&n, c->snap->region_count) : -ENOMEM;
+	free(n.named);
+	free(n.pieces);
+	free(n.later);
+	return err ? err : say_what_failed(&n);
+}
