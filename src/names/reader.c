@@ -274,7 +274,9 @@ int names_read(const struct names_source *source, uint64_t anchor, struct names_
 {
 	int err = -EAGAIN;
 
-	for (int tries = 0; err == -EAGAIN && tries < TRIES; tries++) {
+	/* A header that was being written may not fit together either. */
+	for (int tries = 0; (err == -EAGAIN && tries < TRIES) || (err == -EBADMSG && tries < 3);
+	     tries++) {
 		struct reading r = { .source = source, .anchor = anchor };
 
 		err = read_once(&r);
