@@ -16,6 +16,10 @@ WARNINGS = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror")
 FUNCTION = re.compile(r"\b(memoir_[a-z0-9_]+)\s*\([^;{}]*\)\s*;")
 
 
+# Of the headers that are not libmemoir's.
+LIBRARY_OF = {"name.h": "libmemoir-name", "name-weak.h": None}
+
+
 class Failed(Exception):
     """What was wrong, as text."""
 
@@ -45,11 +49,11 @@ class Installed:
             raise Failed(f"{len(found)} files match {pattern}, not one")
         return found[0]
 
-    def pkg_config(self, *args):
+    def pkg_config(self, *args, package="memoir"):
         env = {**os.environ, "PKG_CONFIG_PATH": str(self.pc_dir),
                "PKG_CONFIG_SYSROOT_DIR": str(self.root)}
         # System libraries named by the .pc files lie outside the temporary tree.
-        flags = shlex.split(run(["pkg-config", *args, "memoir"], env=env))
+        flags = shlex.split(run(["pkg-config", *args, package], env=env))
         return [flag for flag in flags if not flag.startswith(("-I", "-L"))
                 or Path(flag[2:]).exists()]
 
@@ -57,9 +61,10 @@ class Installed:
 def check_files(tree, _temp):
     for header in (SOURCE / "include" / "memoir").glob("*.h"):
         tree.one(f"**/include/memoir/{header.name}")
-    tree.one("**/libmemoir.a")
-    if not tree.one("**/libmemoir.so").resolve().name.startswith("libmemoir.so.0"):
-        raise Failed("libmemoir.so is no link to version 0")
+    for library in ("libmemoir", "libmemoir-name"):
+        tree.one(f"**/{library}.a")
+        if not tree.one(f"**/{library}.so").resolve().name.startswith(f"{library}.so.0"):
+            raise Failed(f"{library}.so is no link to version 0")
     for page in (SOURCE / "docs").glob("*.[1-8].scd"):
         tree.one(f"**/man/man*/{page.stem}")
     tree.one("**/bash-completion/completions/memoir")
@@ -79,23 +84,26 @@ def check_headers(tree, temp):
         run(["cc", *WARNINGS, *tree.pkg_config("--cflags"), "-fsyntax-only", source])
 
 
-def declared(tree):
-    """The functions that the public headers declare."""
+def declared(tree, library):
+    """The functions that the library's public headers declare."""
     names = set()
     for header in (tree.include / "memoir").glob("*.h"):
+        if LIBRARY_OF.get(header.name, "libmemoir") != library:
+            continue
         text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", header.read_text(), flags=re.DOTALL)
         names.update(FUNCTION.findall(text))
     return names
 
 
 def check_exports(tree, _temp):
-    library = tree.one("**/libmemoir.so")
-    rows = [line.split() for line in run(["nm", "-D", "--defined-only", library]).splitlines()]
-    exported = {row[2].split("@")[0] for row in rows if row[1] in "TWVBDR"}
-    headers = declared(tree)
-    if exported != headers or not headers:
-        raise Failed(f"declared but not exported: {sorted(headers - exported)}\n"
-                     f"exported but not declared: {sorted(exported - headers)}")
+    for name in ("libmemoir", "libmemoir-name"):
+        library = tree.one(f"**/{name}.so")
+        rows = [line.split() for line in run(["nm", "-D", "--defined-only", library]).splitlines()]
+        exported = {row[2].split("@")[0] for row in rows if row[1] in "TWVBDR"}
+        headers = declared(tree, name)
+        if exported != headers or not headers:
+            raise Failed(f"{name}: declared but not exported: {sorted(headers - exported)}\n"
+                         f"exported but not declared: {sorted(exported - headers)}")
 
 
 def check_example(tree, temp, libs, env):
@@ -120,13 +128,38 @@ def check_static(tree, temp):
     check_example(tree, temp, libs, os.environ)
 
 
+def check_names(tree, temp):
+    """examples/name.c by both libraries; examples/name-weak.c without, and with the library preloaded."""
+    flags = tree.pkg_config("--cflags", package="memoir-name")
+    libs = tree.pkg_config("--libs", package="memoir-name")
+    static = [f"-l:lib{flag[2:]}.a" if flag == "-lmemoir-name" else flag for flag in libs]
+    env = {**os.environ, "MEMOIR_NAMES": "table"}
+    shared = {**env, "LD_LIBRARY_PATH": str(tree.lib_dir)}
+    preload = {**env, "LD_PRELOAD": str(tree.one("**/libmemoir-name.so"))}
+    for way, source, arguments, environment, expected in (
+            ("linked", "name.c", libs, shared, "named"),
+            ("static", "name.c", static, env, "named"),
+            ("without", "name-weak.c", [], env, "not named"),
+            ("preloaded", "name-weak.c", [], preload, "named")):
+        program = temp / f"name-{way}"
+        run(["cc", *WARNINGS, "-O2", *flags, SOURCE / "examples" / source, *arguments,
+             "-o", program])
+        if run([program], env=environment).strip() != expected:
+            raise Failed(f"{way}: not {expected}")
+    needed = run(["readelf", "-d", tree.one("**/libmemoir-name.so")])
+    if {line.split("[")[1].rstrip("]") for line in needed.splitlines() if "NEEDED" in line} - \
+            {"libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}:
+        raise Failed(f"libmemoir-name needs more than libc: {needed}")
+
+
 CHECKS = (
     ("everything is installed where it belongs", check_files),
     ("the installed program runs without the build tree", check_program),
     ("each public header compiles alone as strict C99", check_headers),
-    ("libmemoir.so exports what the headers declare, no more, no less", check_exports),
+    ("the libraries export what their headers declare, no more, no less", check_exports),
     ("the example builds by pkg-config and runs with the shared library", check_shared),
     ("the example builds by pkg-config and runs with the static library", check_static),
+    ("libmemoir-name names memory linked, static and preloaded, and is not missed", check_names),
 )
 
 

@@ -257,6 +257,7 @@ int table_open(void)
 {
 	struct name_leaf *leaf;
 	uint32_t block, first;
+	uint64_t magic;
 
 	if (space.header)
 		return 0;
@@ -271,8 +272,8 @@ int table_open(void)
 	directories.blocks = 1;
 	directories.block[0] = block;
 	space.header->root = NAME_ROOT(block, 1);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	memcpy(space.header->magic, NAME_TABLE_MAGIC, sizeof(space.header->magic));
+	memcpy(&magic, NAME_TABLE_MAGIC, sizeof(magic));
+	__atomic_store_n((uint64_t *)(void *)space.header->magic, magic, __ATOMIC_RELEASE);
 	return 0;
 }
 

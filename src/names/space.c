@@ -87,9 +87,8 @@ void space_reuse(uint64_t generation)
 {
 	if (space.header->reused >= generation)
 		return;
-	__atomic_store_n(&space.header->reused, generation, __ATOMIC_RELEASE);
-	/* Before anything that is written there. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* An exchange, so that it comes before anything that is written there. */
+	__atomic_exchange_n(&space.header->reused, generation, __ATOMIC_SEQ_CST);
 }
 
 static uint32_t take_free(void)
