@@ -168,14 +168,39 @@ bool turn_is_within(void)
 
 /* ---- requests that wait --------------------------------------------------------------------- */
 
-static int find_ready(void)
+static bool is_ready(int i)
+{
+	return __atomic_load_n(&places[i].state, __ATOMIC_SEQ_CST) == PLACE_READY;
+}
+
+static bool any_ready(void)
+{
+	for (int i = 0; i < PLACES; i++)
+		if (is_ready(i))
+			return true;
+	return false;
+}
+
+static int scan_ready(void)
 {
 	int first = -1;
 
 	for (int i = 0; i < PLACES; i++)
-		if (__atomic_load_n(&places[i].state, __ATOMIC_ACQUIRE) == PLACE_READY &&
+		if (is_ready(i) &&
 		    (first < 0 || (int32_t)(places[i].order - places[first].order) < 0))
 			first = i;
+	return first;
+}
+
+/* An earlier request of the same thread may have come in behind the scan: then the next one sees it. */
+static int find_ready(void)
+{
+	int first = scan_ready(), before;
+
+	do {
+		before = first;
+		first = scan_ready();
+	} while (first != before);
 	return first;
 }
 
@@ -211,7 +236,7 @@ void turn_leave(void)
 {
 	carry_out_waiting();
 	end();
-	while (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) && find_ready() >= 0 && begin(1)) {
+	while (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) && any_ready() && begin(1)) {
 		carry_out_waiting();
 		end();
 	}

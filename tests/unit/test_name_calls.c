@@ -244,7 +244,7 @@ static void forks_in_the_midst_leave_a_good_table(void **state)
 			_exit(in_child());
 		assert_int_equal(wait_for(pid), 0);
 	}
-	stop = true;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	memoir_name(at(0), (THREADS + 1) * SHARE, NULL);
