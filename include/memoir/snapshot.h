@@ -42,7 +42,7 @@ struct memoir_figures {
 /** The JSON and SQL name of a figure ("rss_bytes"). */
 const char *memoir_figure_name(enum memoir_figure figure);
 
-/** What a region is, as far as the kernel itself tells. */
+/** What a region is: as the kernel tells, or where it does not, as its contents tell. */
 enum memoir_kind {
 	MEMOIR_KIND_ANON,
 	MEMOIR_KIND_HEAP,
@@ -59,6 +59,19 @@ enum memoir_kind {
 	MEMOIR_KIND_SPECIAL, /**< other mappings of the kernel's own making ([uprobes] …) */
 	MEMOIR_KIND_GUARD,   /**< anonymous, no permissions, nothing in it */
 	MEMOIR_KIND_THREAD_STACK,
+	/* From here on, as the one above: recognised by what is in them (docs/KINDS.md). */
+	MEMOIR_KIND_GLIBC_ARENA,  /**< of malloc, for threads */
+	MEMOIR_KIND_PYTHON_ARENA, /**< of small objects */
+	MEMOIR_KIND_JAVA_HEAP,
+	MEMOIR_KIND_JAVA_METASPACE, /**< classes */
+	MEMOIR_KIND_JAVA_CODE,      /**< the code cache */
+	MEMOIR_KIND_V8_HEAP,
+	MEMOIR_KIND_GO_HEAP,
+	MEMOIR_KIND_JEMALLOC,
+	MEMOIR_KIND_MIMALLOC,
+	MEMOIR_KIND_JIT,      /**< executable anonymous memory: code made at run time */
+	MEMOIR_KIND_IO_URING, /**< rings that are shared with the kernel */
+	MEMOIR_KIND_PERF,     /**< a buffer of perf_event_open(2) */
 	MEMOIR_KINDS,
 };
 
@@ -198,6 +211,8 @@ struct memoir_capture_options {
 	/** Count what every frame of memory is used for as well (docs/ACCOUNTING.md): 40 to 110 ns a
 	    frame, on all threads. Root only; a note says where it could not be done. */
 	bool frames;
+	/** Leave kinds to what the kernel tells: nothing of what is in memory is looked at. */
+	bool without_kinds;
 };
 
 /**

@@ -28,6 +28,18 @@ static const char *const unnamed[MEMOIR_KINDS] = {
 	[MEMOIR_KIND_SPECIAL] = "[special]",
 	[MEMOIR_KIND_GUARD] = "[guard]",
 	[MEMOIR_KIND_THREAD_STACK] = "[thread-stack]",
+	[MEMOIR_KIND_GLIBC_ARENA] = "[arena:glibc]",
+	[MEMOIR_KIND_PYTHON_ARENA] = "[arena:python]",
+	[MEMOIR_KIND_JAVA_HEAP] = "[heap:java]",
+	[MEMOIR_KIND_JAVA_METASPACE] = "[metaspace:java]",
+	[MEMOIR_KIND_JAVA_CODE] = "[code:java]",
+	[MEMOIR_KIND_V8_HEAP] = "[heap:v8]",
+	[MEMOIR_KIND_GO_HEAP] = "[heap:go]",
+	[MEMOIR_KIND_JEMALLOC] = "[heap:jemalloc]",
+	[MEMOIR_KIND_MIMALLOC] = "[heap:mimalloc]",
+	[MEMOIR_KIND_JIT] = "[jit]",
+	[MEMOIR_KIND_IO_URING] = "[io-uring]",
+	[MEMOIR_KIND_PERF] = "[perf]",
 };
 
 static const char *path_of(const struct memoir_snapshot *snapshot,

@@ -34,10 +34,11 @@ struct command {
 #define COMMAND_SNAPSHOT 0x1u /* looks at a snapshot: --from, --engine */
 #define COMMAND_SAVES 0x2u    /* -o is a file to write, and --from makes no sense */
 #define COMMAND_NEEDS_ARG 0x4u
-#define COMMAND_FRAMES 0x8u        /* has every frame of memory counted */
-#define COMMAND_WITHOUT_SETS 0x20u /* who shares with whom does not matter to it */
-#define COMMAND_TARGETS 0x10u      /* its arguments are no selectors */
-#define COMMAND_COMPARES 0x40u     /* its arguments are files: --by, --engine */
+#define COMMAND_FRAMES 0x8u         /* has every frame of memory counted */
+#define COMMAND_WITHOUT_SETS 0x20u  /* who shares with whom does not matter to it */
+#define COMMAND_TARGETS 0x10u       /* its arguments are no selectors */
+#define COMMAND_COMPARES 0x40u      /* its arguments are files: --by, --engine */
+#define COMMAND_WITHOUT_KINDS 0x80u /* it shows no regions: kinds matter where it selects by them */
 
 /* A command being run. */
 struct cli {

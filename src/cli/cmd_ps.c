@@ -32,6 +32,6 @@ const struct command ps_command = {
 	       "regions (name path kind object, or a range) the figures are those of the matching "
 	       "regions only, and processes without any are left out.",
 	.model = &process_model,
-	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS,
+	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS | COMMAND_WITHOUT_KINDS,
 	.run = run,
 };

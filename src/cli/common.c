@@ -81,6 +81,8 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 	struct memoir_capture_options options = {
 		.sz = sizeof(options),
 		.without_sets = cli->command->flags & COMMAND_WITHOUT_SETS,
+		.without_kinds = cli->command->flags & COMMAND_WITHOUT_KINDS &&
+				 !memoir_selection_has_region_keys(cli->selection),
 		.frames = cli->command->flags & COMMAND_FRAMES,
 	};
 

@@ -406,6 +406,8 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 	if (!err)
 		err = capture_finish(c);
 	if (!err)
+		err = capture_kinds(c);
+	if (!err)
 		err = finish_figures(c);
 	return err;
 }

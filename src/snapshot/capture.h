@@ -296,6 +296,9 @@ int capture_split(struct capture *c, uint32_t region, const struct named_range *
 int capture_settle_parts(struct capture *c);
 void capture_parts_free(struct capture *c);
 
+/* Recognise what the kernel gives no name, by what is in it; where that is wanted, and after finish. */
+int capture_kinds(struct capture *c);
+
 /* Run work(process index) for every process on all threads. */
 int capture_parallel(struct capture *c,
 		     int (*work)(struct capture *c, uint32_t process, void *scratch),

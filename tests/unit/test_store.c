@@ -402,7 +402,7 @@ static const char *const wrong_changes[][2] = {
 	{ "UPDATE processes SET page_table_bytes = -1 WHERE id = 0", "page_table_bytes" },
 	{ "UPDATE peers SET process = 3 WHERE id = 1", "row 1 of peers: process" },
 	{ "UPDATE peers SET process = 2 WHERE id = 0", "row 1 of peers: process" },
-	{ "UPDATE objects SET kind = 'heap:java' WHERE id = 0", "\"heap:java\"" },
+	{ "UPDATE objects SET kind = 'heap:cobol' WHERE id = 0", "\"heap:cobol\"" },
 	{ "UPDATE objects SET dev_major = 1 << 32 WHERE id = 0", "dev_major" },
 	{ "UPDATE objects SET fate = 'lost' WHERE id = 0", "\"lost\"" },
 	{ "UPDATE objects SET resident_bytes = -1 WHERE id = 0", "resident_bytes" },

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table of rules, and what asks them. What a rule looks at stands in the file of its runtime.
+ */
+#include "names/identify.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "names/identify_rules.h"
+
+#define PROCESS_BYTES (64 * MIB)
+#define WHOLE_BYTES (8 * MIB)
+#define REGION_BYTES (256 * KIB)
+
+/* ---- programs ------------------------------------------------------------------------------- */
+
+static const struct {
+	uint32_t program;
+	const char *globs[4];
+} program_files[] = {
+	{ PROGRAM_PYTHON, { "python3*", "libpython3*.so*" } },
+	{ PROGRAM_JAVA, { "libjvm.so" } },
+	{ PROGRAM_NODE, { "node", "nodejs", "libnode.so*" } },
+	{ PROGRAM_JEMALLOC, { "libjemalloc.so*" } },
+	{ PROGRAM_MIMALLOC, { "libmimalloc*.so*" } },
+};
+
+/* The last part of a path, without the " (deleted)" of a file that an update has replaced. */
+static bool file_name(const char *path, char *name, size_t room)
+{
+	static const char deleted[] = " (deleted)";
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? strlen(slash + 1) : 0, tail = sizeof(deleted) - 1;
+
+	if (len > tail && strcmp(slash + 1 + len - tail, deleted) == 0)
+		len -= tail;
+	if (!len || len >= room)
+		return false;
+	memcpy(name, slash + 1, len);
+	name[len] = '\0';
+	return true;
+}
+
+static uint32_t programs_of(const char *path)
+{
+	uint32_t programs = 0;
+	char name[64];
+
+	if (!file_name(path, name, sizeof(name)))
+		return 0;
+	for (size_t p = 0; p < sizeof(program_files) / sizeof(program_files[0]); p++)
+		for (size_t g = 0; program_files[p].globs[g]; g++)
+			if (fnmatch(program_files[p].globs[g], name, 0) == 0)
+				programs |= program_files[p].program;
+	return programs;
+}
+
+/* A file's regions come one after the other, mostly with the very same string. */
+static void find_programs(struct identify_space *space)
+{
+	const char *last = NULL;
+
+	for (size_t i = 0; i < space->count; i++) {
+		const struct identify_region *region = &space->regions[i];
+
+		space->all_executable |= region->form == IDENTIFY_OTHER &&
+					 region->perms[1] == 'w' && region->perms[2] == 'x';
+		if (region->form != IDENTIFY_FILE || !region->path || region->path == last)
+			continue;
+		last = region->path;
+		space->programs |= programs_of(last);
+	}
+}
+
+struct identify_region *identify_first_of(const struct identify_space *space, uint32_t program)
+{
+	for (size_t i = 0; i < space->count; i++) {
+		struct identify_region *region = &space->regions[i];
+
+		if (region->form == IDENTIFY_FILE && region->path &&
+		    programs_of(region->path) & program)
+			return region;
+	}
+	return NULL;
+}
+
+/* ---- what rules ask with -------------------------------------------------------------------- */
+
+bool identify_read(struct identify_space *space, uint64_t addr, void *buf, size_t bytes)
+{
+	int err;
+
+	if (bytes > space->allowed_left || bytes > space->bytes_left)
+		return false;
+	space->allowed_left -= bytes;
+	space->bytes_left -= bytes;
+	err = space->read(space->arg, addr, buf, bytes);
+	space->denied |= err == -EPERM || err == -EACCES;
+	return err == 0;
+}
+
+struct identify_region *identify_at(const struct identify_space *space, uint64_t addr)
+{
+	size_t low = 0, high = space->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (space->regions[middle].end <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < space->count && space->regions[low].start <= addr ? &space->regions[low]
+								       : NULL;
+}
+
+void identify_mark(struct identify_region *region, enum identify_kind kind)
+{
+	if (region->kind == IDENTIFY_NOTHING &&
+	    (region->form == IDENTIFY_ANON || region->form == IDENTIFY_DEVICE))
+		region->kind = (uint8_t)kind;
+}
+
+/* ---- rules ---------------------------------------------------------------------------------- */
+
+/*
+ * A rule that looks at a process as a whole has `find`; one that looks at a region has `holds`, and is
+ * asked for regions of its form. The first that holds tells.
+ */
+static const struct rule {
+	enum identify_kind kind;
+	enum identify_form form;
+	uint32_t program; /* whose files have to be mapped; 0: what is in memory tells alone */
+	bool (*holds)(struct identify_space *space, size_t i);
+	void (*find)(struct identify_space *space);
+} rules[] = {
+	{ .program = PROGRAM_JAVA, .find = identify_java },
+	{ .find = identify_go },
+	{ .program = PROGRAM_JEMALLOC, .find = identify_jemalloc },
+	{ IDENTIFY_THREAD_STACK, IDENTIFY_ANON, 0, .holds = identify_thread_stack },
+	{ IDENTIFY_GLIBC_ARENA, IDENTIFY_ANON, 0, .holds = identify_glibc_arena },
+	{ IDENTIFY_PYTHON_ARENA, IDENTIFY_ANON, PROGRAM_PYTHON, .holds = identify_python_arena },
+	{ IDENTIFY_V8_HEAP, IDENTIFY_ANON, PROGRAM_NODE, .holds = identify_v8_heap },
+	{ IDENTIFY_MIMALLOC, IDENTIFY_ANON, PROGRAM_MIMALLOC, .holds = identify_mimalloc },
+	{ IDENTIFY_JIT, IDENTIFY_ANON, 0, .holds = identify_jit },
+	{ IDENTIFY_IO_URING, IDENTIFY_DEVICE, 0, .holds = identify_io_uring },
+	{ IDENTIFY_PERF, IDENTIFY_DEVICE, 0, .holds = identify_perf },
+};
+
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+static bool may_ask(const struct identify_space *space, const struct rule *rule)
+{
+	return !rule->program || space->programs & rule->program;
+}
+
+static void ask_of_region(struct identify_space *space, size_t i)
+{
+	struct identify_region *region = &space->regions[i];
+
+	space->allowed_left = REGION_BYTES;
+	for (size_t r = 0; r < RULES && region->kind == IDENTIFY_NOTHING; r++)
+		if (rules[r].holds && rules[r].form == (enum identify_form)region->form &&
+		    may_ask(space, &rules[r]) && rules[r].holds(space, i))
+			identify_mark(region, rules[r].kind);
+}
+
+void identify(struct identify_space *space)
+{
+	space->bytes_left = PROCESS_BYTES;
+	find_programs(space);
+	for (size_t r = 0; r < RULES; r++) {
+		space->allowed_left = WHOLE_BYTES;
+		if (rules[r].find && may_ask(space, &rules[r]))
+			rules[r].find(space);
+	}
+	for (size_t i = 0; i < space->count; i++)
+		if (space->regions[i].form == IDENTIFY_ANON ||
+		    space->regions[i].form == IDENTIFY_DEVICE)
+			ask_of_region(space, i);
+}
