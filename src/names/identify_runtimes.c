@@ -70,7 +70,7 @@ bool identify_python_arena(struct identify_space *space, size_t i)
 
 #define V8_PAGE_BYTES (256 * KIB)
 
-/* The beginning of MemoryChunk of src/heap: the same from V8 8 to 11 (Node.js 14 to 20). */
+/* The beginning of MemoryChunk of src/heap: the same in V8 10 and 11 (Node.js 18 and 20). */
 struct v8_chunk {
 	uint64_t bytes, flags, heap, area_start, area_end;
 	uint64_t more[11]; /* somewhere in it: its address and size once more, as it was reserved */
