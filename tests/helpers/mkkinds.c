@@ -132,6 +132,9 @@ static void do_stack_likeness(void)
 	truth(copied + PAGE, "anon");
 }
 
+static uintptr_t arena_block; /* the last one */
+static int tell_arena;
+
 static void *fill_arena(void *arg)
 {
 	size_t *count = arg, want = *count;
@@ -141,7 +144,9 @@ static void *fill_arena(void *arg)
 		char *block = malloc(100 * KIB);
 
 		memset(block, 1, 100 * KIB);
-		truth(block, "arena:glibc");
+		arena_block = (uintptr_t)block;
+		if (tell_arena)
+			truth(block, "arena:glibc");
 	}
 	fflush(stdout);
 	__atomic_store_n(count, 1, __ATOMIC_RELEASE);
@@ -155,11 +160,34 @@ static void do_arenas(void)
 {
 	static size_t counts[] = { 10, 1500, 1 };
 
+	tell_arena = 1;
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		start(fill_arena, &counts[i], NULL);
 		while (__atomic_load_n(&counts[i], __ATOMIC_ACQUIRE) != 1)
 			usleep(1000);
 	}
+}
+
+/* What would tell is swapped out. */
+static void do_arena_swapped(void)
+{
+	static size_t count = 10;
+	uint64_t word = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	char *heap;
+
+	start(fill_arena, &count, NULL);
+	while (__atomic_load_n(&count, __ATOMIC_ACQUIRE) != 1)
+		usleep(1000);
+	heap = (char *)(arena_block & ~(uintptr_t)(64 * MIB - 1));
+	for (int tries = 0; tries < 200 && !(word >> 62 & 1); tries++) {
+		madvise(heap, MIB, MADV_PAGEOUT);
+		if (pread(fd, &word, 8, (off_t)((uintptr_t)heap / PAGE * 8)) != 8)
+			fail("pagemap");
+	}
+	if (!(word >> 62 & 1))
+		skip("nothing is swapped out");
+	truth(heap, "anon");
 }
 
 static void do_arena_likeness(void)
@@ -289,7 +317,7 @@ static void do_likeness(char *const *files)
 		{ 4 * MIB, 2 * MIB },    { 32 * MIB, 32 * MIB }, { 64 * MIB, 64 * MIB },
 		{ 256 * KIB, 64 * KIB },
 	};
-	static const uint64_t fills[] = { 0, UINT64_MAX, 1, 0x0101010101010101, 0x40000, 4096 };
+	static const uint64_t fills[] = { 0, UINT64_MAX, 1, 0x0101010101010101, 512, 4096 };
 	char *go = mmap((void *)0xc000000000, 64 * MIB, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
@@ -320,6 +348,7 @@ static const struct {
 	{ "stacks", do_stacks },
 	{ "stack-likeness", do_stack_likeness },
 	{ "arenas", do_arenas },
+	{ "arena-swapped", do_arena_swapped },
 	{ "arena-likeness", do_arena_likeness },
 	{ "malloc", do_malloc },
 	{ "code", do_code },

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import memoir
 import mkmem
+import zram
 from tap import Tap
 
 EXIT_SKIP = 77
@@ -320,6 +321,21 @@ def check_go(tap, engine):
 # ---- all ------------------------------------------------------------------------------------------
 
 
+def check_swapped(tap, engine):
+    """What is swapped out is not brought back to tell what it is."""
+    what = "what is swapped out stays out, and is told nothing of"
+    try:
+        with zram.swap(), running(helper("mkkinds"), "arena-swapped") as (process, lines):
+            before = in_memory(process.pid)
+            seen = Map(process.pid, engine)
+            same = in_memory(process.pid) == before
+    except zram.Unavailable as why:
+        tap.skip(what, why)
+        return
+    kind = seen.kind(int(lines[0].split()[0], 16))
+    tap.check(same and kind == "anon", what, [kind])
+
+
 def check_ps(tap, engine):
     """ps does not look for kinds, but where it selects by them."""
     with running(helper("mkkinds"), "stacks") as (process, _):
@@ -334,7 +350,7 @@ def main():
     engine = parser.parse_args().engine
     mkmem.exit_on_signals()
     tap = Tap()
-    for check in (check_own, check_allocators, check_ps, check_python, check_node, check_java,
+    for check in (check_own, check_swapped, check_allocators, check_ps, check_python, check_node, check_java,
                   check_go):
         try:
             check(tap, engine)
