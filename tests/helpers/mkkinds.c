@@ -115,6 +115,19 @@ static char *map_like_stack(void)
 	return at;
 }
 
+/* The top of a stack that begins above the guard, or ends below the region's end: it is merged. */
+static void do_stack_parts(void)
+{
+	char *high = map_like_stack(), *low = map_like_stack();
+	uintptr_t high_block[] = { (uintptr_t)high + MIB, 7 * MIB + PAGE, PAGE };
+	uintptr_t low_block[] = { (uintptr_t)low, 4 * MIB, PAGE };
+
+	memcpy(high + 8 * MIB, high_block, sizeof(high_block));
+	memcpy(low + 8 * MIB, low_block, sizeof(low_block));
+	truth(high + PAGE, "anon");
+	truth(low + PAGE, "anon");
+}
+
 /* A guard with memory above it: empty, full, and with a copy of what is on top of a stack. */
 static void do_stack_likeness(void)
 {
@@ -130,6 +143,7 @@ static void do_stack_likeness(void)
 	truth(empty + PAGE, "anon");
 	truth(full + PAGE, "anon");
 	truth(copied + PAGE, "anon");
+	do_stack_parts();
 }
 
 static uintptr_t arena_block; /* the last one */
@@ -310,6 +324,23 @@ static void map_file(const char *path)
 	close(fd);
 }
 
+/* Headers of which all is right but one thing. */
+static void do_headers(void)
+{
+	char *v8 = map_aligned(256 * KIB, 256 * KIB, PROT_READ | PROT_WRITE);
+	char *python = map_aligned(1 * MIB, 1 * MIB, PROT_READ | PROT_WRITE);
+	uintptr_t at = (uintptr_t)v8;
+	/* Not reserved: the chunk's address and size do not come once more. */
+	uint64_t chunk[] = { 256 * KIB, 4, 64, at + PAGE, at + 256 * KIB };
+	/* Blocks of 64 bytes, and room for fewer than a pool has. */
+	uint64_t pool[] = { 1, 0, 1, 1, UINT64_C(3) << 32, UINT64_C(16000) << 32 | 48 };
+
+	memcpy(v8, chunk, sizeof(chunk));
+	memcpy(python, pool, sizeof(pool));
+	truth(v8, "anon");
+	truth(python, "anon");
+}
+
 static void do_likeness(char *const *files)
 {
 	static const size_t layouts[][2] = {
@@ -326,6 +357,7 @@ static void do_likeness(char *const *files)
 	if (go == MAP_FAILED)
 		fail("mmap of Go's address");
 	*go = 1;
+	do_headers();
 	truth(go, "anon");
 	for (size_t l = 0; l < sizeof(layouts) / sizeof(layouts[0]); l++)
 		for (size_t f = 0; f < sizeof(fills) / sizeof(fills[0]); f++) {
