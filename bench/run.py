@@ -27,7 +27,7 @@ QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
-              "lib-who")
+              "lib-who", "lib-name", "name-read", "name-weak")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger")
 RSS_TOLERANCE = 0.01
@@ -65,11 +65,23 @@ class Versus:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """One figure that a program of ours prints behind a key, and the most that it may be."""
+
+    words: tuple
+    key: str
+    allowed: float
+    unit: str = "ns"
+    runs: int = 7
+
+
+@dataclass(frozen=True)
 class Case:
     """One workload and what is compared on it."""
 
     name: str
-    versus: tuple
+    versus: tuple = ()
+    limits: tuple = ()
     workload: tuple = ()
     needs_bytes: int = 0
     thp_bytes: int = 0
@@ -126,6 +138,14 @@ CASES = (
           Versus(MAP, ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5)),
          workload=("vmas", "60000"), needs_bytes=GIB),
     Case("who", (), workload=("forked", "400"), needs_bytes=3 * GIB, who=True),
+    Case("names",
+         limits=(Limit(("lib-name", "100"), "again_ns", 60),
+                 Limit(("lib-name", "100"), "clear_and_name_ns", 60),
+                 Limit(("lib-name", "100000"), "again_ns", 150),
+                 Limit(("lib-name", "100000"), "clear_and_name_ns", 150),
+                 Limit(("lib-name", "100000"), "bytes_per_range", 32, "B"),
+                 Limit(("name-read", "100000"), "name_read_ns", 10e6),
+                 Limit(("name-weak",), "weak_ps", 1000, "ps"))),
     Case("ledger",
          (Versus(("lib-ledger",), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
                  memoir_key="lib_ledger_ns", peer_key="loop_ns"),
@@ -319,6 +339,19 @@ def compare_who(case, scene):
             rows.append(row)
     return rows
 
+def compare_limit(case, limit, scene):
+    """The row of a figure that has a bar of its own; the program measures it."""
+    row = Row(case.name, f"{scene.programs.shown(limit.words)} {limit.key}", "allowed", "<= 1",
+              unit=limit.unit, peer_all=[limit.allowed])
+    try:
+        runs = [measure.run(scene.programs.argv(limit.words, None), True)
+                for _ in range(limit.runs)]
+        row.memoir_all = [run.number_after(limit.key) for run in runs]
+    except RunFailed as error:
+        row.notes.append(str(error))
+    judge(row, lambda allowed: allowed)
+    return row
+
 
 def processes_with_memory():
     """How many processes are not kernel threads."""
@@ -349,6 +382,7 @@ def rows_of(case, scene):
     time.sleep(SETTLE_S)
     reason = why_not_judged(case, scene.load)
     rows = [compare(case, versus, scene) for versus in case.versus]
+    rows += [compare_limit(case, limit, scene) for limit in case.limits]
     if case.peak:
         rows.append(compare_peak(case, scene))
     if case.who:
