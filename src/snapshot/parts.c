@@ -24,7 +24,10 @@ struct name_parts {
 	uint32_t first; /* index of the first part; the first of each region has that region's */
 	struct part *parts;
 	size_t count, room;
-	uint32_t region; /* that is being split */
+	uint32_t region;    /* that is being split */
+	uint64_t first_end; /* of its first part, which has its index */
+	uint32_t next_part; /* the others */
+	uint32_t part;      /* that is being counted */
 	struct u64map moved;
 	struct region_count whole; /* what it counted before */
 	uint64_t *words;
@@ -58,20 +61,50 @@ static void recount_word(struct capture *c, uint32_t part, uint64_t word)
 	}
 }
 
-static void recount(struct capture *c, uint32_t part, uint64_t addr, const uint64_t *words,
+/* Addresses come in order. */
+static uint32_t part_at(const struct capture *c, uint64_t addr)
+{
+	struct name_parts *parts = c->parts;
+
+	if (parts->part == parts->region && addr >= parts->first_end)
+		parts->part = parts->next_part;
+	while (parts->part != parts->region && addr >= c->snap->regions[parts->part].end)
+		parts->part++;
+	return parts->part;
+}
+
+static uint64_t part_end(const struct capture *c, uint32_t part)
+{
+	return part == c->parts->region ? c->parts->first_end : c->snap->regions[part].end;
+}
+
+/* Words of the whole region, each to its part. */
+static void recount(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *words,
 		    size_t n)
 {
-	(void)addr;
+	(void)region;
 	for (size_t i = 0; i < n; i++)
 		if (words[i])
-			recount_word(c, part, words[i]);
+			recount_word(c, part_at(c, addr + i * PAGE_BYTES), words[i]);
+}
+
+static void count_thp_run(struct capture *c, const struct pagemap_run *run)
+{
+	for (uint64_t at = run->start; at < run->end;) {
+		uint32_t part = part_at(c, at);
+		uint64_t end = part_end(c, part);
+
+		end = end < run->end ? end : run->end;
+		c->counts[part].thp += (end - at) / PAGE_BYTES;
+		at = end;
+	}
 }
 
 /* Words don't say which pages one entry maps as a whole. */
-static int count_thp(struct capture *c, uint32_t part)
+static int count_thp(struct capture *c)
 {
 	const uint64_t wanted = PAGEMAP_RUN_HUGE | PAGEMAP_RUN_PRESENT;
-	const struct memoir_region *region = &c->snap->regions[part];
+	const struct memoir_region *region = &c->snap->regions[c->parts->region];
 	struct pagemap_run runs[RUNS];
 	uint64_t at = region->start;
 
@@ -84,31 +117,31 @@ static int count_thp(struct capture *c, uint32_t part)
 			return -EOPNOTSUPP;
 		for (ssize_t i = 0; i < got; i++)
 			if ((runs[i].categories & (wanted | PAGEMAP_RUN_ZERO)) == wanted)
-				c->counts[part].thp += (runs[i].end - runs[i].start) / PAGE_BYTES;
+				count_thp_run(c, &runs[i]);
 		at = walked;
 	}
 	return 0;
 }
 
-static void count_part(struct capture *c, uint32_t part)
+/* Count the region's pages by part, while it is still there as a whole; says why that is not exact. */
+static const char *count_parts(struct capture *c)
 {
 	struct name_parts *parts = c->parts;
-	struct memoir_region *region = &c->snap->regions[part];
-	int err;
 
 	u64map_free(&parts->moved);
 	if (parts->whole.rss || parts->whole.swap) {
-		err = capture_words_by(c, parts->pagemap_fd, part, parts->words, recount);
-		if (err) {
-			region->exact = false;
-			region->inexact_why = "its pages were gone before names could split them";
-		}
+		parts->part = parts->region;
+		if (capture_words_by(c, parts->pagemap_fd, parts->region, parts->words, recount) <
+		    0)
+			return "its pages were gone before names could split them";
 	}
-	if ((parts->whole.thp || parts->whole.smaps_thp) && count_thp(c, part) < 0) {
-		region->exact = false;
-		region->inexact_why =
-			"huge pages can't be told by part: this needs PAGEMAP_SCAN (Linux 6.7)";
+	if (parts->whole.thp || parts->whole.smaps_thp) {
+		parts->part = parts->region;
+		if (count_thp(c) < 0)
+			return "huge pages can't be told by part: this needs PAGEMAP_SCAN "
+			       "(Linux 6.7)";
 	}
+	return NULL;
 }
 
 /* ---- parts ---------------------------------------------------------------------------------- */
@@ -161,43 +194,59 @@ static int add_part(struct capture *c, const struct memoir_region *like)
 	struct name_parts *parts = c->parts;
 	size_t i = c->snap->region_count;
 	struct part *more = grow(parts->parts, &parts->room, parts->count + 1, sizeof(*more));
-	int err = capture_reserve_regions(c, 1);
+	struct region_count *counts = grow(c->counts, &c->count_room, i + 1, sizeof(*counts));
+	struct memoir_region *region = counts && more ? snapshot_add_region(c->snap) : NULL;
 
 	if (more)
 		parts->parts = more;
-	if (!more || err)
+	if (counts)
+		c->counts = counts;
+	if (!region)
 		return -ENOMEM;
 	more[parts->count++] = (struct part){ parts->region, (uint32_t)i };
-	c->snap->regions[i] = *like;
-	c->counts[i] = empty_like(&parts->whole);
-	c->snap->region_count++;
+	*region = *like;
+	counts[i] = empty_like(&parts->whole);
 	return 0;
+}
+
+static void mark_inexact(struct capture *c, uint32_t from, uint32_t to, const char *why)
+{
+	for (uint32_t i = from; i < to; i++) {
+		c->snap->regions[i].exact = false;
+		c->snap->regions[i].inexact_why = why;
+	}
 }
 
 int capture_split(struct capture *c, uint32_t region, const struct named_range *pieces,
 		  size_t count, enum memoir_name_source source)
 {
-	struct memoir_region like = c->snap->regions[region];
-	uint32_t first = (uint32_t)c->snap->region_count;
+	struct memoir_region like = c->snap->regions[region], first = like;
 	int err = begin(c, region);
+	const char *why;
 
 	if (err)
 		return err == -ENOMEM ? err : -EOPNOTSUPP;
-	c->counts[region] = empty_like(&c->parts->whole);
+	c->parts->first_end = pieces[0].end;
+	c->parts->next_part = (uint32_t)c->snap->region_count;
 	for (size_t i = 0; i < count && !err; i++) {
 		like.start = pieces[i].start;
 		like.end = pieces[i].end;
 		like.name = pieces[i].name;
 		like.name_source = like.name ? source : MEMOIR_NAME_NONE;
 		if (i == 0)
-			c->snap->regions[region] = like;
+			first = like;
 		else
 			err = add_part(c, &like);
 	}
 	if (err)
 		return err;
-	for (size_t i = 0; i < count; i++)
-		count_part(c, i ? first + (uint32_t)i - 1 : region);
+	c->counts[region] = empty_like(&c->parts->whole);
+	why = count_parts(c);
+	c->snap->regions[region] = first;
+	if (why) {
+		mark_inexact(c, region, region + 1, why);
+		mark_inexact(c, c->parts->next_part, (uint32_t)c->snap->region_count, why);
+	}
 	return c->tally.error;
 }
 

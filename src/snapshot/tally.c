@@ -130,17 +130,19 @@ bool tally_move(struct tally *tally, uint64_t key, uint32_t from, uint32_t to, s
 	uint32_t i = u64map_get(&tally->by_base, key & ~(uint64_t)(TALLY_CHUNK - 1));
 	uint32_t *set = i == U64MAP_NONE ? NULL : &tally->chunks[i]->sets[key & (TALLY_CHUNK - 1)];
 	uint32_t known, at;
+	uint64_t pair;
 	size_t below;
 
 	if (!set || *set < TALLY_ROOTS)
 		return false;
-	known = u64map_get(moved, *set);
+	pair = (uint64_t)to << 32 | *set;
+	known = u64map_get(moved, pair);
 	if (known == U64MAP_NONE) {
 		at = find_member(tally, *set, from, &below);
 		if (at < TALLY_ROOTS)
 			return false;
 		known = from == to ? *set : make_set_with(tally, *set, at, below, to);
-		if (u64map_set(moved, *set, known) < 0)
+		if (u64map_set(moved, pair, known) < 0)
 			tally->error = -ENOMEM;
 	}
 	*set = known;

@@ -79,7 +79,7 @@ static inline void tally_add(struct tally *tally, uint64_t key, uint32_t region)
 
 /*
  * The page `key`, if region `from` maps it, is mapped by `to` in its place. Sets that changed so are kept
- * in `moved`, a map for this pair alone. Returns whether `from` maps it.
+ * in `moved`, a map for this `from` alone. Returns whether `from` maps it.
  */
 bool tally_move(struct tally *tally, uint64_t key, uint32_t from, uint32_t to,
 		struct u64map *moved);

@@ -47,11 +47,14 @@ def main():
     assert names.memoir_name(address, 4 * PAGE, b"of a file") == 0
     named += [(memory + 30 * PAGE, memory + 31 * PAGE, b"most of a page"),
               (memory + 33 * PAGE, memory + 34 * PAGE, b"more")]
+    ready, tell = os.pipe()
     child = os.fork()
     if child == 0:
         ctypes.memset(memory, 2, 3 * PAGE)
+        os.write(tell, b"x")
         while True:
             signal.pause()
+    os.read(ready, 1)
     print(json.dumps({"child": child, "named": [[s, e, n.decode()] for s, e, n in sorted(named)]}),
           flush=True)
     sys.stdin.readline()

@@ -157,6 +157,34 @@ static void regions_may_come_in_turns(void **state)
 	tally_free(&tally);
 }
 
+/* Half of one region's pages go to another, which then is in the sets in its place. */
+static void moved_pages_are_counted_for_the_other_region(void **state)
+{
+	struct u64map moved = { 0 };
+	struct sums s = { 0 };
+	struct tally tally;
+
+	(void)state;
+	assert_int_equal(tally_init(&tally), 0);
+	for (uint32_t r = 0; r < 4; r++)
+		for (uint64_t page = 0; page < 1000; page++)
+			tally_add(&tally, TALLY_FRAME | page, r);
+	tally_add(&tally, TALLY_FRAME | 5000, 1);
+	for (uint64_t page = 0; page < 500; page++)
+		assert_true(tally_move(&tally, TALLY_FRAME | page, 1, 9, &moved));
+	assert_true(tally_move(&tally, TALLY_FRAME | 5000, 1, 1, &moved));
+	assert_false(tally_move(&tally, TALLY_FRAME | 5001, 1, 9, &moved));
+	assert_false(tally_move(&tally, TALLY_FRAME | 3, 1, 9, &moved));
+	assert_false(tally_move(&tally, TALLY_SWAP | 3, 2, 9, &moved));
+	sum_up(&tally, &s);
+	assert_int_equal(s.fixed[9], 500ull * ((4096u << 12) / 4));
+	assert_int_equal(s.fixed[1], 500ull * ((4096u << 12) / 4) + (4096u << 12));
+	assert_int_equal(s.fixed[0], 1000ull * ((4096u << 12) / 4));
+	assert_int_equal(s.private_pages[1], 1);
+	u64map_free(&moved);
+	tally_free(&tally);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +192,7 @@ int main(void)
 		cmocka_unit_test(pages_that_go_together_stay_in_one_set),
 		cmocka_unit_test(swap_frames_and_offsets_never_meet),
 		cmocka_unit_test(regions_may_come_in_turns),
+		cmocka_unit_test(moved_pages_are_counted_for_the_other_region),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
