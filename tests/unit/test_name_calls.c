@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,69 @@ static void ids_are_those_of_every_machine(void **state)
 	(void)state;
 	assert_true(memoir_name_hash("") == 0x2d06800538d394c2u);
 	assert_true(memoir_name_hash("a") == 0xe6c632b61e964e1fu);
+}
+
+/* How names are kept is chosen at the first call: a program of its own for each way. */
+static int run_with(const char *mode, const char *what)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setenv("MEMOIR_NAMES", mode, 1);
+		execl("/proc/self/exe", "test_name_calls", what, NULL);
+		_exit(127);
+	}
+	int status = -1;
+
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+enum { IS_OFF = 10, IS_KERNEL, IS_TABLE, IS_BOTH };
+
+/* In the program of its own: where a name is found. */
+static int where_names_are(void)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool in_kernel = false, in_table;
+	char line[256];
+	FILE *maps;
+
+	if (memoir_name(page, PAGE, "bad[") != -EINVAL)
+		return 1;
+	memoir_name(page, PAGE, "where");
+	in_table = strcmp(own_name_at(page), "where") == 0;
+	maps = fopen("/proc/self/maps", "re");
+	while (maps && fgets(line, sizeof(line), maps))
+		in_kernel |= strstr(line, "[anon:where]") != NULL;
+	if (maps)
+		fclose(maps);
+	return in_kernel && in_table ? IS_BOTH
+	       : in_kernel           ? IS_KERNEL
+	       : in_table            ? IS_TABLE
+				     : IS_OFF;
+}
+
+static bool kernel_has_names(void)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool has = prctl(0x53564d41, 0, page, PAGE, "x") == 0;
+
+	munmap(page, PAGE);
+	return has;
+}
+
+static void names_are_kept_where_they_are_told_to(void **state)
+{
+	bool kernel = kernel_has_names();
+
+	(void)state;
+	assert_int_equal(run_with("off", "where"), IS_OFF);
+	assert_int_equal(run_with("table", "where"), IS_TABLE);
+	assert_int_equal(run_with("kernel", "where"), kernel ? IS_KERNEL : IS_OFF);
+	assert_int_equal(run_with("both", "where"), kernel ? IS_BOTH : IS_TABLE);
+	assert_int_equal(run_with("auto", "where"), kernel ? IS_KERNEL : IS_TABLE);
+	assert_int_equal(run_with("anything", "where"), kernel ? IS_KERNEL : IS_TABLE);
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -308,13 +372,14 @@ static void handlers_name_and_fork_within_calls(void **state)
 	memoir_name(at(0), (THREADS + 1) * SHARE, NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_checked_as_by_prctl),
 		cmocka_unit_test(ranges_are_checked),
 		cmocka_unit_test(counts_know_their_size),
 		cmocka_unit_test(ids_are_those_of_every_machine),
+		cmocka_unit_test(names_are_kept_where_they_are_told_to),
 		cmocka_unit_test(memory_moves_with_its_names),
 		cmocka_unit_test(a_child_has_all_names_and_its_own_from_then_on),
 		cmocka_unit_test(a_child_of_vfork_does_no_harm),
@@ -322,6 +387,8 @@ int main(void)
 		cmocka_unit_test(handlers_name_and_fork_within_calls),
 	};
 
+	if (argc > 1)
+		return strcmp(argv[1], "where") == 0 ? where_names_are() : 1;
 	own_names_by_table();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
