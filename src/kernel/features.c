@@ -325,8 +325,10 @@ static const struct probe probes[] = {
 	{ "seccomp user notification", text_seccomp, false,
 	  "memoir run: names from programs as they are",
 	  "only programs that use memoir's library" },
-	{ "ptrace of others", text_yama, false, "reading name tables of one's own other programs",
-	  "name tables of other programs need CAP_SYS_PTRACE" },
+	{ "ptrace of others", text_yama, false,
+	  "looking into one's own other programs: their name tables, and of what kind their memory "
+	  "is",
+	  "looking into other programs needs CAP_SYS_PTRACE" },
 	{ "pidfd_open", live_pidfd, true, "hints that cannot reach another process by mistake",
 	  "no hints are given" },
 	{ "process_madvise", live_process_madvise, true,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * process_vm_readv(2) behind a look at pagemap; knows nothing of what it reads.
+ * A process's memory behind a look at its pagemap; knows nothing of what it reads.
  */
 #include "kernel/peek.h"
 
 #include <errno.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "kernel/memory.h"
 #include "kernel/pagemap.h"
 
 #define PAGE_SHIFT 12
@@ -22,12 +22,16 @@ int peek_open(const struct kroot *root, pid_t pid, pid_t tid, struct peek *ret_p
 	fd = pagemap_open_thread(root, pid, tid);
 	if (fd < 0)
 		return fd;
-	*ret_peek = (struct peek){ .tid = tid, .pagemap = fd };
-	return 0;
+	*ret_peek = (struct peek){ .pagemap = fd, .memory = memory_open(root, tid) };
+	if (ret_peek->memory >= 0)
+		return 0;
+	close(fd);
+	return ret_peek->memory;
 }
 
 void peek_close(struct peek *peek)
 {
+	close(peek->memory);
 	close(peek->pagemap);
 }
 
@@ -52,9 +56,6 @@ static int in_ram(const struct peek *peek, uint64_t first, uint64_t last)
 
 int peek_read(const struct peek *peek, uint64_t addr, void *buf, size_t bytes)
 {
-	struct iovec to = { .iov_base = buf, .iov_len = bytes };
-	/* An address of another process, never followed here. */
-	struct iovec from = { .iov_base = (void *)(uintptr_t)addr, .iov_len = bytes };
 	int err;
 
 	if (!bytes || addr > UINT64_MAX - bytes)
@@ -62,9 +63,5 @@ int peek_read(const struct peek *peek, uint64_t addr, void *buf, size_t bytes)
 	err = in_ram(peek, addr >> PAGE_SHIFT, (addr + bytes - 1) >> PAGE_SHIFT);
 	if (err)
 		return err;
-	ssize_t got = process_vm_readv(peek->tid, &to, 1, &from, 1, 0);
-
-	if (got < 0)
-		return -errno;
-	return (size_t)got == bytes ? 0 : -EFAULT;
+	return memory_read(peek->memory, addr, buf, bytes);
 }

@@ -13,8 +13,7 @@
 #include "kernel/root.h"
 
 struct peek {
-	pid_t tid;
-	int pagemap;
+	int pagemap, memory;
 };
 
 /* 0, or -EACCES, -EPERM, -ESRCH …; -EOPNOTSUPP on a captured tree. */

@@ -5,7 +5,6 @@
 #include "names/identify.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <string.h>
 
 #include "names/identify_rules.h"
@@ -13,18 +12,19 @@
 #define PROCESS_BYTES (64 * MIB)
 #define WHOLE_BYTES (8 * MIB)
 #define REGION_BYTES (256 * KIB)
+#define READ_BYTES_MIN 256 /* a read counts as so much: short ones cost their number */
 
 /* ---- programs ------------------------------------------------------------------------------- */
 
 static const struct {
 	uint32_t program;
-	const char *globs[4];
+	const char *names[4]; /* with * at the end: what begins so */
 } program_files[] = {
-	{ PROGRAM_PYTHON, { "python3*", "libpython3*.so*" } },
+	{ PROGRAM_PYTHON, { "python3*", "libpython3*" } },
 	{ PROGRAM_JAVA, { "libjvm.so" } },
 	{ PROGRAM_NODE, { "node", "nodejs", "libnode.so*" } },
 	{ PROGRAM_JEMALLOC, { "libjemalloc.so*" } },
-	{ PROGRAM_MIMALLOC, { "libmimalloc*.so*" } },
+	{ PROGRAM_MIMALLOC, { "libmimalloc*" } },
 };
 
 /* The last part of a path, without the " (deleted)" of a file that an update has replaced. */
@@ -43,6 +43,14 @@ static bool file_name(const char *path, char *name, size_t room)
 	return true;
 }
 
+static bool is_named(const char *name, const char *wanted)
+{
+	size_t len = strlen(wanted);
+
+	return wanted[len - 1] == '*' ? strncmp(name, wanted, len - 1) == 0
+				      : strcmp(name, wanted) == 0;
+}
+
 static uint32_t programs_of(const char *path)
 {
 	uint32_t programs = 0;
@@ -51,8 +59,8 @@ static uint32_t programs_of(const char *path)
 	if (!file_name(path, name, sizeof(name)))
 		return 0;
 	for (size_t p = 0; p < sizeof(program_files) / sizeof(program_files[0]); p++)
-		for (size_t g = 0; program_files[p].globs[g]; g++)
-			if (fnmatch(program_files[p].globs[g], name, 0) == 0)
+		for (size_t g = 0; program_files[p].names[g]; g++)
+			if (is_named(name, program_files[p].names[g]))
 				programs |= program_files[p].program;
 	return programs;
 }
@@ -90,13 +98,15 @@ struct identify_region *identify_first_of(const struct identify_space *space, ui
 
 bool identify_read(struct identify_space *space, uint64_t addr, void *buf, size_t bytes)
 {
-	int err;
+	size_t charged = bytes < READ_BYTES_MIN ? READ_BYTES_MIN : bytes;
 
-	if (bytes > space->allowed_left || bytes > space->bytes_left)
+	if (charged > space->allowed_left || charged > space->bytes_left)
 		return false;
-	space->allowed_left -= bytes;
-	space->bytes_left -= bytes;
-	err = space->read(space->arg, addr, buf, bytes);
+	space->allowed_left -= charged;
+	space->bytes_left -= charged;
+
+	int err = space->read(space->arg, addr, buf, bytes);
+
 	space->denied |= err == -EPERM || err == -EACCES;
 	return err == 0;
 }

@@ -3,7 +3,7 @@
  * The memory of a Java virtual machine, as HotSpot itself describes it to debuggers: gHotSpotVMStructs
  * says where its variables are and how its structures are laid out.
  */
-#include <string.h>
+#include <stdlib.h>
 
 #include "names/identify_rules.h"
 
@@ -214,12 +214,14 @@ static void mark_klasses(struct vm *vm)
 void identify_java(struct identify_space *space)
 {
 	const struct identify_region *library = identify_first_of(space, PROGRAM_JAVA);
-	struct vm vm = { .space = space };
+	struct vm *vm = library ? calloc(1, sizeof(*vm)) : NULL;
 
-	if (!library)
+	if (!vm)
 		return;
-	read_description(&vm, library->start);
-	mark_heap(&vm);
-	mark_code(&vm);
-	mark_klasses(&vm);
+	vm->space = space;
+	read_description(vm, library->start);
+	mark_heap(vm);
+	mark_code(vm);
+	mark_klasses(vm);
+	free(vm);
 }

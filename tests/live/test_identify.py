@@ -47,17 +47,6 @@ console.log(JSON.stringify(process.memoryUsage()));
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(kept.length ? 0 : 1));
 """
-JAVA = """
-public class Kinds {
-    public static void main(String[] arguments) throws Exception {
-        byte[][] kept = new byte[200][];
-        for (int i = 0; i < kept.length; i++) kept[i] = new byte[100000];
-        System.out.println("READY");
-        while (System.in.read() != -1) { }
-        System.out.println(kept.length);
-    }
-}
-"""
 
 
 class Map:
@@ -97,26 +86,24 @@ def in_memory(pid):
 
 @contextlib.contextmanager
 def running(*command, until=b"READY\n", **options):
-    """(process, lines it printed until it was ready), stopped; ended at the end."""
+    """(process, what it printed until it was ready), stopped; ended at the end."""
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+        options = {"stderr": errors, **options}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               **options) as process:
             try:
-                lines = []
-                for line in process.stdout:
-                    if line == until:
-                        break
-                    lines.append(line.decode())
-                    if until is None:
-                        break
-                else:
-                    errors.seek(0)
-                    said = errors.read().decode(errors="replace").strip()
-                    if process.wait() == EXIT_SKIP:
-                        raise mkmem.Skip(said)
-                    raise mkmem.Broken(f"{command[0]}: {process.returncode} {said[-300:]}")
+                said = b""
+                while not said.endswith(until):
+                    byte = process.stdout.read(1)
+                    if not byte:
+                        errors.seek(0)
+                        why = errors.read().decode(errors="replace").strip()
+                        if process.wait() == EXIT_SKIP:
+                            raise mkmem.Skip(why)
+                        raise mkmem.Broken(f"{command[0]}: {process.returncode} {why[-300:]}")
+                    said += byte
                 mkmem.stop([process.pid])
-                yield process, lines
+                yield process, said.removesuffix(b"READY\n").decode()
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
@@ -142,8 +129,8 @@ def program(*names):
 
 def mkkinds(case, engine, *files, **options):
     """(Map, [(address, kind)])."""
-    with running(helper("mkkinds"), case, *files, **options) as (process, lines):
-        truths = [(int(words[0], 16), words[1]) for words in map(str.split, lines)]
+    with running(helper("mkkinds"), case, *files, **options) as (process, said):
+        truths = [(int(words[0], 16), words[1]) for words in map(str.split, said.splitlines())]
         return Map(process.pid, engine), truths
 
 
@@ -224,8 +211,8 @@ def check_allocators(tap, engine):
 
 
 def check_python(tap, engine):
-    with running("/usr/bin/python3", "-c", PYTHON, until=None) as (process, lines):
-        truth = json.loads(lines[0])
+    with running("/usr/bin/python3", "-c", PYTHON, until=b"\n") as (process, said):
+        truth = json.loads(said)
         seen = Map(process.pid, engine)
     kinds = [seen.kind(address) for address in truth["small"]]
     share = kinds.count("arena:python") / len(kinds)
@@ -242,8 +229,8 @@ def check_python(tap, engine):
 
 def check_node(tap, engine):
     node = program("node", "nodejs")
-    with running(node, "--expose-gc", "-e", NODE, until=None) as (process, lines):
-        truth = json.loads(lines[0])
+    with running(node, "--expose-gc", "-e", NODE, until=b"\n") as (process, said):
+        truth = json.loads(said)
         seen = Map(process.pid, engine)
     got = sum(memoir.span(row)[1] - memoir.span(row)[0] for row in seen.of("heap:v8"))
     tap.check(0.9 * truth["heapTotal"] <= got <= 1.1 * truth["heapTotal"],
@@ -264,22 +251,16 @@ def java_truth(text):
 
 
 def check_java(tap, engine):
-    java = program("java")
+    log = [f"-J-Xlog:{what}" for what in ("gc+heap+coops=debug", "gc+metaspace=info")]
     with tempfile.TemporaryDirectory(prefix="memoir-live-") as scratch:
-        source = Path(scratch) / "Kinds.java"
-        source.write_text(JAVA, encoding="ascii")
-        command = (java, "-Xmx128m", "-Xlog:gc+heap+coops=debug", "-Xlog:gc+metaspace=info",
-                   "-Xlog:cds=info", str(source))
-        try:
-            with running(*command) as (process, lines):
-                before = in_memory(process.pid)
-                seen = Map(process.pid, engine)
-                same = in_memory(process.pid) == before
-        except mkmem.Broken as why:
-            tap.skip("Java", why)
-            return
+        with running(program("keytool"), "-J-Xmx128m", *log, "-genkeypair", "-alias", "a", "-keyalg",
+                     "RSA", "-keystore", str(Path(scratch) / "keys"), until=b"password:",
+                     stderr=subprocess.STDOUT) as (process, said):
+            before = in_memory(process.pid)
+            seen = Map(process.pid, engine)
+            same = in_memory(process.pid) == before
     tap.check(same, "Java: looking at it brings nothing into memory")
-    truth = java_truth("".join(lines))
+    truth = java_truth(said)
     for kind, (start, end) in truth.items():
         inside = [row for row in seen.rows if start <= memoir.span(row)[0] and
                   memoir.span(row)[1] <= end and row["rss_bytes"] and row["perms"] == "rw-p" and
@@ -325,14 +306,14 @@ def check_swapped(tap, engine):
     """What is swapped out is not brought back to tell what it is."""
     what = "what is swapped out stays out, and is told nothing of"
     try:
-        with zram.swap(), running(helper("mkkinds"), "arena-swapped") as (process, lines):
+        with zram.swap(), running(helper("mkkinds"), "arena-swapped") as (process, said):
             before = in_memory(process.pid)
             seen = Map(process.pid, engine)
             same = in_memory(process.pid) == before
     except zram.Unavailable as why:
         tap.skip(what, why)
         return
-    kind = seen.kind(int(lines[0].split()[0], 16))
+    kind = seen.kind(int(said.split()[0], 16))
     tap.check(same and kind == "anon", what, [kind])
 
 
