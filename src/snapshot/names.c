@@ -288,9 +288,14 @@ static uint32_t subject_of(const struct naming *n, const struct names_table *tab
 	return MEMOIR_NONE;
 }
 
-/* That it vanished meanwhile is normal; all else is counted, to be said. */
+/*
+ * That it vanished meanwhile is normal; all else is counted, to be said. Not of processes that nobody asked
+ * for: then any of them could spoil every answer.
+ */
 static int note_failure(struct naming *n, int err)
 {
+	if (!n->c->snap->processes[n->process].in_scope)
+		return err == -ENOMEM ? err : 0;
 	n->refused += err == -EPERM || err == -EACCES;
 	n->damaged += err == -EBADMSG || err == -EFBIG;
 	n->newer += err == -EPROTONOSUPPORT;
