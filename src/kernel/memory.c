@@ -18,7 +18,9 @@ int memory_read(int fd, uint64_t addr, void *buffer, size_t bytes)
 		ssize_t got = pread(fd, buffer, bytes, (off_t)addr);
 
 		if (got <= 0)
-			return got == 0 ? -ESRCH : errno == EIO ? -EFAULT : -errno;
+			return got == 0                          ? -ESRCH
+			       : errno == EIO || errno == ENOMEM ? -EFAULT
+								 : -errno;
 		buffer = (char *)buffer + got;
 		addr += (uint64_t)got;
 		bytes -= (size_t)got;
