@@ -227,7 +227,7 @@ static void a_child_of_vfork_does_no_harm(void **state)
 /* ---- many threads, forks and signals in the midst ------------------------------------------- */
 
 #define THREADS 4
-#define SHARE (1ull << 20)
+#define SHARE (1ull << 26)
 
 static bool stop;
 
