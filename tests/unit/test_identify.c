@@ -150,8 +150,8 @@ static void a_rule_reads_no_more_of_a_process_than_it_may(void **state)
 static void what_the_kernel_or_a_rule_told_is_left_alone(void **state)
 {
 	(void)state;
-	for (uint8_t form = IDENTIFY_ANON; form <= IDENTIFY_OTHER; form++) {
-		struct identify_region region = { .form = form };
+	for (int form = IDENTIFY_ANON; form <= IDENTIFY_OTHER; form++) {
+		struct identify_region region = { .form = (uint8_t)form };
 		bool open = form == IDENTIFY_ANON || form == IDENTIFY_DEVICE;
 
 		identify_mark(&region, IDENTIFY_PERF);
