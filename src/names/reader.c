@@ -118,7 +118,7 @@ static int take_back(struct reading *r, const struct name_header *now)
 	if (now->generation < since || now->generation - since + 2 > changes ||
 	    now->reused >= since)
 		return -EAGAIN;
-	journal = malloc(changes * sizeof(*journal));
+	journal = calloc(changes + 1, sizeof(*journal));
 	if (!journal)
 		return -ENOMEM;
 	memcpy(journal, r->space + r->header.journal, changes * sizeof(*journal));
@@ -160,7 +160,7 @@ static bool is_valid_text(const struct name_string *string)
 {
 	for (unsigned int i = 0; i < string->length; i++)
 		if (string->text[i] < 0x20 || string->text[i] > 0x7e ||
-		    memchr("\\`$[]", string->text[i], 5))
+		    strchr("\\`$[]", string->text[i]))
 			return false;
 	return string->text[string->length] == '\0';
 }

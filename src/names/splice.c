@@ -16,11 +16,11 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static void put(struct splice *splice, uint64_t start, uint64_t end, uint32_t name)
 {
-	struct span *last = splice->count ? &splice->out[splice->count - 1] : NULL;
+	struct span *last = splice->out + splice->count - (splice->count ? 1 : 0);
 
 	if (!name || start >= end)
 		return;
-	if (last && last->end == start && last->name == name)
+	if (splice->count && last->end == start && last->name == name)
 		last->end = end;
 	else if (splice->count < splice->room)
 		splice->out[splice->count++] = (struct span){ start, end, name };

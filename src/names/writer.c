@@ -54,13 +54,13 @@ static uint32_t places(void)
 
 static bool is_valid(const char *name, size_t length)
 {
-	for (size_t i = 0; i < length; i++)
+	for (size_t i = 0; name && i < length; i++)
 		if (name[i] < 0x20 || name[i] > 0x7e || strchr("\\`$[]", name[i]))
 			return false;
 	return true;
 }
 
-/* 0: all is right, and known to be; 1: right if the name is; -EINVAL. */
+/* All but the name's characters. */
 static int take_arguments(const void *addr, size_t len, const char *name, struct request *r)
 {
 	r->what = REQUEST_NAME;
@@ -144,7 +144,7 @@ const struct turn_work turn_work = { .carry_out = carry_out, .recover = table_re
 
 static int name_later(struct request *r, const char *name)
 {
-	if (name && !is_valid(name, r->length))
+	if (!is_valid(name, r->length))
 		return -EINVAL;
 	if (name)
 		memcpy(r->name, name, r->length);
@@ -176,7 +176,7 @@ int memoir_name(void *addr, size_t len, const char *name)
 	if (err)
 		return err;
 	/* The table looks at the characters only of names that it does not have yet. */
-	if ((!len || !(where & PLACE_TABLE)) && name && !is_valid(name, r.length))
+	if ((!len || !(where & PLACE_TABLE)) && !is_valid(name, r.length))
 		return -EINVAL;
 	if (!len)
 		return 0;

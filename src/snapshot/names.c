@@ -230,9 +230,8 @@ static int intern(struct naming *n, struct names_table *table)
 			else
 				kept[count++] = snapshot_string(n->c->snap, table->ranges[i].name);
 		}
-		if (!err)
-			table->ranges[i].name = kept[at];
-		if (!err && !kept[at])
+		table->ranges[i].name = !err && kept ? kept[at] : NULL;
+		if (!table->ranges[i].name)
 			err = -ENOMEM;
 	}
 	free((void *)kept);

@@ -201,7 +201,7 @@ static void each_reading_is_of_one_moment(void **state)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(fd);
-	print_message("%d readings, %zu too busy, %zu ranges, %zu generations up to %zu\n", READS,
+	print_message("# %d readings, %zu too busy, %zu ranges, %zu generations up to %zu\n", READS,
 		      busy, ranges, (size_t)generations, (size_t)last);
 	assert_true(busy * 20 < READS);
 	assert_true(generations > READS / 100);
