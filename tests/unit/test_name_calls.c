@@ -279,12 +279,39 @@ static bool is_consistent(void)
 	return good;
 }
 
+static size_t count_in_share(int thread)
+{
+	struct names_table table;
+	size_t count = 0;
+
+	if (own_names(&table) < 0)
+		return 0;
+	for (size_t i = 0; i < table.count; i++)
+		count += (table.ranges[i].start - BASE) / SHARE == (uint64_t)thread + 1;
+	names_table_free(&table);
+	return count;
+}
+
+/* What the library counts is what there is, though a call may have been cut off by the fork. */
+static bool counts_are_right(void)
+{
+	struct memoir_name_counts counts = { .sz = sizeof(counts) };
+	struct names_table table;
+	bool counted = memoir_name_counts(&counts) == 0;
+	bool good = own_names(&table) == 0 && counted && counts.ranges == table.count;
+
+	names_table_free(&table);
+	return good;
+}
+
 static int in_child(void)
 {
 	unsigned int seed = 1;
 
 	if (!is_consistent())
 		return 1;
+	if (!counts_are_right())
+		return 4;
 	for (int i = 0; i < 300; i++)
 		churn(i % THREADS, &seed);
 	if (memoir_name(at(share_of(0)), SHARE, "thread 0 name again") < 0 ||
@@ -326,8 +353,7 @@ static void name_in_handler(int signal)
 
 	(void)signal;
 	seed++;
-	if (memoir_name(at(share_of(1) + seed % 64 * 2 * PAGE), PAGE, "thread 1 name of handler") ==
-	    0)
+	if (memoir_name(at(share_of(1) + seed * 2 * PAGE), PAGE, "thread 1 name of handler") == 0)
 		handled++;
 	else
 		refused++;
@@ -368,9 +394,7 @@ static void handlers_name_and_fork_within_calls(void **state)
 	setitimer(ITIMER_REAL, &never, NULL);
 	assert_int_equal(refused, 0);
 	assert_true(is_consistent());
-	for (unsigned int i = 0; i < 64; i++)
-		assert_string_equal(own_name_at(at(share_of(1) + i * 2 * PAGE)),
-				    "thread 1 name of handler");
+	assert_int_equal(count_in_share(1), handled);
 	memoir_name(at(0), (THREADS + 1) * SHARE, NULL);
 }
 
