@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -203,6 +204,9 @@ static void make_deep_stack(void)
 
 	if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur < 2 * STACK_BYTES)
 		skip("the stack may not grow to %lu bytes", (unsigned long)(2 * STACK_BYTES));
+	/* Where its address falls so, a stack that grows by leaps gets a huge page. */
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
+		broken("huge pages can't be turned off");
 	dig(STACK_BYTES);
 	maps = fopen("/proc/self/maps", "re");
 	while (maps && fgets(line, sizeof(line), maps))
