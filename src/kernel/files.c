@@ -29,7 +29,7 @@ typedef uint64_t u64;
 struct files {
 	struct files_bpf *skel;
 	int link;
-	char records[READ_BYTES];
+	_Alignas(8) char records[READ_BYTES];
 };
 
 int files_open(const struct kroot *root, struct files **ret_files, struct memoir_error *error)
