@@ -8,24 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/grow.h"
+#include "kernel/process.h"
 #include "kernel/walk_pump.h"
 #include "kernel/walk_skeleton.h"
 
 #define ARENA_MAP_BYTES (WALK_ARENAS * WALK_ARENA_STRIDE)
-
-/* The iterators number processes as the initial pid namespace does: elsewhere pids would be wrong. */
-static bool in_initial_pid_namespace(void)
-{
-	struct stat st;
-	const ino_t initial = 0xEFFFFFFC; /* PROC_PID_INIT_INO, kernel ABI */
-
-	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == initial;
-}
 
 /* By the system call itself, as the skeleton does all else: so the program needs no libbpf to run. */
 static int iter_create(int link)
@@ -59,7 +50,8 @@ int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_er
 
 	if (!kroot_is_live(root))
 		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
-	if (!in_initial_pid_namespace())
+	/* The iterators number processes as that does: elsewhere pids would be wrong. */
+	if (!process_pids_are_initial(root))
 		return error_set(error, -EOPNOTSUPP,
 				 "BPF iterators need the initial pid namespace");
 	walk = calloc(1, sizeof(*walk));
