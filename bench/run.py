@@ -6,6 +6,7 @@ peer in turn, A B A B, as whole processes with their output to /dev/null, and co
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -27,7 +28,7 @@ QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
-              "lib-who", "lib-name", "name-read", "name-weak")
+              "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger")
 RSS_TOLERANCE = 0.01
@@ -41,6 +42,8 @@ WHO_LIBRARY_MS = 5
 WHO_COMMAND_MS = 40
 # A page of a file: for each region that maps this part of it.
 WHO_REGION_MS = 0.05
+# All questions about sets, asked of a captured machine.
+SETS_NS = 20e6
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Case:
     versus: tuple = ()
     limits: tuple = ()
     workload: tuple = ()
+    beside: tuple = ()  # a second workload
     needs_bytes: int = 0
     thp_bytes: int = 0
     peak: bool = False
@@ -138,6 +142,10 @@ CASES = (
           Versus(MAP, ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5)),
          workload=("vmas", "60000"), needs_bytes=GIB),
     Case("who", (), workload=("forked", "400"), needs_bytes=3 * GIB, who=True),
+    Case("whatif",
+         limits=tuple(Limit(("lib-whatif",), f"lib_{question}_ns", SETS_NS, runs=3)
+                      for question in ("sharing", "whatif_all", "whatif_half", "footprints")),
+         workload=("forked", "400"), beside=("programs", "280"), needs_bytes=7 * GIB),
     Case("names",
          limits=(Limit(("lib-name", "100"), "again_ns", 60),
                  Limit(("lib-name", "100"), "clear_and_name_ns", 60),
@@ -403,7 +411,12 @@ def run_case(case, programs, quick, loads):
             return rows_of(case, Scene(programs, None, None, quick))
         if available_bytes() < case.needs_bytes:
             raise RunFailed(f"needs {case.needs_bytes >> 20} MiB of available memory")
-        with Workload(programs.path("workload"), case.workload) as workload:
+        with contextlib.ExitStack() as stack:
+            workload = stack.enter_context(Workload(programs.path("workload"), case.workload))
+            if case.beside:
+                beside = stack.enter_context(Workload(programs.path("workload"), case.beside))
+                loads[f"{case.name}, beside"] = load = measure_load(beside.all_pids)
+                say(f"  {load.sentence()}")
             pids = workload.all_pids if len(workload.pids) > 1 else workload.pids
             loads[case.name] = load = measure_load(pids)
             say(f"  {load.sentence()}")

@@ -12,53 +12,63 @@
 #include "analysis/sets.h"
 #include "base/grow.h"
 
-struct member {
-	uint32_t process;
-	uint32_t group;
+/* Each step up waits for memory: sets are climbed side by side, so that they wait together. */
+#define LANES 8
+
+struct climb {
+	const struct memoir_set *set;
+	uint32_t at;
+	uint64_t *bits; /* the ranks of its processes */
 };
 
 struct making {
 	struct groups *groups;
-	struct set_link *links;
-	uint64_t *bits;      /* the ranks of the set at hand */
-	uint32_t *processes; /* the same, as processes */
-	size_t process_count;
-	struct member *members; /* those that are wanted, of all groups */
-	size_t member_count, member_room;
+	const uint8_t *wanted;
+	struct set_link *links; /* with ranks for processes */
+	size_t words;           /* of bits for a set */
+	uint64_t *bits;
+	struct climb lanes[LANES];
+	size_t lane_count;
 };
 
-static bool test_and_set(uint64_t *bits, uint32_t i)
+/* ---- ranks ---------------------------------------------------------------------------------- */
+
+/* Those of `order` that are wanted, or those that are not, get the next ranks. */
+static void add_ranks(struct making *m, const uint32_t *order, bool wanted, uint32_t *next,
+		      uint32_t *rank)
 {
-	uint64_t bit = UINT64_C(1) << i % 64, was = bits[i / 64] & bit;
+	for (size_t i = 0; i < m->groups->s->process_count; i++) {
+		uint32_t process = order[i];
 
-	bits[i / 64] |= bit;
-	return was;
-}
-
-/* ---- one set -------------------------------------------------------------------------------- */
-
-/* Its processes, each once; whether one is wanted. */
-static bool list_processes(struct making *m, uint32_t set)
-{
-	bool wanted = false;
-
-	m->process_count = 0;
-	for (uint32_t at = set; at != MEMOIR_NONE; at = m->links[at].parent) {
-		uint32_t process = m->links[at].process;
-
-		if (test_and_set(m->bits, m->groups->rank[process]))
+		if ((m->wanted[process] != 0) != wanted)
 			continue;
-		m->processes[m->process_count++] = process;
-		wanted |= m->groups->wanted[process];
+		rank[process] = *next;
+		m->groups->by_rank[(*next)++] = process;
 	}
-	return wanted;
 }
 
-static void forget_processes(struct making *m)
+/* The order of families; in it, the wanted first. */
+static int rank_processes(struct making *m)
 {
-	for (size_t i = 0; i < m->process_count; i++)
-		m->bits[m->groups->rank[m->processes[i]] / 64] = 0;
+	const struct memoir_snapshot *s = m->groups->s;
+	uint32_t *rank = forks_rank(s), *order = calloc(s->process_count + 1, sizeof(*order));
+	uint32_t next = 0;
+
+	if (rank && order) {
+		for (uint32_t i = 0; i < s->process_count; i++)
+			order[rank[i]] = i;
+		add_ranks(m, order, true, &next, rank);
+		m->groups->wanted_count = next;
+		add_ranks(m, order, false, &next, rank);
+		for (size_t i = 0; i < s->set_count; i++)
+			m->links[i].process = rank[m->links[i].process];
+	}
+	free(rank);
+	free(order);
+	return next == s->process_count ? 0 : -ENOMEM;
 }
+
+/* ---- sets ----------------------------------------------------------------------------------- */
 
 static int add_end(struct groups *g, uint32_t rank)
 {
@@ -72,56 +82,80 @@ static int add_end(struct groups *g, uint32_t rank)
 }
 
 /* Where bits change: the first of a range, and what stands behind its last. */
-static int add_ends(struct making *m)
+static int add_ends(struct groups *g, const uint64_t *bits, size_t words)
 {
 	uint64_t before = 0;
 	int err = 0;
 
-	for (size_t word = 0; word <= m->groups->s->process_count / 64 && !err; word++) {
-		uint64_t bits = m->bits[word], changes = bits ^ (bits << 1 | before);
+	for (size_t word = 0; word < words && !err; word++) {
+		uint64_t changes = bits[word] ^ (bits[word] << 1 | before);
 
 		for (; changes && !err; changes &= changes - 1)
-			err = add_end(m->groups,
+			err = add_end(g,
 				      (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(changes));
-		before = bits >> 63;
+		before = bits[word] >> 63;
 	}
 	return err;
 }
 
-static int add_members(struct making *m)
-{
-	struct member *members = grow(m->members, &m->member_room,
-				      m->member_count + m->process_count, sizeof(*members));
-
-	if (!members)
-		return -ENOMEM;
-	m->members = members;
-	for (size_t i = 0; i < m->process_count; i++)
-		if (m->groups->wanted[m->processes[i]])
-			members[m->member_count++] =
-				(struct member){ m->processes[i], (uint32_t)m->groups->count };
-	return 0;
-}
-
-static int add_group(struct making *m, const struct memoir_set *set)
+static int add_group(struct making *m, const struct climb *climb)
 {
 	struct groups *g = m->groups;
 	size_t first_end = g->end_count;
 	struct group *all = grow(g->all, &g->room, g->count + 1, sizeof(*all));
+	int err;
 
 	if (!all)
 		return -ENOMEM;
 	g->all = all;
-	if (add_members(m) < 0 || add_ends(m) < 0)
-		return -ENOMEM;
+	err = add_ends(g, climb->bits, m->words);
+	if (err)
+		return err;
+	/* All ranges begin behind those that are wanted. */
+	if (g->ends[first_end] >= g->wanted_count) {
+		g->end_count = first_end;
+		return 0;
+	}
 	all[g->count++] = (struct group){
-		.bytes = { .shared_bytes = set->ram_bytes,
-			   .shared_anon_bytes = set->of_object ? 0 : set->ram_bytes,
-			   .shared_swap_bytes = set->swap_bytes },
+		.bytes = { .shared_bytes = climb->set->ram_bytes,
+			   .shared_anon_bytes = climb->set->of_object ? 0 : climb->set->ram_bytes,
+			   .shared_swap_bytes = climb->set->swap_bytes },
 		.first_end = (uint32_t)first_end,
 		.end_count = (uint32_t)(g->end_count - first_end),
 	};
 	return 0;
+}
+
+static void climb_all(struct making *m)
+{
+	size_t climbing;
+
+	do {
+		climbing = 0;
+		for (size_t i = 0; i < m->lane_count; i++) {
+			struct climb *climb = &m->lanes[i];
+			struct set_link link;
+
+			if (climb->at == MEMOIR_NONE)
+				continue;
+			link = m->links[climb->at];
+			climb->bits[link.process / 64] |= UINT64_C(1) << link.process % 64;
+			climb->at = link.parent;
+			climbing++;
+		}
+	} while (climbing);
+}
+
+static int finish_climbs(struct making *m)
+{
+	int err = 0;
+
+	climb_all(m);
+	for (size_t i = 0; i < m->lane_count && !err; i++)
+		err = add_group(m, &m->lanes[i]);
+	memset(m->bits, 0, LANES * m->words * sizeof(*m->bits));
+	m->lane_count = 0;
+	return err;
 }
 
 static int add_sets(struct making *m)
@@ -130,115 +164,101 @@ static int add_sets(struct making *m)
 	int err = 0;
 
 	for (uint32_t i = 0; i < s->set_count && !err; i++) {
-		const struct memoir_set *set = &s->sets[i];
-
-		if (!set->ram_bytes && !set->swap_bytes)
+		if (!s->sets[i].ram_bytes && !s->sets[i].swap_bytes)
 			continue;
-		if (list_processes(m, i))
-			err = add_group(m, set);
-		forget_processes(m);
+		m->lanes[m->lane_count] =
+			(struct climb){ &s->sets[i], i, m->bits + m->lane_count * m->words };
+		if (++m->lane_count == LANES)
+			err = finish_climbs(m);
 	}
-	return err;
+	return err ? err : finish_climbs(m);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-/* Put the groups in the order of their processes, by counting. */
-static int sort_members(struct making *m)
+/* The ends that lie among the wanted, in order of rank, by counting. */
+static int sort_changes(struct groups *g)
 {
-	struct groups *g = m->groups;
-	size_t processes = g->s->process_count;
+	uint32_t *first = g->first_change;
 
-	g->of_process = calloc(m->member_count + 1, sizeof(*g->of_process));
-	g->first = calloc(processes + 2, sizeof(*g->first));
-	if (!g->of_process || !g->first)
+	for (size_t i = 0; i < g->end_count; i++)
+		if (g->ends[i] < g->wanted_count)
+			first[g->ends[i] + 2]++;
+	for (size_t i = 2; i < g->wanted_count + 2; i++)
+		first[i] += first[i - 1];
+	g->changes = calloc(first[g->wanted_count + 1] + 1, sizeof(*g->changes));
+	if (!g->changes)
 		return -ENOMEM;
-	for (size_t i = 0; i < m->member_count; i++)
-		g->first[m->members[i].process + 2]++;
-	for (size_t i = 2; i < processes + 2; i++)
-		g->first[i] += g->first[i - 1];
 	/* Each is moved on to where the next one begins. */
-	for (size_t i = 0; i < m->member_count; i++)
-		g->of_process[g->first[m->members[i].process + 1]++] = m->members[i].group;
+	for (size_t i = 0; i < g->count; i++)
+		for (uint32_t e = 0; e < g->all[i].end_count; e++) {
+			uint32_t end = g->ends[g->all[i].first_end + e];
+
+			if (end < g->wanted_count)
+				g->changes[first[end + 1]++] = (uint32_t)i * 2 + e % 2;
+		}
 	return 0;
 }
 
 static int make_room(struct making *m)
 {
 	struct groups *g = m->groups;
-	size_t count = g->s->process_count + 1;
+	size_t count = g->s->process_count;
 
-	g->rank = forks_rank(g->s);
-	g->by_rank = calloc(count, sizeof(*g->by_rank));
+	g->by_rank = calloc(count + 1, sizeof(*g->by_rank));
+	g->first_change = calloc(count + 2, sizeof(*g->first_change));
 	m->links = sets_links(g->s);
-	m->bits = calloc(count / 64 + 1, sizeof(*m->bits));
-	m->processes = calloc(count, sizeof(*m->processes));
-	if (!g->rank || !g->by_rank || !m->links || !m->bits || !m->processes)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < g->s->process_count; i++)
-		g->by_rank[g->rank[i]] = i;
-	return 0;
+	/* One bit more than processes: where the last range ends. */
+	m->words = count / 64 + 1;
+	m->bits = calloc(LANES * m->words, sizeof(*m->bits));
+	return g->by_rank && g->first_change && m->links && m->bits ? 0 : -ENOMEM;
 }
 
 int groups_make(const struct memoir_snapshot *snapshot, const uint8_t *wanted,
 		struct groups *ret_groups)
 {
-	struct making m = { .groups = ret_groups };
+	struct making m = { .groups = ret_groups, .wanted = wanted };
 	int err;
 
-	*ret_groups = (struct groups){ .s = snapshot, .wanted = wanted };
+	*ret_groups = (struct groups){ .s = snapshot };
 	err = make_room(&m);
+	if (!err)
+		err = rank_processes(&m);
 	if (!err)
 		err = add_sets(&m);
 	if (!err)
-		err = sort_members(&m);
+		err = sort_changes(ret_groups);
 	free(m.links);
 	free(m.bits);
-	free(m.processes);
-	free(m.members);
 	return err;
 }
 
 void groups_free(struct groups *groups)
 {
-	free(groups->rank);
 	free(groups->by_rank);
 	free(groups->all);
 	free(groups->ends);
-	free(groups->of_process);
-	free(groups->first);
+	free(groups->changes);
+	free(groups->first_change);
 	*groups = (struct groups){ 0 };
 }
 
-/* ---- a row ---------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
-static void add(struct memoir_shared *sum, const struct memoir_shared *bytes)
+void groups_next_row(const struct groups *groups, uint32_t rank, struct memoir_shared *edges)
 {
-	sum->shared_bytes += bytes->shared_bytes;
-	sum->shared_anon_bytes += bytes->shared_anon_bytes;
-	sum->shared_swap_bytes += bytes->shared_swap_bytes;
-}
-
-/* What is below zero meanwhile wraps around, and back. */
-static void take_off(struct memoir_shared *sum, const struct memoir_shared *bytes)
-{
-	sum->shared_bytes -= bytes->shared_bytes;
-	sum->shared_anon_bytes -= bytes->shared_anon_bytes;
-	sum->shared_swap_bytes -= bytes->shared_swap_bytes;
-}
-
-void groups_row(const struct groups *groups, uint32_t process, struct memoir_shared *row)
-{
-	memset(row, 0, (groups->s->process_count + 1) * sizeof(*row));
-	for (uint32_t i = groups->first[process]; i < groups->first[process + 1]; i++) {
-		const struct group *group = &groups->all[groups->of_process[i]];
+	for (uint32_t i = groups->first_change[rank]; i < groups->first_change[rank + 1]; i++) {
+		const struct group *group = &groups->all[groups->changes[i] / 2];
 		const uint32_t *ends = &groups->ends[group->first_end];
+		struct memoir_shared down = {
+			-group->bytes.shared_bytes,
+			-group->bytes.shared_anon_bytes,
+			-group->bytes.shared_swap_bytes,
+		};
+		/* What has ended is taken off again. */
+		bool ended = groups->changes[i] % 2;
 
-		for (uint32_t e = 0; e < group->end_count; e += 2) {
-			add(&row[ends[e]], &group->bytes);
-			take_off(&row[ends[e + 1]], &group->bytes);
-		}
+		for (uint32_t e = 0; e < group->end_count; e++)
+			shared_add(&edges[ends[e]], (e % 2 != 0) == ended ? &group->bytes : &down);
 	}
-	for (size_t i = 1; i < groups->s->process_count; i++)
-		add(&row[i], &row[i - 1]);
 }

@@ -19,18 +19,19 @@ struct sharing {
 	struct memoir_sharing *out;
 	uint8_t *meant; /* of each process */
 	struct groups groups;
-	struct memoir_shared *row;
+	struct memoir_shared *edges; /* of the row at hand, as groups_next_row() has them */
+	struct memoir_shared *row;   /* by rank: what its process has in common with each */
 	/* Of each process that is meant: what it has itself, and of that its parent. */
 	struct memoir_shared *own;
 	struct memoir_shared *with_parent;
 	uint32_t *parent;
-	size_t pair_room;
 };
 
 static void free_sharing(struct sharing *sh)
 {
 	groups_free(&sh->groups);
 	free(sh->meant);
+	free(sh->edges);
 	free(sh->row);
 	free(sh->own);
 	free(sh->with_parent);
@@ -49,58 +50,45 @@ static int make_room(struct sharing *sh)
 {
 	size_t count = sh->s->process_count + 1;
 
+	sh->edges = calloc(count, sizeof(*sh->edges));
 	sh->row = calloc(count, sizeof(*sh->row));
 	sh->own = calloc(count, sizeof(*sh->own));
 	sh->with_parent = calloc(count, sizeof(*sh->with_parent));
 	sh->parent = calloc(count, sizeof(*sh->parent));
 	sh->out->forks = calloc(count, sizeof(*sh->out->forks));
-	if (!sh->row || !sh->own || !sh->with_parent || !sh->parent || !sh->out->forks)
+	if (!sh->edges || !sh->row || !sh->own || !sh->with_parent || !sh->parent ||
+	    !sh->out->forks)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		sh->parent[i] = MEMOIR_NONE;
 	return forks_visit(sh->s, sh->meant, take_parent, sh);
 }
 
-/* ---- pairs ---------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
-static int add_pair(struct sharing *sh, uint32_t a, uint32_t b, const struct memoir_shared *shared)
+/* Begin with rank 0. */
+static void restart_rows(struct sharing *sh)
 {
-	struct memoir_sharing *out = sh->out;
-	struct memoir_sharing_pair *pairs =
-		grow(out->pairs, &sh->pair_room, out->pair_count + 1, sizeof(*pairs));
-
-	if (!pairs)
-		return -ENOMEM;
-	out->pairs = pairs;
-	pairs[out->pair_count++] = (struct memoir_sharing_pair){
-		.a = &sh->s->processes[a < b ? a : b],
-		.b = &sh->s->processes[a < b ? b : a],
-		.shared = *shared,
-	};
-	return 0;
+	memset(sh->edges, 0, (sh->s->process_count + 1) * sizeof(*sh->edges));
 }
 
-static int take_row(struct sharing *sh, uint32_t a)
+static void next_row(struct sharing *sh, uint32_t rank)
 {
-	uint32_t parent = sh->parent[a];
-	int err = 0;
+	struct memoir_shared sum = { 0 };
 
-	groups_row(&sh->groups, a, sh->row);
-	sh->own[a] = sh->row[sh->groups.rank[a]];
-	if (parent != MEMOIR_NONE)
-		sh->with_parent[a] = sh->row[sh->groups.rank[parent]];
-	for (size_t i = 0; i < sh->s->process_count && !err; i++) {
-		const struct memoir_shared *shared = &sh->row[i];
-		uint32_t b = sh->groups.by_rank[i];
-
-		if (!shared->shared_bytes && !shared->shared_swap_bytes)
-			continue;
-		/* Of two that are both meant, once. */
-		if (a < b || (a != b && !sh->meant[b]))
-			err = add_pair(sh, a, b, shared);
+	groups_next_row(&sh->groups, rank, sh->edges);
+	for (size_t i = 0; i < sh->s->process_count; i++) {
+		shared_add(&sum, &sh->edges[i]);
+		sh->row[i] = sum;
 	}
-	return err;
 }
+
+static bool is_shared(const struct memoir_shared *shared)
+{
+	return shared->shared_bytes || shared->shared_swap_bytes;
+}
+
+/* ---- the order of pairs --------------------------------------------------------------------- */
 
 #define DIGIT_BITS 11
 #define DIGITS (1u << DIGIT_BITS)
@@ -150,51 +138,105 @@ static void sort_keys(struct sort_key *keys, struct sort_key *scratch, size_t co
 		memcpy(keys, from, count * sizeof(*keys));
 }
 
-/* Put each pair where its key stands, going round the circles in which they change places. */
-static void move_pairs(struct memoir_sharing_pair *pairs, struct sort_key *keys, size_t count)
+struct keys {
+	struct sort_key *list;
+	size_t count, room;
+};
+
+/* Those that are meant have the lowest ranks, so that a pair is met once: in the row of the lower. */
+static int list_keys(struct sharing *sh, struct keys *keys)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct memoir_sharing_pair first = pairs[i];
-		size_t at = i;
+	size_t processes = sh->s->process_count;
 
-		while (keys[at].index != i) {
-			size_t from = keys[at].index;
+	restart_rows(sh);
+	for (uint32_t a = 0; a < sh->groups.wanted_count; a++) {
+		struct sort_key *list =
+			grow(keys->list, &keys->room, keys->count + processes, sizeof(*list));
 
-			pairs[at] = pairs[from];
-			keys[at].index = (uint32_t)at;
-			at = from;
-		}
-		pairs[at] = first;
-		keys[at].index = (uint32_t)at;
+		if (!list || keys->count + processes > UINT32_MAX)
+			return -ENOMEM;
+		keys->list = list;
+		next_row(sh, a);
+		for (size_t b = a + 1; b < processes; b++)
+			if (is_shared(&sh->row[b])) {
+				list[keys->count] = (struct sort_key){ sh->row[b].shared_bytes,
+								       (uint32_t)keys->count };
+				keys->count++;
+			}
 	}
+	return 0;
 }
 
-static int sort_pairs(struct memoir_sharing *out)
+/* For each pair, in the order in which they are met, its place among all. NULL: no memory. */
+static uint32_t *find_places(struct sharing *sh)
 {
-	size_t count = out->pair_count;
-	struct sort_key *keys = calloc(count + 1, sizeof(*keys));
-	struct sort_key *scratch = calloc(count + 1, sizeof(*scratch));
-	bool room = keys && scratch;
+	struct keys keys = { 0 };
+	int err = list_keys(sh, &keys);
+	struct sort_key *scratch = err ? NULL : malloc((keys.count + 1) * sizeof(*scratch));
+	uint32_t *places = scratch ? malloc((keys.count + 1) * sizeof(*places)) : NULL;
 
-	for (size_t i = 0; room && i < count; i++)
-		keys[i] = (struct sort_key){ out->pairs[i].shared.shared_bytes, (uint32_t)i };
-	if (room) {
-		sort_keys(keys, scratch, count);
-		move_pairs(out->pairs, keys, count);
+	if (places) {
+		sort_keys(keys.list, scratch, keys.count);
+		for (size_t i = 0; i < keys.count; i++)
+			places[keys.list[i].index] = (uint32_t)i;
+		sh->out->pair_count = keys.count;
 	}
-	free(keys);
+	free(keys.list);
 	free(scratch);
-	return room ? 0 : -ENOMEM;
+	return places;
+}
+
+/* ---- pairs ---------------------------------------------------------------------------------- */
+
+static void note_parents(struct sharing *sh, uint32_t a, uint32_t b,
+			 const struct memoir_shared *shared)
+{
+	if (sh->parent[a] == b)
+		sh->with_parent[a] = *shared;
+	if (sh->parent[b] == a)
+		sh->with_parent[b] = *shared;
+}
+
+/* Rows are made anew, which is cheaper than keeping what they say until the order is known. */
+static void put_pairs(struct sharing *sh, const uint32_t *places)
+{
+	const struct memoir_process *processes = sh->s->processes;
+	size_t met = 0;
+
+	restart_rows(sh);
+	for (uint32_t rank = 0; rank < sh->groups.wanted_count; rank++) {
+		uint32_t a = sh->groups.by_rank[rank];
+
+		next_row(sh, rank);
+		sh->own[a] = sh->row[rank];
+		for (size_t i = rank + 1; i < sh->s->process_count; i++) {
+			uint32_t b = sh->groups.by_rank[i];
+
+			if (!is_shared(&sh->row[i]))
+				continue;
+			note_parents(sh, a, b, &sh->row[i]);
+			sh->out->pairs[places[met++]] = (struct memoir_sharing_pair){
+				.a = &processes[a < b ? a : b],
+				.b = &processes[a < b ? b : a],
+				.shared = sh->row[i],
+			};
+		}
+	}
 }
 
 static int list_pairs(struct sharing *sh)
 {
 	int err = groups_make(sh->s, sh->meant, &sh->groups);
+	uint32_t *places = err ? NULL : find_places(sh);
 
-	for (uint32_t i = 0; i < sh->s->process_count && !err; i++)
-		if (sh->meant[i])
-			err = take_row(sh, i);
-	return err ? err : sort_pairs(sh->out);
+	if (places)
+		sh->out->pairs = malloc((sh->out->pair_count + 1) * sizeof(*sh->out->pairs));
+	if (!places || !sh->out->pairs)
+		err = -ENOMEM;
+	else
+		put_pairs(sh, places);
+	free(places);
+	return err;
 }
 
 /* ---- forks ---------------------------------------------------------------------------------- */

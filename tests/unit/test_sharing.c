@@ -131,6 +131,94 @@ static void any_number_of_processes_may_share(void **state)
 	memoir_snapshot_free(s);
 }
 
+#define MANY 200
+
+struct many {
+	struct memoir_snapshot *s;
+	uint64_t bytes[MANY][MANY]; /* that the two share, the lower one first */
+};
+
+/* A set that any process is in or not, by one of its regions or by both. */
+static void add_any_set(struct many *many, uint64_t ram_bytes)
+{
+	uint32_t set = MEMOIR_NONE, members[MANY], count = 0;
+	int one_in = 1 + rand() % 8;
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		if (rand() % one_in)
+			continue;
+		members[count++] = i;
+		for (int r = rand() % 2; r >= 0; r--)
+			set = add_set(many->s, set, i * 2 + (uint32_t)r, 0, 0);
+	}
+	if (set != MEMOIR_NONE)
+		many->s->sets[set].ram_bytes = ram_bytes;
+	for (uint32_t a = 0; a < count; a++)
+		for (uint32_t b = a + 1; b < count; b++)
+			many->bytes[members[a]][members[b]] += ram_bytes;
+}
+
+static void make_many(struct many *many)
+{
+	many->s = new_snapshot();
+	memset(many->bytes, 0, sizeof(many->bytes));
+	for (uint32_t i = 0; i < MANY; i++) {
+		the_process(many->s, add_process(many->s, 1000 + (pid_t)i))->ppid =
+			1000 + rand() % MANY;
+		add_region(many->s, MEMOIR_KIND_ANON, MEMOIR_NONE);
+		add_region(many->s, MEMOIR_KIND_ANON, MEMOIR_NONE);
+	}
+	for (uint64_t i = 1; i <= 40; i++)
+		add_any_set(many, i * 4096);
+}
+
+/* Takes off what was said, and looks for what was not. */
+static void expect_many(struct many *many, const struct memoir_sharing *sharing,
+			const uint8_t *last)
+{
+	for (size_t i = 0; i < sharing->pair_count; i++) {
+		const struct memoir_sharing_pair *pair = &sharing->pairs[i];
+		uint64_t *bytes =
+			&many->bytes[pair->a - many->s->processes][pair->b - many->s->processes];
+
+		assert_true(i == 0 || pair[-1].shared.shared_bytes >= pair->shared.shared_bytes);
+		assert_int_not_equal(pair->shared.shared_bytes, 0);
+		assert_int_equal(pair->shared.shared_bytes, *bytes);
+		*bytes = 0;
+	}
+	for (uint32_t a = 0; a < MANY; a++)
+		for (uint32_t b = a + 1; b < MANY; b++)
+			assert_true(!many->bytes[a][b] || (!last[a % 10] && !last[b % 10]));
+}
+
+static void sets_of_any_processes_add_up(void **state)
+{
+	static const struct {
+		const char *selector;
+		uint8_t last[10]; /* digit of the pid, where it is meant */
+	} meant[] = {
+		{ "pid:*", { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 } },
+		{ "pid:*[13-5]", { [1] = 1, [3] = 1, [4] = 1, [5] = 1 } },
+	};
+	static struct many many;
+
+	(void)state;
+	for (unsigned int seed = 1; seed <= 30; seed++) {
+		const char *selector = meant[seed % 2].selector;
+		struct memoir_selection *selection = NULL;
+		struct memoir_sharing sharing;
+
+		srand(seed);
+		make_many(&many);
+		assert_int_equal(memoir_selection_parse(&selector, 1, &selection, NULL), 0);
+		assert_int_equal(memoir_sharing(many.s, selection, &sharing), 0);
+		expect_many(&many, &sharing, meant[seed % 2].last);
+		memoir_selection_free(selection);
+		memoir_sharing_free(&sharing);
+		memoir_snapshot_free(many.s);
+	}
+}
+
 /* A file may say that two processes are each other's parents. */
 static void parents_in_a_circle_do_no_harm(void **state)
 {
@@ -195,6 +283,7 @@ int main(void)
 		cmocka_unit_test(forks_stand_below_their_parents),
 		cmocka_unit_test(one_process_is_paired_with_all_that_share_with_it),
 		cmocka_unit_test(any_number_of_processes_may_share),
+		cmocka_unit_test(sets_of_any_processes_add_up),
 		cmocka_unit_test(parents_in_a_circle_do_no_harm),
 		cmocka_unit_test(without_sets_footprints_go_by_pss_and_what_is_sole),
 		cmocka_unit_test(a_process_out_of_scope_has_no_footprint),
