@@ -9,6 +9,7 @@
 #pragma GCC visibility push(default)
 #include <memoir/analysis.h>
 #include <memoir/diff.h>
+#include <memoir/idle.h>
 #include <memoir/memoir.h>
 #include <memoir/select.h>
 #include <memoir/snapshot.h>

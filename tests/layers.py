@@ -33,6 +33,7 @@ PUBLIC = {
     "memoir/name.h": "names",
     "memoir/name-weak.h": "names",
     "memoir/hint.h": "hints",
+    "memoir/idle.h": "hints",
 }
 
 # (file, include): why it may. Keep this short.

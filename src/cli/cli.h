@@ -18,6 +18,7 @@ enum {
 	EXIT_PARTIAL = 3, /* done, but part of the data could not be read */
 };
 
+struct argp;
 struct cli;
 
 struct command {
@@ -29,6 +30,8 @@ struct command {
 	const struct table_model *model; /* NULL: it prints no rows */
 	unsigned int flags;
 	int (*run)(struct cli *cli); /* returns an exit code */
+	const struct argp *options;  /* of its own, or NULL; its input is the struct cli */
+	size_t own_bytes;            /* of what they are kept in: cli->own, all zero at first */
 };
 
 #define COMMAND_SNAPSHOT 0x1u /* looks at a snapshot: --from, --engine */
@@ -59,13 +62,14 @@ struct cli {
 	size_t selector_count;
 	struct memoir_selection *selection;
 	struct memoir_snapshot *snapshot; /* after cli_take_snapshot() */
+	void *own;                        /* see struct command */
 };
 
 /* main.c: all commands; NULL ends them. */
 extern const struct command *const commands[];
 
 extern const struct command overview_command, ps_command, map_command, names_command, check_command,
-	capture_command, diff_command, who_command, whatif_command, sharing_command;
+	capture_command, diff_command, who_command, whatif_command, sharing_command, idle_command;
 
 /* ---- options.c ------------------------------------------------------------------------------ */
 
@@ -83,6 +87,11 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * EXIT_DONE or EXIT_FAILED.
  */
 int cli_take_snapshot(struct cli *cli);
+
+/* The same in steps, for commands that keep the context: open it; capture, once or again; check the pid. */
+int cli_open(const struct cli *cli, struct memoir **ret_memoir);
+int cli_capture(struct cli *cli, struct memoir *memoir);
+int cli_check_pid(const struct cli *cli);
 
 /* Whether a process was asked for and read: in the scope of the snapshot and of the selection. */
 bool cli_wants_process(const struct cli *cli, const struct memoir_process *process);

@@ -101,20 +101,23 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 	return ret;
 }
 
-static int open_and_capture(struct cli *cli, struct memoir_error *error)
+static int fail(const struct memoir_error *error, int err)
 {
-	struct memoir_options options = { .sz = sizeof(options) };
-	struct memoir *memoir;
+	complain("%s", error->text[0] ? error->text : strerror(-err));
+	return EXIT_FAILED;
+}
 
-	options.root = cli->root;
-	options.engine = cli->engine;
-	int ret = memoir_open(&options, &memoir, error);
+int cli_open(const struct cli *cli, struct memoir **ret_memoir)
+{
+	struct memoir_options options = {
+		.sz = sizeof(options),
+		.root = cli->root,
+		.engine = cli->engine,
+	};
+	struct memoir_error error = { 0 };
+	int ret = memoir_open(&options, ret_memoir, &error);
 
-	if (ret < 0)
-		return ret;
-	ret = capture(cli, memoir, error);
-	memoir_close(memoir);
-	return ret;
+	return ret < 0 ? fail(&error, ret) : EXIT_DONE;
 }
 
 bool cli_wants_process(const struct cli *cli, const struct memoir_process *process)
@@ -123,7 +126,7 @@ bool cli_wants_process(const struct cli *cli, const struct memoir_process *proce
 }
 
 /* A pid that was asked for by number has to be there. */
-static int check_pid(const struct cli *cli)
+int cli_check_pid(const struct cli *cli)
 {
 	pid_t pid = memoir_selection_single_pid(cli->selection);
 	const struct memoir_process *process;
@@ -142,15 +145,32 @@ static int check_pid(const struct cli *cli)
 	return EXIT_FAILED;
 }
 
+int cli_capture(struct cli *cli, struct memoir *memoir)
+{
+	struct memoir_error error = { 0 };
+
+	memoir_snapshot_free(cli->snapshot);
+	cli->snapshot = NULL;
+	int ret = capture(cli, memoir, &error);
+
+	return ret < 0 ? fail(&error, ret) : EXIT_DONE;
+}
+
 int cli_take_snapshot(struct cli *cli)
 {
 	struct memoir_error error = { 0 };
-	int ret = cli->from ? memoir_snapshot_load(cli->from, &cli->snapshot, &error)
-			    : open_and_capture(cli, &error);
+	struct memoir *memoir;
 
-	if (ret < 0) {
-		complain("%s", error.text[0] ? error.text : strerror(-ret));
-		return EXIT_FAILED;
+	if (cli->from) {
+		int ret = memoir_snapshot_load(cli->from, &cli->snapshot, &error);
+
+		return ret < 0 ? fail(&error, ret) : cli_check_pid(cli);
 	}
-	return check_pid(cli);
+	int code = cli_open(cli, &memoir);
+
+	if (code != EXIT_DONE)
+		return code;
+	code = cli_capture(cli, memoir);
+	memoir_close(memoir);
+	return code == EXIT_DONE ? cli_check_pid(cli) : code;
 }

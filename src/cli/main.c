@@ -22,7 +22,7 @@ const struct command *const commands[] = {
 	&overview_command, &ps_command,    &map_command,
 	&names_command,    &who_command,   &sharing_command,
 	&whatif_command,   &check_command, &capture_command,
-	&diff_command,     NULL,
+	&diff_command, &idle_command, NULL,
 };
 
 static const struct command *find_command(const char *name)
@@ -87,6 +87,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 	memoir_snapshot_free(cli.snapshot);
 	memoir_selection_free(cli.selection);
 	free(cli.selectors);
+	free(cli.own);
 	return code;
 }
 

@@ -264,8 +264,11 @@ static char *add_list(int key, const char *text, void *input)
 
 void cli_parse(struct cli *cli, const struct command *command, int argc, char **argv)
 {
-	struct argp_child children[4] = { 0 };
+	struct argp_child children[5] = { 0 };
 	size_t child = 0;
+
+	if (command->options)
+		children[child++].argp = command->options;
 
 	if (command->model)
 		children[child++].argp = &row_argp;
@@ -287,7 +290,8 @@ void cli_parse(struct cli *cli, const struct command *command, int argc, char **
 
 	*cli = (struct cli){ .command = command, .shape.head = SHEET_ALL };
 	cli->selectors = calloc((size_t)argc + 1, sizeof(*cli->selectors));
-	if (!cli->selectors)
+	cli->own = calloc(1, command->own_bytes + 1);
+	if (!cli->selectors || !cli->own)
 		exit(cli_no_memory());
 	argp_parse(&argp, argc, argv, 0, NULL, cli);
 }

@@ -116,6 +116,7 @@ static const struct smaps_key smaps_keys[] = {
 	{ "Private_Dirty:", offsetof(struct smaps_figures, private_) },
 	{ "Shared_Clean:", offsetof(struct smaps_figures, shared) },
 	{ "Shared_Dirty:", offsetof(struct smaps_figures, shared) },
+	{ "Referenced:", offsetof(struct smaps_figures, referenced) },
 	{ "Swap:", offsetof(struct smaps_figures, swap) },
 	{ "SwapPss:", offsetof(struct smaps_figures, swap_pss) },
 	{ "Anonymous:", offsetof(struct smaps_figures, anonymous) },

@@ -24,6 +24,7 @@ struct maps_line {
 /* Figures of smaps, in bytes. */
 struct smaps_figures {
 	uint64_t rss, pss, private_, shared, swap, swap_pss, anonymous, huge, hugetlb;
+	uint64_t referenced; /* see clear_refs.h */
 };
 
 /*

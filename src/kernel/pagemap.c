@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* As in linux/fs.h since 6.7; spelled out because older headers lack it. */
@@ -50,6 +51,26 @@ bool pagemap_shows_frames(const struct kroot *root)
 
 	close(fd);
 	return got == 1 && pagemap_present(word) && pagemap_frame(word) != 0;
+}
+
+/* A page that was only read is the zero page. */
+uint64_t pagemap_zero_frame(const struct kroot *root)
+{
+	volatile char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t word = 0, frame = UINT64_MAX;
+	int fd = pagemap_open(root, getpid());
+
+	if (page != MAP_FAILED && fd >= 0) {
+		(void)*page;
+		if (pagemap_read(fd, (uintptr_t)page >> 12, &word, 1) == 1 &&
+		    pagemap_present(word) && pagemap_frame(word))
+			frame = pagemap_frame(word);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (page != MAP_FAILED)
+		munmap((void *)page, 4096);
+	return frame;
 }
 
 ssize_t pagemap_scan(int fd, uint64_t start, uint64_t end, bool file, struct pagemap_run *runs,

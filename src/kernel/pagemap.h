@@ -14,6 +14,7 @@
 #include "kernel/pte.h"
 #include "kernel/root.h"
 
+#define PAGEMAP_BIT_SOFT_DIRTY (1ull << 55) /* see clear_refs.h; 0 without CONFIG_MEM_SOFT_DIRTY */
 #define PAGEMAP_BIT_EXCLUSIVE (1ull << 56) /* wrong for PMD-mapped huge pages */
 #define PAGEMAP_BIT_FILE (1ull << 61)
 #define PAGEMAP_BIT_SWAP (1ull << 62)
@@ -51,6 +52,9 @@ ssize_t pagemap_read(int fd, uint64_t page, uint64_t *words, size_t count);
 
 /* Whether frames are shown to this process. */
 bool pagemap_shows_frames(const struct kroot *root);
+
+/* The frame that pagemap calls the zero page by; UINT64_MAX where frames are not shown. */
+uint64_t pagemap_zero_frame(const struct kroot *root);
 
 struct pagemap_run {
 	uint64_t start, end;

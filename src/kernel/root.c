@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,6 +121,33 @@ ssize_t kroot_readlink(const struct kroot *root, char *buf, size_t size, const c
 		return -E2BIG;
 	buf[len] = '\0';
 	return len;
+}
+
+int kroot_write(const struct kroot *root, const char *text, const char *format, ...)
+{
+	char path[256];
+	va_list args;
+	ssize_t put;
+
+	if (!root->live)
+		return -EOPNOTSUPP;
+	va_start(args, format);
+	int len = vsnprintf(path, sizeof(path), format, args);
+
+	va_end(args);
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return -ENAMETOOLONG;
+	int fd = openat(root->dir_fd, path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	do {
+		put = write(fd, text, strlen(text));
+	} while (put < 0 && errno == EINTR);
+	int err = put < 0 ? -errno : (size_t)put == strlen(text) ? 0 : -EIO;
+
+	close(fd);
+	return err;
 }
 
 int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *format, ...)

@@ -35,6 +35,13 @@ ssize_t kroot_read(const struct kroot *root, char *buf, size_t size, const char 
 ssize_t kroot_readlink(const struct kroot *root, char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/*
+ * Write a text into a file that is there, in one write(2). 0 or negative errno; -EOPNOTSUPP on a captured
+ * tree, which is never written to.
+ */
+int kroot_write(const struct kroot *root, const char *text, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* The attributes of what a path leads to, links followed, as the kernel has them: no server is asked. */
 struct statx;
 int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *format, ...)

@@ -7,9 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/grow.h"
 #include "kernel/folio_sizes.h"
@@ -306,26 +304,6 @@ static void keep_meminfo(const char *key, uint64_t value, void *arg)
 	snapshot_add_meminfo(arg, key, value);
 }
 
-/* A page that was only read is the zero page: the frame that pagemap calls it by. */
-static void find_zero_frame(struct capture *c)
-{
-	volatile char *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = pagemap_open(c->memoir->root, getpid());
-	uint64_t word = 0;
-
-	c->zero_frame = UINT64_MAX;
-	if (page != MAP_FAILED && fd >= 0) {
-		(void)*page;
-		if (pagemap_read(fd, (uintptr_t)page / PAGE_BYTES, &word, 1) == 1 &&
-		    pagemap_present(word))
-			c->zero_frame = pagemap_frame(word);
-	}
-	if (fd >= 0)
-		close(fd);
-	if (page != MAP_FAILED)
-		munmap((void *)page, PAGE_BYTES);
-}
-
 static int run_method(struct capture *c, enum memoir_engine engine, struct memoir_error *error)
 {
 	c->snap->engine = engine;
@@ -392,7 +370,7 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 	if (err)
 		return err;
 	if (kroot_is_live(c->memoir->root)) {
-		find_zero_frame(c);
+		c->zero_frame = pagemap_zero_frame(c->memoir->root);
 		internal_devs_find(c->memoir->root, &c->devs);
 	}
 	capture_holders_begin(c);

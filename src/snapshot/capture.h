@@ -219,6 +219,9 @@ void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64
 void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entry,
 		uint64_t span_bytes);
 
+/* Whether an entry maps the huge zero page, which is no page that anybody counts. */
+bool capture_is_huge_zero(struct memoir *memoir, uint64_t entry, uint64_t frame);
+
 /* Whether this region's own pages can be in no other region. */
 static inline bool region_anon_alone(const struct region_count *count)
 {

@@ -160,8 +160,8 @@ static void mark_huge(struct tally *tally, uint64_t key)
 		chunk->huge = true;
 }
 
-/* The huge zero page is no page that anybody counts. It is never writable, which rules out most. */
-static bool is_huge_zero(struct memoir *memoir, uint64_t entry, uint64_t frame)
+/* It is never writable, which rules out most. */
+bool capture_is_huge_zero(struct memoir *memoir, uint64_t entry, uint64_t frame)
 {
 	struct kpage kpage;
 	uint64_t flags = 0;
@@ -195,7 +195,7 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 		count_alone(count, pages, rule.anon_only);
 		return;
 	}
-	if (!pte_counted(entry) || (!rule.file_only && is_huge_zero(c->memoir, entry, frame)))
+	if (!pte_counted(entry) || (!rule.file_only && capture_is_huge_zero(c->memoir, entry, frame)))
 		return;
 	count->thp += pages;
 	if (rule.anon_only && region_anon_alone(count)) {
