@@ -135,7 +135,7 @@ const char *memoir_idle_by_name(enum memoir_idle_by by);
 struct memoir_idle_row {
 	const struct memoir_process *process; /**< NULL by name */
 	const struct memoir_region *region;   /**< by region only */
-	const char *name; /**< as memoir_names_sum() has it; NULL by process */
+	const char *name;                     /**< as memoir_names_sum() has it; NULL by process */
 	enum memoir_kind kind;
 	enum memoir_name_source source;
 	uint32_t processes, regions;
@@ -145,7 +145,8 @@ struct memoir_idle_row {
 
 struct memoir_idle_rows {
 	size_t count;
-	struct memoir_idle_row *rows; /**< by region in order of address, else by falling idle_bytes */
+	struct memoir_idle_row
+		*rows; /**< by region in order of address, else by falling idle_bytes */
 	struct memoir_idle_figures total;
 };
 

@@ -58,7 +58,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 't':
 		if (wait_parse(arg, &own->interval_ns) < 0)
-			argp_error(state, "-t takes a time up to a week, such as 60 or 10m, not '%s'",
+			argp_error(state,
+				   "-t takes a time up to a week, such as 60 or 10m, not '%s'",
 				   arg);
 		return 0;
 	case OPTION_MEANS:
@@ -121,8 +122,7 @@ static void summarize(const struct cli *cli, const struct memoir_idle *idle,
 		number_bytes(rows->total.rss_bytes, rss_text);
 	}
 	number_percent(rows->total.idle_bytes, rows->total.rss_bytes, percent);
-	snprintf(buf, room,
-		 "idle for %.1f s: %s of %s (%s); means %s, which can't tell %s",
+	snprintf(buf, room, "idle for %.1f s: %s of %s (%s); means %s, which can't tell %s",
 		 (double)(memoir_idle_interval_ns(idle) / NS_PER_MS) / 1000, idle_text, rss_text,
 		 percent, memoir_idle_means_name(means), memoir_idle_means_blind(means));
 }
@@ -239,16 +239,22 @@ const struct command idle_command = {
 	.summary = "memory that was not touched for a while",
 	.doc = "Print how much of each region was not touched for some time, which is waited for."
 	       "\vMeans, and what each does to the processes that are watched:\n"
-	       "  accessed    clears the accessed bits of their page tables once (7 ms a GiB, during "
-	       "which a process can't fault, map or unmap), and reads them at the end. Reclaim loses "
+	       "  accessed    clears the accessed bits of their page tables once (7 ms a GiB, "
+	       "during "
+	       "which a process can't fault, map or unmap), and reads them at the end. Reclaim "
+	       "loses "
 	       "what it knew of these pages until they are touched again. The default, where page "
 	       "tables can be read.\n"
-	       "  referenced  clears the same, and reads smaps: whole regions. The default elsewhere.\n"
-	       "  written     soft-dirty bits: only writes count, and the first to each page faults.\n"
-	       "  damon       regions sampled by DAMON: an estimate, cheap for very large processes.\n"
+	       "  referenced  clears the same, and reads smaps: whole regions. The default "
+	       "elsewhere.\n"
+	       "  written     soft-dirty bits: only writes count, and the first to each page "
+	       "faults.\n"
+	       "  damon       regions sampled by DAMON: an estimate, cheap for very large "
+	       "processes.\n"
 	       "  passive     clears nothing; tells only of pages whose bits the kernel itself had "
 	       "cleared.\n"
-	       "A SELECTOR is KEY:GLOB[,GLOB...] with one of the keys pid comm user cgroup name path "
+	       "A SELECTOR is KEY:GLOB[,GLOB...] with one of the keys pid comm user cgroup name "
+	       "path "
 	       "kind object, or a pid, or PID:START-END; several must all match.",
 	.model = &idle_model,
 	.flags = COMMAND_WITHOUT_SETS | COMMAND_NEEDS_ARG,

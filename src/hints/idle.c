@@ -52,8 +52,8 @@ static const struct means all_means[MEMOIR_IDLE_MEANS] = {
 	},
 	[MEMOIR_IDLE_DAMON] = {
 		.name = "damon",
-		.blind = "single pages: one page of each of DAMON's regions was looked at, time and again, "
-			 "and stands for the rest",
+		.blind = "single pages: one page of each of DAMON's regions stands for the rest, and is idle "
+			 "if no access was seen for half of the time",
 		.has_pages = true,
 	},
 };
@@ -169,22 +169,70 @@ static void clear_space(struct memoir_idle *idle, struct idle_space *space)
 		space->state = err == -ENOENT || err == -ESRCH ? IDLE_VANISHED : IDLE_DENIED;
 }
 
-static int begin_damon(struct memoir_idle *idle, struct memoir_error *error)
+/* The ranges of a process that anything asked for is resident in, neighbours put together. */
+static int list_ranges(const struct memoir_snapshot *snapshot, const uint8_t *meant,
+		       const struct memoir_process *process, struct damon_target *target)
 {
-	pid_t pids[DAMON_PROCESSES_MAX];
+	target->pid = process->pid;
+	target->ranges = calloc((size_t)process->region_count + 1, sizeof(*target->ranges));
+	if (!target->ranges)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < process->region_count; i++) {
+		size_t at = (size_t)process->first_region + i;
+		const struct memoir_region *region = memoir_snapshot_region(snapshot, at);
+		struct damon_range *last = target->ranges + target->count - 1;
 
-	for (size_t i = 0; i < idle->space_count && i < DAMON_PROCESSES_MAX; i++)
-		pids[i] = idle->spaces[i].pid;
-	if (!idle->space_count)
-		return 0;
-	return damon_begin(idle->memoir->root, pids, idle->space_count, idle->asked_ns,
-			   &idle->damon, error);
+		if (!region || meant[at] == MEANT_NOT || region->kind == MEMOIR_KIND_HUGETLB ||
+		    !region->figures.bytes[MEMOIR_RSS])
+			continue;
+		if (target->count && last->end == region->start)
+			last->end = region->end;
+		else
+			target->ranges[target->count++] =
+				(struct damon_range){ region->start, region->end };
+	}
+	return 0;
+}
+
+/* A process of which nothing is to be watched has none of its own kdamonds. */
+static int begin_damon(struct memoir_idle *idle, const struct memoir_snapshot *snapshot,
+		       const struct memoir_selection *selection, struct memoir_error *error)
+{
+	struct damon_target *targets = calloc(idle->space_count + 1, sizeof(*targets));
+	uint8_t *meant = meant_regions(snapshot, selection);
+	size_t count = 0;
+	int err = targets && meant ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < idle->space_count && !err; i++) {
+		struct idle_space *space = &idle->spaces[i];
+
+		err = list_ranges(snapshot, meant, memoir_snapshot_find_pid(snapshot, space->pid),
+				  &targets[count]);
+		space->kdamond = count;
+		if (!err && targets[count].count)
+			count++;
+		else
+			space->state = IDLE_VANISHED;
+	}
+	if (!err && count)
+		err = damon_begin(idle->memoir->root, targets, count, idle->asked_ns, &idle->damon,
+				  error);
+	for (size_t i = 0; targets && i <= idle->space_count; i++)
+		free(targets[i].ranges);
+	free(targets);
+	free(meant);
+	return err;
+}
+
+static int read_pages(struct memoir_idle *idle)
+{
+	return idle_tables_work(idle->memoir) ? idle_read_tables(idle) : idle_read_words(idle);
 }
 
 /* The first of two looks: kept apart, and all are watched on. */
 static int look_before(struct memoir_idle *idle)
 {
-	int err = idle_read_tables(idle);
+	int err = read_pages(idle);
 
 	for (size_t i = 0; i < idle->space_count && !err; i++) {
 		struct idle_space *space = &idle->spaces[i];
@@ -233,7 +281,7 @@ static int begin(struct memoir_idle *idle, const struct memoir_snapshot *snapsho
 	if (!err)
 		err = list_spaces(idle, snapshot, selection);
 	if (!err && idle->means == MEMOIR_IDLE_DAMON)
-		err = begin_damon(idle, error);
+		err = begin_damon(idle, snapshot, selection, error);
 	else if (!err && others && idle->means != MEMOIR_IDLE_WRITTEN)
 		err = idle_note(idle, false,
 				"DAMON runs on this machine (%u kdamond%s): it clears accessed "
@@ -244,7 +292,7 @@ static int begin(struct memoir_idle *idle, const struct memoir_snapshot *snapsho
 	for (size_t i = 0; i < idle->space_count; i++)
 		clear_space(idle, &idle->spaces[i]);
 	err = check_denied(idle, error);
-	if (!err && idle->means == MEMOIR_IDLE_PASSIVE)
+	if (!err && (idle->means == MEMOIR_IDLE_PASSIVE || idle->means == MEMOIR_IDLE_DAMON))
 		err = look_before(idle);
 	return err;
 }
@@ -281,11 +329,14 @@ static void mark_idle(uint64_t start, uint64_t end, void *arg)
 	idle_pages_mark(arg, start, end);
 }
 
-/* What is resident, all of it touched but for the regions that DAMON saw no access to. */
+/*
+ * What is resident, all of it touched but for what DAMON saw no access to in at least half of the time, and
+ * was there before. Regions' ages start anew where DAMON splits and merges them, so that few get older.
+ */
 static int read_damon(struct memoir_idle *idle)
 {
-	uint64_t age_ns = idle_now_ns() - (idle->space_count ? idle->spaces[0].begun_ns : 0);
-	int err = idle_tables_work(idle->memoir) ? idle_read_tables(idle) : idle_read_words(idle);
+	uint64_t age_ns = (idle_now_ns() - (idle->space_count ? idle->spaces[0].begun_ns : 0)) / 2;
+	int err = read_pages(idle);
 
 	for (size_t i = 0; i < idle->space_count && !err; i++) {
 		struct idle_space *space = &idle->spaces[i];
@@ -293,8 +344,9 @@ static int read_damon(struct memoir_idle *idle)
 		if (space->state != IDLE_READ)
 			continue;
 		idle_pages_forget(&space->pages);
-		if (damon_idle(&idle->damon, i, age_ns, mark_idle, &space->pages) < 0)
+		if (damon_idle(&idle->damon, space->kdamond, age_ns, mark_idle, &space->pages) < 0)
 			space->state = IDLE_VANISHED;
+		idle_pages_only(&space->pages, &space->before);
 	}
 	return err;
 }

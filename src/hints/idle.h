@@ -25,6 +25,7 @@ struct idle_space {
 	uint64_t mm;              /* while the walk reads it */
 	uint64_t last_end;        /* of the walk's last mapping: threads may be listed again */
 	uint64_t begun_ns;        /* monotonic */
+	size_t kdamond;           /* MEMOIR_IDLE_DAMON */
 	struct idle_pages before; /* MEMOIR_IDLE_PASSIVE */
 	struct idle_pages pages;
 	struct idle_span *spans; /* MEMOIR_IDLE_REFERENCED */

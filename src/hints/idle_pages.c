@@ -59,7 +59,7 @@ static uint64_t word_mask(unsigned int word, unsigned int from, unsigned int to)
 
 /* The words of a block that pages [from, to) lie in, from < to. */
 #define FOR_WORDS(word, from, to) \
-	for (unsigned int word = (from) / 64; word <= ((to) - 1) / 64; word++)
+	for (unsigned int word = (from) / 64; word <= ((to)-1) / 64; word++)
 
 int idle_pages_add(struct idle_pages *pages, uint64_t addr, uint64_t count, bool idle)
 {
@@ -71,7 +71,8 @@ int idle_pages_add(struct idle_pages *pages, uint64_t addr, uint64_t count, bool
 
 		if (!block)
 			return -ENOMEM;
-		FOR_WORDS (word, from, to) {
+		FOR_WORDS(word, from, to)
+		{
 			block->resident[word] |= word_mask(word, from, to);
 			if (idle)
 				block->idle[word] |= word_mask(word, from, to);
@@ -106,20 +107,21 @@ static bool block_part(const struct idle_block *block, uint64_t start, uint64_t 
 }
 
 /* The blocks that a range meets. */
-#define FOR_BLOCKS(pages, at, start, end)                        \
-	for (size_t at = find(pages, block_start(start));        \
+#define FOR_BLOCKS(pages, at, start, end)                 \
+	for (size_t at = find(pages, block_start(start)); \
 	     at < (pages)->count && (pages)->blocks[at].addr < (end); at++)
 
 void idle_pages_mark(struct idle_pages *pages, uint64_t start, uint64_t end)
 {
-	FOR_BLOCKS (pages, at, start, end) {
+	FOR_BLOCKS(pages, at, start, end)
+	{
 		struct idle_block *block = &pages->blocks[at];
 		unsigned int from, to;
 
 		if (!block_part(block, start, end, &from, &to))
 			continue;
-		FOR_WORDS (word, from, to)
-			block->idle[word] |= block->resident[word] & word_mask(word, from, to);
+		FOR_WORDS(word, from, to)
+		block->idle[word] |= block->resident[word] & word_mask(word, from, to);
 	}
 }
 
@@ -131,13 +133,15 @@ static uint64_t bytes_of(uint64_t word)
 void idle_pages_sum(const struct idle_pages *pages, uint64_t start, uint64_t end,
 		    struct memoir_idle_figures *sum)
 {
-	FOR_BLOCKS (pages, at, start, end) {
+	FOR_BLOCKS(pages, at, start, end)
+	{
 		const struct idle_block *block = &pages->blocks[at];
 		unsigned int from, to;
 
 		if (!block_part(block, start, end, &from, &to))
 			continue;
-		FOR_WORDS (word, from, to) {
+		FOR_WORDS(word, from, to)
+		{
 			uint64_t mask = word_mask(word, from, to);
 			uint64_t resident = bytes_of(block->resident[word] & mask);
 			uint64_t idle = bytes_of(block->idle[word] & mask);
@@ -183,13 +187,15 @@ int idle_pages_runs(const struct idle_pages *pages, uint64_t start, uint64_t end
 	struct run run = { .each = each, .arg = arg };
 	int ret = 0;
 
-	FOR_BLOCKS (pages, at, start, end) {
+	FOR_BLOCKS(pages, at, start, end)
+	{
 		const struct idle_block *block = &pages->blocks[at];
 		unsigned int from, to;
 
 		if (!block_part(block, start, end, &from, &to))
 			continue;
-		FOR_WORDS (word, from, to) {
+		FOR_WORDS(word, from, to)
+		{
 			uint64_t bits = block->idle[word] & word_mask(word, from, to);
 
 			for (; bits && !ret; bits &= bits - 1) {
@@ -204,19 +210,37 @@ int idle_pages_runs(const struct idle_pages *pages, uint64_t start, uint64_t end
 	return end_run(&run);
 }
 
-uint64_t idle_pages_since(struct idle_pages *now, const struct idle_pages *before)
+/* The block of the same address in another look, *at rising with it; an empty one where there is none. */
+static const struct idle_block *same_block(const struct idle_pages *other, size_t *at,
+					   uint64_t addr)
 {
 	static const struct idle_block nothing;
+
+	while (*at < other->count && other->blocks[*at].addr < addr)
+		++*at;
+	return *at < other->count && other->blocks[*at].addr == addr ? &other->blocks[*at]
+								     : &nothing;
+}
+
+void idle_pages_only(struct idle_pages *now, const struct idle_pages *before)
+{
+	for (size_t i = 0, at = 0; i < now->count; i++) {
+		struct idle_block *block = &now->blocks[i];
+		const struct idle_block *old = same_block(before, &at, block->addr);
+
+		for (unsigned int word = 0; word < IDLE_WORDS; word++)
+			block->idle[word] &= old->resident[word];
+	}
+}
+
+uint64_t idle_pages_since(struct idle_pages *now, const struct idle_pages *before)
+{
 	uint64_t cleared = 0;
 
-	for (size_t i = 0, j = 0; i < now->count; i++) {
+	for (size_t i = 0, at = 0; i < now->count; i++) {
 		struct idle_block *block = &now->blocks[i];
-		const struct idle_block *old = &nothing;
+		const struct idle_block *old = same_block(before, &at, block->addr);
 
-		while (j < before->count && before->blocks[j].addr < block->addr)
-			j++;
-		if (j < before->count && before->blocks[j].addr == block->addr)
-			old = &before->blocks[j];
 		for (unsigned int word = 0; word < IDLE_WORDS; word++) {
 			uint64_t accessed = old->resident[word] & ~old->idle[word];
 			/* What came without its bit set was not seen idle from the first. */

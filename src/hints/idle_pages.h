@@ -33,6 +33,9 @@ int idle_pages_add(struct idle_pages *pages, uint64_t addr, uint64_t count, bool
 /* Call none of them idle. */
 void idle_pages_forget(struct idle_pages *pages);
 
+/* Leave only those idle that were resident before. */
+void idle_pages_only(struct idle_pages *now, const struct idle_pages *before);
+
 /* Call the resident pages of a range idle. */
 void idle_pages_mark(struct idle_pages *pages, uint64_t start, uint64_t end);
 

@@ -149,8 +149,7 @@ int idle_read_tables(struct memoir_idle *idle)
 
 		if (space->state != IDLE_WATCHED)
 			continue;
-		space->state =
-			space->last_end && !is_gone(idle, space) ? IDLE_READ : IDLE_VANISHED;
+		space->state = space->last_end && !is_gone(idle, space) ? IDLE_READ : IDLE_VANISHED;
 		space->mm = space->last_end = 0;
 	}
 	u64map_free(&t.by_pid);
@@ -188,9 +187,8 @@ static int take_words(struct words *w, uint64_t page, uint64_t end)
 			if (!pagemap_present(word) || pagemap_frame(word) == w->zero_frame ||
 			    (w->anonymous && word & PAGEMAP_BIT_FILE))
 				continue;
-			if (idle_pages_add(&w->space->pages,
-					   (page + (uint64_t)i) * IDLE_PAGE_BYTES, 1,
-					   !(word & PAGEMAP_BIT_SOFT_DIRTY)) < 0)
+			if (idle_pages_add(&w->space->pages, (page + (uint64_t)i) * IDLE_PAGE_BYTES,
+					   1, !(word & PAGEMAP_BIT_SOFT_DIRTY)) < 0)
 				return -ENOMEM;
 		}
 		page += (uint64_t)got;
@@ -278,9 +276,9 @@ static int read_smaps_of(struct memoir_idle *idle, struct idle_space *space, str
 			.start = line.start,
 			.end = line.end,
 			.rss_bytes = figures.rss,
-			.idle_bytes = figures.rss - (figures.referenced < figures.rss
-							     ? figures.referenced
-							     : figures.rss),
+			.idle_bytes =
+				figures.rss - (figures.referenced < figures.rss ? figures.referenced
+										: figures.rss),
 		};
 	}
 	return 0;

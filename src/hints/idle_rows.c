@@ -55,7 +55,8 @@ static struct memoir_idle_row *add_row(struct gather *g)
 static struct memoir_idle_row *row_of(struct gather *g, const struct memoir_region *region,
 				      const struct label *label)
 {
-	const struct memoir_process *process = memoir_snapshot_process(g->snapshot, region->process);
+	const struct memoir_process *process =
+		memoir_snapshot_process(g->snapshot, region->process);
 	struct memoir_idle_row *last = g->rows.count ? &g->rows.rows[g->rows.count - 1] : NULL;
 
 	if (g->by == MEMOIR_IDLE_BY_PROCESS && last && last->process == process)
@@ -72,7 +73,8 @@ static struct memoir_idle_row *row_of(struct gather *g, const struct memoir_regi
 
 static int take_region(struct gather *g, const struct memoir_region *region, uint32_t *last_process)
 {
-	const struct memoir_process *process = memoir_snapshot_process(g->snapshot, region->process);
+	const struct memoir_process *process =
+		memoir_snapshot_process(g->snapshot, region->process);
 	struct label label = label_of(g->snapshot, region);
 	struct memoir_idle_figures figures;
 	int err = memoir_idle_of(g->idle, process->pid, region->start, region->end, &figures);

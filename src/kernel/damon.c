@@ -21,8 +21,8 @@
 /* Samples to an aggregation, and aggregations to the time asked for. */
 #define SAMPLES 20u
 #define AGGREGATIONS 20u
-#define REGIONS_MIN "100"
-#define REGIONS_MAX "1000"
+#define REGIONS_MIN 10u
+#define REGIONS_MAX 1000u
 
 /* A decimal number in a file, or negative errno. */
 __attribute__((format(printf, 2, 3))) static int64_t read_number(const struct kroot *root,
@@ -106,10 +106,8 @@ struct setting {
 
 /* One scheme that does nothing but tell which regions it would apply to: those without accesses. */
 static const struct setting settings[] = {
-	{ "operations", "vaddr" },
+	{ "operations", "fvaddr" },
 	{ "targets/nr_targets", "1" },
-	{ "monitoring_attrs/nr_regions/min", REGIONS_MIN },
-	{ "monitoring_attrs/nr_regions/max", REGIONS_MAX },
 	{ "schemes/nr_schemes", "1" },
 	{ "schemes/0/action", "stat" },
 	{ "schemes/0/access_pattern/sz/min", "0" },
@@ -120,21 +118,58 @@ static const struct setting settings[] = {
 	{ "schemes/0/access_pattern/age/max", "4294967295" },
 };
 
-static int set_up(const struct damon *damon, size_t i, pid_t pid)
+/* Only these ranges: by itself DAMON would watch the gaps between a program's mappings too. */
+static int set_ranges(const struct damon *damon, size_t i, const struct damon_target *target)
+{
+	int err = set_number(damon, i, "targets/0/regions/nr_regions", target->count);
+
+	for (size_t r = 0; r < target->count && !err; r++) {
+		char file[64];
+
+		snprintf(file, sizeof(file), "targets/0/regions/%zu/start", r);
+		err = set_number(damon, i, file, target->ranges[r].start);
+		snprintf(file, sizeof(file), "targets/0/regions/%zu/end", r);
+		if (!err)
+			err = set_number(damon, i, file, target->ranges[r].end);
+	}
+	return err;
+}
+
+/* How often to look, and how finely. */
+static int set_pace(const struct damon *damon, size_t i, size_t ranges)
 {
 	uint64_t us = damon->aggregation_us;
+	const struct {
+		const char *file;
+		uint64_t value;
+	} paces[] = {
+		{ "monitoring_attrs/intervals/sample_us", us / SAMPLES },
+		{ "monitoring_attrs/intervals/aggr_us", us },
+		{ "monitoring_attrs/intervals/update_us", us * 4 },
+		/* The smaller of the two has to be set first, and both have defaults. */
+		{ "monitoring_attrs/nr_regions/max",
+		  ranges * 4 > REGIONS_MAX ? ranges * 4 : REGIONS_MAX },
+		{ "monitoring_attrs/nr_regions/min", REGIONS_MIN },
+	};
+	int err = 0;
+
+	for (size_t p = 0; p < sizeof(paces) / sizeof(paces[0]) && !err; p++)
+		err = set_number(damon, i, paces[p].file, paces[p].value);
+	return err;
+}
+
+static int set_up(const struct damon *damon, size_t i, const struct damon_target *target)
+{
 	int err = kroot_write(damon->root, "1", KDAMONDS "/%zu/contexts/nr_contexts", i);
 
 	for (size_t s = 0; !err && s < sizeof(settings) / sizeof(settings[0]); s++)
 		err = set(damon, i, settings[s].file, settings[s].value);
 	if (!err)
-		err = set_number(damon, i, "targets/0/pid_target", (uint64_t)pid);
+		err = set_number(damon, i, "targets/0/pid_target", (uint64_t)target->pid);
 	if (!err)
-		err = set_number(damon, i, "monitoring_attrs/intervals/sample_us", us / SAMPLES);
+		err = set_ranges(damon, i, target);
 	if (!err)
-		err = set_number(damon, i, "monitoring_attrs/intervals/aggr_us", us);
-	if (!err)
-		err = set_number(damon, i, "monitoring_attrs/intervals/update_us", us * 4);
+		err = set_pace(damon, i, target->count);
 	return err ? err : set_state(damon, i, "on");
 }
 
@@ -168,8 +203,8 @@ static int tell_failed(int err, pid_t pid, struct memoir_error *error)
 			       (int)pid, strerror(-err));
 }
 
-int damon_begin(const struct kroot *root, const pid_t *pids, size_t count, uint64_t interval_ns,
-		struct damon *ret_damon, struct memoir_error *error)
+int damon_begin(const struct kroot *root, const struct damon_target *targets, size_t count,
+		uint64_t interval_ns, struct damon *ret_damon, struct memoir_error *error)
 {
 	struct damon damon = { .root = root, .count = count };
 	uint64_t us = interval_ns / NS_PER_US / AGGREGATIONS;
@@ -179,9 +214,10 @@ int damon_begin(const struct kroot *root, const pid_t *pids, size_t count, uint6
 	if (err)
 		return err;
 	if (count > DAMON_PROCESSES_MAX)
-		return error_set(error, -E2BIG,
-				 "DAMON is used for up to %d processes, and %zu match; select fewer",
-				 DAMON_PROCESSES_MAX, count);
+		return error_set(
+			error, -E2BIG,
+			"DAMON is used for up to %d processes, and %zu match; select fewer",
+			DAMON_PROCESSES_MAX, count);
 	damon.aggregation_us = us < US_PER_SECOND / 10  ? US_PER_SECOND / 10
 			       : us > US_PER_SECOND * 5 ? US_PER_SECOND * 5
 							: us;
@@ -190,11 +226,11 @@ int damon_begin(const struct kroot *root, const pid_t *pids, size_t count, uint6
 	if (err)
 		return error_set(error, err, "DAMON could not be set up: %s", strerror(-err));
 	for (size_t i = 0; i < count; i++) {
-		err = set_up(&damon, i, pids[i]);
+		err = set_up(&damon, i, &targets[i]);
 		if (!err)
 			continue;
 		damon_end(&damon);
-		return tell_failed(err, pids[i], error);
+		return tell_failed(err, targets[i].pid, error);
 	}
 	*ret_damon = damon;
 	return 0;
@@ -218,8 +254,6 @@ int damon_idle(const struct damon *damon, size_t i, uint64_t age_ns,
 
 	if (err)
 		return err == -EINVAL ? -ESRCH : err;
-	/* The first aggregation may have begun late, and the last is under way. */
-	age = age > 2 ? age - 2 : 1;
 	for (size_t r = 0;; r++) {
 		int64_t start = read_number(damon->root, SCHEME "/tried_regions/%zu/start", i, r);
 		int64_t end = read_number(damon->root, SCHEME "/tried_regions/%zu/end", i, r);

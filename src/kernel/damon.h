@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DAMON by sysfs, watching address spaces (CONFIG_DAMON_VADDR, Linux 5.18; regions are told since 6.2).
+ * DAMON by sysfs, watching ranges of address spaces (CONFIG_DAMON_VADDR, Linux 5.19; regions told: 6.2).
  * Root only. A kernel thread for each process looks at one page of each of its regions, again and
  * again, and splits and merges regions by what it sees: cheap whatever the size, and an estimate.
  *
@@ -33,12 +33,23 @@ unsigned int damon_running(const struct kroot *root);
 /* Whether it can watch address spaces: 1, 0, or negative errno: -EBUSY: somebody else uses it. */
 int damon_vaddr_works(const struct kroot *root);
 
+struct damon_range {
+	uint64_t start, end;
+};
+
+/* What of a process is to be watched: ranges that rise and don't meet, at least one. */
+struct damon_target {
+	pid_t pid;
+	struct damon_range *ranges;
+	size_t count;
+};
+
 /*
- * Begin to watch these processes for about interval_ns. 0; -EOPNOTSUPP; -EBUSY: somebody else uses DAMON;
+ * Begin to watch these for about interval_ns. 0; -EOPNOTSUPP; -EBUSY: somebody else uses DAMON;
  * -E2BIG: more than DAMON_PROCESSES_MAX. error says what would help.
  */
-int damon_begin(const struct kroot *root, const pid_t *pids, size_t count, uint64_t interval_ns,
-		struct damon *ret_damon, struct memoir_error *error);
+int damon_begin(const struct kroot *root, const struct damon_target *targets, size_t count,
+		uint64_t interval_ns, struct damon *ret_damon, struct memoir_error *error);
 
 /*
  * Regions of the i-th process in which no access was seen for at least age_ns. 0, -ESRCH: the process has

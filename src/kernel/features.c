@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernel/features_probe.h"
@@ -261,6 +262,33 @@ static int text_dmabuf_stats(struct probing *p)
 	return tell_file(p, "sys/kernel/dmabuf/buffers");
 }
 
+static int text_clear_refs(struct probing *p)
+{
+	struct statx st;
+	int err = kroot_stat(p->root, &st, "proc/self/clear_refs");
+
+	return err == -ENOENT ? detailed(p, 0, "CONFIG_PROC_PAGE_MONITOR") : err ? err : 1;
+}
+
+static int text_page_idle(struct probing *p)
+{
+	struct statx st;
+	int err = kroot_stat(p->root, &st, "sys/kernel/mm/page_idle/bitmap");
+
+	return err == -ENOENT || err == -ENOTDIR ? detailed(p, 0, "CONFIG_IDLE_PAGE_TRACKING")
+	       : err                             ? err
+						 : 1;
+}
+
+static int text_lru_gen(struct probing *p)
+{
+	int there = tell_text(p, "sys/kernel/mm/lru_gen/enabled");
+
+	if (there == 0)
+		return detailed(p, 0, "CONFIG_LRU_GEN");
+	return there == 1 && strcmp(p->detail, "0x0000") == 0 ? detailed(p, 0, "off") : there;
+}
+
 struct probe {
 	const char *feature;
 	probe_fn probe;
@@ -333,6 +361,21 @@ static const struct probe probes[] = {
 	  "no hints are given" },
 	{ "process_madvise", live_process_madvise, true,
 	  "memoir trim: handing memory of other processes back", "no hints are given" },
+	{ "clear_refs", text_clear_refs, false, "memoir idle: seeing what is touched from now on",
+	  "only what the kernel's own aging or DAMON shows" },
+	{ "soft-dirty bits", live_soft_dirty, true, "memoir idle: telling writes from reads",
+	  "reads and writes are not told apart" },
+	{ "uffd write-protection, async", live_uffd_async, true,
+	  "nothing: a program can only ask for it for its own memory",
+	  "written pages are told by soft-dirty bits" },
+	{ "DAMON of address spaces", live_damon, true,
+	  "memoir idle: estimates for very large processes",
+	  "accessed bits, for which the whole process is walked" },
+	{ "page idle bitmap", text_page_idle, false,
+	  "nothing: it is off in the kernels of distributions", "accessed bits of page tables" },
+	{ "multi-generational LRU", text_lru_gen, false,
+	  "telling why accessed bits are cleared by themselves; its generations are of cgroups",
+	  "the kernel clears them only when memory is short" },
 	{ "cgroup freezer", text_freezer, false,
 	  "holding a whole cgroup still while hints are given",
 	  "targets are held by ptrace, one by one" },

@@ -4,7 +4,9 @@
  * anything behind or touches another process.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/userfaultfd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 
 #include <memoir/memoir.h>
 
+#include "kernel/clear_refs.h"
+#include "kernel/damon.h"
 #include "kernel/features_probe.h"
 #include "kernel/mappers.h"
 #include "kernel/files.h"
@@ -388,4 +392,38 @@ int live_userfaultfd(struct probing *p)
 int live_io_uring(struct probing *p)
 {
 	return tell_call(p, syscall(NR_IO_URING_SETUP, 0, NULL));
+}
+
+int live_soft_dirty(struct probing *p)
+{
+	int works = clear_refs_soft_dirty_works(p->root);
+
+	return works == 0 ? detailed(p, 0, "CONFIG_MEM_SOFT_DIRTY") : works;
+}
+
+/* Of linux/userfaultfd.h since 6.7; spelled out because older headers lack it. */
+#define UFFD_ASYNC (1ull << 15)
+
+int live_uffd_async(struct probing *p)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_ASYNC };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	int err = fd < 0 ? -errno : 0;
+
+	if (!err && ioctl(fd, UFFDIO_API, &api) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (err == -EINVAL || err == -ENOSYS)
+		return detailed(p, 0, "Linux 6.7");
+	return err ? err : 1;
+}
+
+int live_damon(struct probing *p)
+{
+	int works = damon_vaddr_works(p->root);
+
+	if (works == -EBUSY)
+		return detailed(p, works, "it is in use by somebody else");
+	return works == 0 ? detailed(p, 0, "CONFIG_DAMON_VADDR and CONFIG_DAMON_SYSFS") : works;
 }

@@ -54,6 +54,9 @@ int live_pidfd(struct probing *p);
 int live_process_madvise(struct probing *p);
 int live_cachestat(struct probing *p);
 int live_userfaultfd(struct probing *p);
+int live_soft_dirty(struct probing *p);
+int live_uffd_async(struct probing *p);
+int live_damon(struct probing *p);
 int live_io_uring(struct probing *p);
 
 #endif

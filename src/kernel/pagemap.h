@@ -15,7 +15,7 @@
 #include "kernel/root.h"
 
 #define PAGEMAP_BIT_SOFT_DIRTY (1ull << 55) /* see clear_refs.h; 0 without CONFIG_MEM_SOFT_DIRTY */
-#define PAGEMAP_BIT_EXCLUSIVE (1ull << 56) /* wrong for PMD-mapped huge pages */
+#define PAGEMAP_BIT_EXCLUSIVE (1ull << 56)  /* wrong for PMD-mapped huge pages */
 #define PAGEMAP_BIT_FILE (1ull << 61)
 #define PAGEMAP_BIT_SWAP (1ull << 62)
 #define PAGEMAP_BIT_PRESENT (1ull << 63)
