@@ -34,7 +34,16 @@ struct name_header {
 		reused; /* memory was written anew that was part of this generation or an earlier one */
 	uint64_t used_bytes;              /* of the space */
 	uint64_t segments[NAME_SEGMENTS]; /* addresses */
+	/* From here on only where header_bytes says that it is there. */
+	uint32_t subject_how; /* NAME_HOW_…: what a table about another process says */
+	uint32_t unused;
 };
+
+/* Headers were that long before they said what kind of names they have about others. */
+#define NAME_HEADER_BYTES_MIN 176u
+
+#define NAME_HOW_GIVEN 0u /* its supervisor answered it that it has these names */
+#define NAME_HOW_TRIED 1u /* it was seen trying to set these names, and was refused */
 
 #define NAME_ROOT(block, slots) ((uint64_t)(block) << 32 | (slots))
 
@@ -99,6 +108,6 @@ static inline uint64_t name_entry_end(const struct name_entry *entry)
 }
 
 _Static_assert(sizeof(struct name_leaf) == NAME_BLOCK_BYTES, "a leaf is a block");
-_Static_assert(sizeof(struct name_header) == 176, "as documented");
+_Static_assert(sizeof(struct name_header) == 184, "as documented");
 
 #endif

@@ -50,7 +50,7 @@ static int check_header(const struct reading *r)
 		return -ENODATA;
 	if (h->version != NAME_TABLE_VERSION)
 		return -EPROTONOSUPPORT;
-	if (h->header_bytes < sizeof(*h) || h->block_bytes != NAME_BLOCK_BYTES ||
+	if (h->header_bytes < NAME_HEADER_BYTES_MIN || h->block_bytes != NAME_BLOCK_BYTES ||
 	    h->segment_bytes != NAME_SEGMENT_BYTES || h->used_bytes % NAME_BLOCK_BYTES ||
 	    h->journal_changes > JOURNAL_MAX || h->journal % 8 || h->subject_pid < 0)
 		return -EBADMSG;
@@ -284,6 +284,8 @@ int names_read(const struct names_source *source, uint64_t anchor, struct names_
 		r.table.space = r.space;
 		r.table.subject = r.header.subject_pid;
 		r.table.subject_start_ticks = r.header.subject_start_ticks;
+		r.table.tried = r.header.subject_pid && r.header.header_bytes >= sizeof(r.header) &&
+				r.header.subject_how == NAME_HOW_TRIED;
 		r.table.generation = r.header.generation;
 		if (err)
 			names_table_free(&r.table);

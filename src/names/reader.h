@@ -23,6 +23,7 @@ struct names_table {
 	size_t refused; /* ranges whose names are not valid */
 	pid_t subject;  /* the process it says to be about, 0: the one it was read from */
 	uint64_t subject_start_ticks;
+	bool tried; /* about another: names that it was refused, not such as it was given */
 	uint64_t generation;
 	char *space; /* holds the names */
 };

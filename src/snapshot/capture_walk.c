@@ -326,6 +326,12 @@ static int list_objects(struct capture *c, struct walk *walk, size_t wanted, pid
 	return err ? err : c->error;
 }
 
+/* Tables about others are in the memory of supervisors, which docs/NAME-TABLE.md says how to know. */
+static bool may_publish(const struct memoir_process *process)
+{
+	return process->comm && strncmp(process->comm, "memoir", strlen("memoir")) == 0;
+}
+
 enum walk_scope capture_scope(struct capture *c, struct walk *walk)
 {
 	size_t wanted = 0;
@@ -342,7 +348,8 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk)
 		return WALK_ALL;
 	walk_wanted_clear(walk);
 	for (size_t i = 0; i < c->snap->process_count; i++)
-		if (c->snap->processes[i].in_scope && walk_wanted_add(walk, c->notes[i].mm) < 0)
+		if ((c->snap->processes[i].in_scope || may_publish(&c->snap->processes[i])) &&
+		    walk_wanted_add(walk, c->notes[i].mm) < 0)
 			return WALK_ALL;
 	return list_objects(c, walk, wanted, only) < 0 ? WALK_ALL : WALK_LISTED_OBJECTS;
 }

@@ -15,6 +15,11 @@
 /* What all tables of a capture may take together, so that many large ones can't stop it. */
 #define ALL_TABLES_MAX (1ull << 30)
 
+struct later {
+	uint32_t anchor; /* its region */
+	bool tried;
+};
+
 struct naming {
 	struct capture *c;
 	uint32_t process; /* whose table is read, and which it names */
@@ -23,7 +28,7 @@ struct naming {
 	uint8_t *named;             /* by process: has names by a table already */
 	struct named_range *pieces; /* of one region */
 	size_t piece_count, piece_room;
-	uint32_t *later; /* anchors of tables about others */
+	struct later *later; /* tables about others */
 	size_t later_count, later_room;
 	size_t refused, damaged, newer, changing, unsplit;
 };
@@ -243,8 +248,9 @@ static int name_process(struct naming *n, uint32_t process, struct names_table *
 {
 	const struct memoir_process *p = &n->c->snap->processes[process];
 	uint32_t first = p->first_region, end = first + p->region_count;
-	enum memoir_name_source source =
-		table->subject ? MEMOIR_NAME_SUPERVISOR : MEMOIR_NAME_TABLE;
+	enum memoir_name_source source = !table->subject ? MEMOIR_NAME_TABLE
+					 : table->tried  ? MEMOIR_NAME_PRCTL
+							 : MEMOIR_NAME_SUPERVISOR;
 	size_t i = 0;
 	int err = intern(n, table);
 
@@ -302,14 +308,14 @@ static int note_failure(struct naming *n, int err)
 	return err == -ENOMEM ? err : 0;
 }
 
-static int put_off(struct naming *n, uint32_t anchor)
+static int put_off(struct naming *n, uint32_t anchor, bool tried)
 {
-	uint32_t *later = grow(n->later, &n->later_room, n->later_count + 1, sizeof(*later));
+	struct later *later = grow(n->later, &n->later_room, n->later_count + 1, sizeof(*later));
 
 	if (!later)
 		return -ENOMEM;
 	n->later = later;
-	later[n->later_count++] = anchor;
+	later[n->later_count++] = (struct later){ anchor, tried };
 	return 0;
 }
 
@@ -333,7 +339,7 @@ static int take_table(struct naming *n, uint32_t anchor, bool of_others)
 		return note_failure(n, err);
 	subject = subject_of(n, &table);
 	if (table.subject && !of_others)
-		err = put_off(n, anchor);
+		err = put_off(n, anchor, table.tried);
 	else if (subject != MEMOIR_NONE)
 		err = name_process(n, subject, &table);
 	names_table_free(&table);
@@ -354,8 +360,11 @@ static int take_tables(struct naming *n, size_t regions)
 		    (region->path == paths[0] || region->path == paths[1]))
 			err = take_table(n, i, false);
 	}
-	for (size_t i = 0; i < n->later_count && !err; i++)
-		err = take_table(n, n->later[i], true);
+	/* Names that a process was given come before such as it was refused. */
+	for (int tried = 0; tried < 2; tried++)
+		for (size_t i = 0; i < n->later_count && !err; i++)
+			if (n->later[i].tried == tried)
+				err = take_table(n, n->later[i].anchor, true);
 	return err;
 }
 

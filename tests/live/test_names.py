@@ -155,13 +155,15 @@ def check_about(tap):
                 ("nor if a stranger writes it", ticks, False, (NOBODY,))):
             with running("name_writer.py", "--about", process.pid, start, memory,
                          *user) as (_, ranges, _):
-                # All processes: the table is another one's.
-                rows = memoir.rows("names", "--json", codes=(0, 3))
-                mine = [row for row in rows if row["name_source"] == "supervisor" and
-                        row["name"] == "turn 0"]
-                good = len(mine) == 1 and mine[0]["rss_bytes"] == 10 * 4096 if believed \
-                    else not mine
-                tap.check(good, what, [str(mine), str(ranges[:1])])
+                # All processes, and that one only: the table is another one's.
+                for which in ((), (f"pid:{process.pid}",)):
+                    rows = memoir.rows("names", "--json", *which, codes=(0, 3))
+                    mine = [row for row in rows if row["name_source"] == "supervisor" and
+                            row["name"] == "turn 0"]
+                    good = len(mine) == 1 and mine[0]["rss_bytes"] == 10 * 4096 if believed \
+                        else not mine
+                    tap.check(good, what + (" (asked for alone)" if which else ""),
+                              [str(mine), str(ranges[:1])])
         process.stdin.close()
 
 
