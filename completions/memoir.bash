@@ -27,6 +27,13 @@ _memoir() {
 	local command=${COMP_WORDS[1]}
 	local commands
 	COMPREPLY=()
+	if [[ $command == run && $COMP_CWORD -gt 1 && $current != -* ]]; then
+		local first=2
+		[[ ${COMP_WORDS[2]} == -- && $COMP_CWORD -gt 2 ]] && first=3
+		_command_offset "$first" 2>/dev/null ||
+			mapfile -t COMPREPLY < <(compgen -c -- "$current")
+		return
+	fi
 	[[ $COMP_CWORD -gt 1 && $command != -* ]] || command=overview
 
 	case $command:$previous in

@@ -41,6 +41,7 @@ struct command {
 #define COMMAND_WITHOUT_SETS 0x20u  /* who shares with whom does not matter to it */
 #define COMMAND_TARGETS 0x10u       /* its arguments are no selectors */
 #define COMMAND_COMPARES 0x40u      /* its arguments are files: --by, --engine */
+#define COMMAND_RUNS 0x100u         /* its arguments are another program's command line */
 #define COMMAND_WITHOUT_KINDS 0x80u /* it shows no regions: kinds matter where it selects by them */
 
 /* A command being run. */
@@ -58,6 +59,7 @@ struct cli {
 	const char *by;
 	const char *action;
 	enum memoir_engine engine;
+	char **program;         /* a command line, NULL ends it */
 	const char **selectors; /* as given */
 	size_t selector_count;
 	struct memoir_selection *selection;
@@ -69,7 +71,8 @@ struct cli {
 extern const struct command *const commands[];
 
 extern const struct command overview_command, ps_command, map_command, names_command, check_command,
-	capture_command, diff_command, who_command, whatif_command, sharing_command, idle_command;
+	capture_command, diff_command, who_command, whatif_command, sharing_command, idle_command,
+	run_command;
 
 /* ---- options.c ------------------------------------------------------------------------------ */
 

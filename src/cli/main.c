@@ -19,9 +19,9 @@ const char *argp_program_version =
 	"memoir " TEXT(MEMOIR_VERSION_MAJOR) "." TEXT(MEMOIR_VERSION_MINOR);
 
 const struct command *const commands[] = {
-	&overview_command, &ps_command,      &map_command,    &names_command,
-	&who_command,      &sharing_command, &whatif_command, &check_command,
-	&capture_command,  &diff_command,    &idle_command,   NULL,
+	&overview_command, &ps_command,     &map_command,   &names_command,   &who_command,
+	&sharing_command,  &whatif_command, &check_command, &capture_command, &diff_command,
+	&idle_command,     &run_command,    NULL,
 };
 
 static const struct command *find_command(const char *name)
@@ -76,10 +76,13 @@ static int unknown_command(const char *name)
 	return EXIT_USAGE;
 }
 
-static int run_command(const struct command *command, int argc, char **argv)
+static int parse_and_run(const struct command *command, int argc, char **argv)
 {
 	struct cli cli;
 
+	/* Seen as EPIPE; another program gets it as it was. */
+	if (!(command->flags & COMMAND_RUNS))
+		signal(SIGPIPE, SIG_IGN);
 	cli_parse(&cli, command, argc, argv);
 	int code = command->run(&cli);
 
@@ -100,7 +103,7 @@ static int run_named(char **argv, int argc)
 		return unknown_command(argv[0]);
 	snprintf(title, sizeof(title), "memoir %s", command->name);
 	argv[0] = title;
-	return run_command(command, argc, argv);
+	return parse_and_run(command, argc, argv);
 }
 
 static int run_help(char **argv, int argc)
@@ -108,7 +111,7 @@ static int run_help(char **argv, int argc)
 	char title[] = "memoir", option[] = "--help";
 	char *help[] = { argc > 1 ? argv[1] : title, option, NULL };
 
-	return argc > 1 ? run_named(help, 2) : run_command(&overview_command, 2, help);
+	return argc > 1 ? run_named(help, 2) : parse_and_run(&overview_command, 2, help);
 }
 
 /* What argp prints may meet a full disk too. */
@@ -126,7 +129,6 @@ int main(int argc, char **argv)
 	char title[] = "memoir";
 
 	setlocale(LC_CTYPE, "");
-	signal(SIGPIPE, SIG_IGN); /* seen as EPIPE */
 	argp_err_exit_status = EXIT_USAGE;
 	atexit(check_stdout);
 	if (argc > 1 && strcmp(argv[1], "help") == 0)
@@ -135,5 +137,5 @@ int main(int argc, char **argv)
 		return run_named(argv + 1, argc - 1);
 	if (argc > 0)
 		argv[0] = title;
-	return run_command(&overview_command, argc, argv);
+	return parse_and_run(&overview_command, argc, argv);
 }

@@ -178,7 +178,9 @@ static void check(struct argp_state *state, struct cli *cli)
 	cli->shape.for_eyes = !cli->json && !cli->csv;
 	if (command->model && shape_check(&cli->shape, command->model, &error) < 0)
 		argp_error(state, "%s", error.text);
-	if (command->flags & COMMAND_TARGETS)
+	if ((command->flags & COMMAND_RUNS) && !cli->program)
+		argp_error(state, "say what to run: memoir run -- CMD [ARG...]");
+	if (command->flags & (COMMAND_TARGETS | COMMAND_RUNS))
 		return;
 	if (memoir_selection_parse(cli->selectors, cli->selector_count, &cli->selection, &error) <
 	    0)
@@ -196,8 +198,19 @@ static const char *find_action(struct argp_state *state, const struct command *c
 	return NULL;
 }
 
+/* All that follows is the program's, also what looks like options. */
+static void take_program(struct argp_state *state, struct cli *cli)
+{
+	cli->program = &state->argv[state->next - 1];
+	state->next = state->argc;
+}
+
 static void take_argument(struct argp_state *state, struct cli *cli, const char *arg)
 {
+	if (cli->command->flags & COMMAND_RUNS) {
+		take_program(state, cli);
+		return;
+	}
 	if (!cli->command->args && cli->command == &overview_command)
 		argp_error(state,
 			   "'%s' is no option; options stand behind the command: memoir %s ...",
@@ -278,7 +291,8 @@ void cli_parse(struct cli *cli, const struct command *command, int argc, char **
 		children[child++].argp = &compare_argp;
 	else if (command->flags & COMMAND_SNAPSHOT)
 		children[child++].argp = &snapshot_argp;
-	children[child++].argp = &root_argp;
+	if (!(command->flags & COMMAND_RUNS))
+		children[child++].argp = &root_argp;
 
 	struct argp argp = {
 		.parser = parse_command,
@@ -293,5 +307,5 @@ void cli_parse(struct cli *cli, const struct command *command, int argc, char **
 	cli->own = calloc(1, command->own_bytes + 1);
 	if (!cli->selectors || !cli->own)
 		exit(cli_no_memory());
-	argp_parse(&argp, argc, argv, 0, NULL, cli);
+	argp_parse(&argp, argc, argv, command->flags & COMMAND_RUNS ? ARGP_IN_ORDER : 0, NULL, cli);
 }

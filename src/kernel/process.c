@@ -5,6 +5,7 @@
 #include "kernel/process.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/kcmp.h>
@@ -156,6 +157,81 @@ int process_each_thread(const struct kroot *root, pid_t pid, int (*each)(pid_t t
 	int fd = kroot_fd(root, "proc/%d/task", pid);
 
 	return fd < 0 ? fd : each_number(fd, each, arg);
+}
+
+int process_each_child(const struct kroot *root, pid_t pid, pid_t tid,
+		       int (*each)(pid_t pid, void *arg), void *arg)
+{
+	struct kbuf text = { 0 };
+	ssize_t len = kroot_slurp(root, &text, "proc/%d/task/%d/children", pid, tid);
+	char *at = text.data, *end;
+	int err = len < 0 ? (int)len : 0;
+
+	while (!err && len > 0 && *at) {
+		long child = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		err = each((pid_t)child, arg);
+		at = end + strspn(end, " ");
+	}
+	kbuf_free(&text);
+	return err;
+}
+
+int process_maps_open(const struct kroot *root, pid_t tid)
+{
+	return kroot_fd(root, "proc/%d/maps", tid);
+}
+
+int process_forks_open(const struct kroot *root)
+{
+	return kroot_fd(root, "proc/loadavg");
+}
+
+/* "0.00 0.00 0.00 1/234 5678" */
+pid_t process_last_pid(int forks_fd)
+{
+	char text[96];
+	ssize_t len = pread(forks_fd, text, sizeof(text) - 1, 0);
+	const char *at;
+
+	text[len > 0 ? len : 0] = '\0';
+	at = strrchr(text, ' ');
+	return at ? (pid_t)strtol(at, NULL, 10) : -1;
+}
+
+pid_t process_of_thread(const struct kroot *root, pid_t tid)
+{
+	char text[8192];
+	ssize_t len = kroot_read(root, text, sizeof(text), "proc/%d/status", tid);
+	const char *pid;
+
+	if (len < 0)
+		return (pid_t)len;
+	pid = line_value(text, "\nTgid:");
+	return pid ? (pid_t)strtol(pid, NULL, 10) : -EBADMSG;
+}
+
+bool process_has_thread(pid_t pid, pid_t tid)
+{
+	return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno == EPERM;
+}
+
+int process_random_at(const struct kroot *root, pid_t tid, uint64_t *ret_addr)
+{
+	unsigned long words[2 * 64];
+	ssize_t len = kroot_read(root, (char *)words, sizeof(words), "proc/%d/auxv", tid);
+
+	if (len < 0)
+		return (int)len;
+	for (size_t i = 0; (i + 2) * sizeof(*words) <= (size_t)len && words[i]; i += 2) {
+		if (words[i] != AT_RANDOM)
+			continue;
+		*ret_addr = words[i + 1];
+		return 0;
+	}
+	return -ENODATA;
 }
 
 bool process_same_memory(pid_t a, pid_t b)

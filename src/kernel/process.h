@@ -50,6 +50,28 @@ int process_each(const struct kroot *root, int (*each)(pid_t pid, void *arg), vo
 int process_each_thread(const struct kroot *root, pid_t pid, int (*each)(pid_t tid, void *arg),
 			void *arg);
 
+/* The children that a thread of a process has made (CONFIG_PROC_CHILDREN). 0 or negative errno. */
+int process_each_child(const struct kroot *root, pid_t pid, pid_t tid,
+		       int (*each)(pid_t pid, void *arg), void *arg);
+
+/* The maps of what a thread executes now, to be asked by procmap_query(); after exec it has none. fd or errno. */
+int process_maps_open(const struct kroot *root, pid_t tid);
+
+/* The last number that a process or thread was given, by an open /proc/loadavg; -1: it is not known. */
+int process_forks_open(const struct kroot *root);
+pid_t process_last_pid(int forks_fd);
+
+/* The process that a thread is of, or negative errno. */
+pid_t process_of_thread(const struct kroot *root, pid_t tid);
+/* The same asked of a guess, without reading: whether the thread is of this process. */
+bool process_has_thread(pid_t pid, pid_t tid);
+
+/*
+ * Where in its memory the program has the 16 random bytes that the kernel gave it at exec (AT_RANDOM):
+ * they tell one execution from another. PTRACE_MODE_READ. 0, -ENODATA or another negative errno.
+ */
+int process_random_at(const struct kroot *root, pid_t tid, uint64_t *ret_addr);
+
 /* Whether the two have one address space (kcmp(2)). */
 bool process_same_memory(pid_t a, pid_t b);
 

@@ -5,7 +5,10 @@
 #ifndef MEMOIR_NAMES_FORMAT_H
 #define MEMOIR_NAMES_FORMAT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NAME_TABLE_MAGIC "memoirNT"
 #define NAME_TABLE_VERSION 1u
@@ -105,6 +108,15 @@ static inline uint64_t name_entry_bytes(const struct name_entry *entry)
 static inline uint64_t name_entry_end(const struct name_entry *entry)
 {
 	return entry->start + name_entry_bytes(entry);
+}
+
+/* The rule of PR_SET_VMA_ANON_NAME. */
+static inline bool name_is_valid(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e || strchr("\\`$[]", text[i]))
+			return false;
+	return true;
 }
 
 _Static_assert(sizeof(struct name_leaf) == NAME_BLOCK_BYTES, "a leaf is a block");

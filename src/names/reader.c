@@ -158,11 +158,7 @@ static int settle(struct reading *r)
 
 static bool is_valid_text(const struct name_string *string)
 {
-	for (unsigned int i = 0; i < string->length; i++)
-		if (string->text[i] < 0x20 || string->text[i] > 0x7e ||
-		    strchr("\\`$[]", string->text[i]))
-			return false;
-	return string->text[string->length] == '\0';
+	return name_is_valid(string->text, string->length) && string->text[string->length] == '\0';
 }
 
 static int check_name(struct reading *r, uint32_t name)

@@ -11,19 +11,11 @@
 #include "names/system.h"
 
 #define SLOTS_PER_BLOCK (NAME_BLOCK_BYTES / sizeof(struct name_slot))
-/* Directories that take turns: as with leaves, an old one is left alone for a while. */
-#define TURNS_MAX 32u
-#define TURNS_LARGE 3u
 /* What is written anew lies in four leaves at most: where the range begins and ends, and one more each. */
 #define SPANS_MAX (4u * NAME_LEAF_ENTRIES + 8u)
 #define LEAVES_MAX (2u * SPANS_MAX / NAME_LEAF_ENTRIES + 1u)
 
-static struct {
-	uint32_t blocks; /* of each directory, a power of two; 0: none yet */
-	uint32_t block[TURNS_MAX];
-	uint64_t retired[TURNS_MAX];
-	uint32_t turn; /* the committed one */
-} directories;
+struct directories directories;
 
 static struct span spans[SPANS_MAX];
 static struct name_entry entries[2 * SPANS_MAX];
@@ -253,7 +245,7 @@ int tree_rebuild_over(uint32_t slot, const struct span *range)
 
 /* ---- the first, and after a fork ------------------------------------------------------------ */
 
-int table_open(void)
+int table_open(int32_t subject_pid, uint64_t subject_start_ticks)
 {
 	struct name_leaf *leaf;
 	uint32_t block, first;
@@ -272,6 +264,8 @@ int table_open(void)
 	directories.blocks = 1;
 	directories.block[0] = block;
 	space.header->root = NAME_ROOT(block, 1);
+	space.header->subject_pid = subject_pid;
+	space.header->subject_start_ticks = subject_start_ticks;
 	memcpy(&magic, NAME_TABLE_MAGIC, sizeof(magic));
 	__atomic_store_n((uint64_t *)(void *)space.header->magic, magic, __ATOMIC_RELEASE);
 	return 0;

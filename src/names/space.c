@@ -25,11 +25,6 @@ struct free_block {
 	uint32_t retired; /* the low half of the generation that was the first without it */
 };
 
-static uint64_t segment_bytes(unsigned int k)
-{
-	return k ? (uint64_t)NAME_SEGMENT_BYTES << (k - 1) : NAME_SEGMENT_BYTES;
-}
-
 static int add_segment(void)
 {
 	unsigned int k = 0;
@@ -38,15 +33,15 @@ static int add_segment(void)
 
 	while (k < NAME_SEGMENTS && space.base[k])
 		k++;
-	if (k == NAME_SEGMENTS)
+	if (k == NAME_SEGMENTS || (space.segments_max && k == space.segments_max))
 		return -ENOMEM;
-	addr = system_map(segment_bytes(k));
+	addr = system_map(space_segment_bytes(k));
 	if (!addr)
 		return -ENOMEM;
-	begin = k ? segment_bytes(k) : 0;
+	begin = k ? space_segment_bytes(k) : 0;
 	space.base[k] = (uintptr_t)addr - begin;
 	__atomic_store_n(&space.header->segments[k], (uintptr_t)addr, __ATOMIC_RELEASE);
-	space.room = (uint32_t)((begin + segment_bytes(k)) / NAME_BLOCK_BYTES);
+	space.room = (uint32_t)((begin + space_segment_bytes(k)) / NAME_BLOCK_BYTES);
 	return 0;
 }
 
@@ -63,7 +58,7 @@ int space_open(void)
 
 	if (!header)
 		return -ENOMEM;
-	space = (struct space){ .header = header };
+	space = (struct space){ .header = header, .segments_max = space.segments_max };
 	*header = (struct name_header){
 		.version = NAME_TABLE_VERSION,
 		.header_bytes = sizeof(*header),
@@ -175,11 +170,12 @@ void space_recover(void)
 	space.blocks = (uint32_t)(header->used_bytes / NAME_BLOCK_BYTES);
 	space.room = 0;
 	for (unsigned int k = 0; k < NAME_SEGMENTS; k++) {
-		uint64_t begin = k ? segment_bytes(k) : 0;
+		uint64_t begin = k ? space_segment_bytes(k) : 0;
 
 		space.base[k] = header->segments[k] ? header->segments[k] - begin : 0;
 		if (space.base[k])
-			space.room = (uint32_t)((begin + segment_bytes(k)) / NAME_BLOCK_BYTES);
+			space.room =
+				(uint32_t)((begin + space_segment_bytes(k)) / NAME_BLOCK_BYTES);
 	}
 	space.free_count = 0;
 }

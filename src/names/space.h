@@ -16,9 +16,15 @@ struct space {
 	uint32_t blocks;               /* handed out so far or freed again */
 	uint32_t room;                 /* blocks in the segments that there are */
 	uint32_t free_first, free_last, free_count;
+	uint32_t segments_max; /* 0: as many as the format has */
 };
 
 extern struct space space;
+
+static inline uint64_t space_segment_bytes(unsigned int k)
+{
+	return k ? (uint64_t)NAME_SEGMENT_BYTES << (k - 1) : NAME_SEGMENT_BYTES;
+}
 
 static inline void *space_at(uint64_t where)
 {

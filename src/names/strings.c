@@ -13,22 +13,13 @@
 
 #include "names/system.h"
 
-#define UNIT 8u
-#define CLASSES ((sizeof(struct name_string) + NAME_TEXT_MAX + 1 + UNIT - 1) / UNIT + 1)
+#define UNIT STRINGS_UNIT
 #define NAME_BITS 24
 #define NAME_MASK ((1u << NAME_BITS) - 1)
 #define SLOTS_MIN 512u
 #define IDLE_MIN 64u
 
-static struct {
-	uint32_t *slots; /* a name and 8 bits of its hash; 0: free */
-	uint32_t slot_count;
-	uint32_t count;          /* names that are known */
-	uint32_t idle;           /* those of them that no range has */
-	uint64_t live_bytes;     /* of the others */
-	uint32_t freed[CLASSES]; /* by size: the first of a list */
-	uint64_t next, end;      /* of the block that is being filled */
-} strings;
+struct strings strings;
 
 static uint32_t class_of(size_t length)
 {

@@ -17,6 +17,23 @@ struct text {
 	uint64_t hash; /* XXH3-64 */
 };
 
+#define STRINGS_UNIT 8u
+#define STRINGS_CLASSES \
+	((sizeof(struct name_string) + NAME_TEXT_MAX + 1 + STRINGS_UNIT - 1) / STRINGS_UNIT + 1)
+
+/* For names/several.c, which writes several tables. */
+struct strings {
+	uint32_t *slots; /* a name and 8 bits of its hash; 0: free */
+	uint32_t slot_count;
+	uint32_t count;                  /* names that are known */
+	uint32_t idle;                   /* those of them that no range has */
+	uint64_t live_bytes;             /* of the others */
+	uint32_t freed[STRINGS_CLASSES]; /* by size: the first of a list */
+	uint64_t next, end;              /* of the block that is being filled */
+};
+
+extern struct strings strings;
+
 static inline struct name_string *strings_at(uint32_t name)
 {
 	return space_at((uint64_t)name * 8);

@@ -9,8 +9,8 @@
 
 #include "names/strings.h"
 
-/* Make the table if there is none yet. 0, -ENOMEM. */
-int table_open(void);
+/* Make the table if there is none yet, about a process (0: about this one). 0, -ENOMEM. */
+int table_open(int32_t subject_pid, uint64_t subject_start_ticks);
 
 /* Give [start, end) the name, 0 for none. 0, -ENOMEM: nothing has changed. */
 int table_set(uint64_t start, uint64_t end, uint32_t name);

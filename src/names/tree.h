@@ -17,6 +17,19 @@ struct tree {
 
 extern struct tree tree;
 
+/* Directories that take turns: as with leaves, an old one is left alone for a while. */
+#define TURNS_MAX 32u
+#define TURNS_LARGE 3u
+
+struct directories {
+	uint32_t blocks; /* of each directory, a power of two; 0: none yet */
+	uint32_t block[TURNS_MAX];
+	uint64_t retired[TURNS_MAX];
+	uint32_t turn; /* the committed one */
+};
+
+extern struct directories directories;
+
 static inline struct name_leaf *tree_leaf(uint32_t slot)
 {
 	return space_block((uint32_t)tree.slots[slot].leaf);

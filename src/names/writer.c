@@ -54,10 +54,7 @@ static uint32_t places(void)
 
 static bool is_valid(const char *name, size_t length)
 {
-	for (size_t i = 0; name && i < length; i++)
-		if (name[i] < 0x20 || name[i] > 0x7e || strchr("\\`$[]", name[i]))
-			return false;
-	return true;
+	return !name || name_is_valid(name, length);
 }
 
 /* All but the name's characters. */
@@ -91,7 +88,7 @@ static int set_name(const struct request *r, const char *name, bool checked)
 			return 0;
 		if (!checked && !is_valid(name, r->length))
 			return -EINVAL;
-		err = table_open();
+		err = table_open(0, 0);
 	}
 	if (err)
 		return err;
