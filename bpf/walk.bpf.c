@@ -48,17 +48,29 @@ struct {
 	__type(value, struct path_value);
 } paths SEC(".maps");
 
+/* Of an address: by the helper. */
+static __always_inline u32 probe_seq(struct mm_struct *mm)
+{
+	struct mm_struct___int *old = (void *)mm;
+
+	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
+		return BPF_CORE_READ(mm, mm_lock_seq.sequence);
+	if (bpf_core_field_exists(old->mm_lock_seq))
+		return BPF_CORE_READ(old, mm_lock_seq);
+	return 0;
+}
+
 static __always_inline u32 read_seq(struct mm_struct *mm)
 {
 	struct mm_struct___int *old = (void *)mm;
 
 	if (bpf_core_field_exists(mm->mm_lock_seq.sequence)) {
 		state.seq_kind = 2;
-		return BPF_CORE_READ(mm, mm_lock_seq.sequence);
+		return mm->mm_lock_seq.sequence;
 	}
 	if (bpf_core_field_exists(old->mm_lock_seq)) {
 		state.seq_kind = 1;
-		return BPF_CORE_READ(old, mm_lock_seq);
+		return old->mm_lock_seq;
 	}
 	return 0;
 }
@@ -66,7 +78,7 @@ static __always_inline u32 read_seq(struct mm_struct *mm)
 /*
  * Pointers inside kernel structures are followed by BPF_CORE_READ, except where many numbers are read
  * through them: at each pointer followed directly the verifier searches the kernel's types by name,
- * which would be most of the loading.
+ * which would be most of the loading. A number read directly costs nothing, a call of a helper 20 ns.
  */
 
 /* ---- tasks ---------------------------------------------------------------------------------- */
@@ -77,6 +89,31 @@ static __always_inline bool speaks_for_process(struct task_struct *task)
 	return task->pid == task->tgid || !BPF_CORE_READ(task, group_leader, mm);
 }
 
+/*
+ * The kernel looks a structure up in all its types by name, 0.3 ms each time, and remembers one name for
+ * each of 31 hashes: super_block and address_space have the same one, anon_vma and vm_area_struct too. So
+ * what is relocated of them stands together, here, in the program that is loaded first.
+ */
+static __always_inline void find_layout(void)
+{
+	struct super_block *sb = NULL;
+	struct address_space *mapping = NULL;
+	struct anon_vma *anon = NULL;
+
+	if (layout.known)
+		return;
+	layout.sb_flags = bpf_core_field_offset(sb->s_flags);
+	layout.sb_magic = bpf_core_field_offset(sb->s_magic);
+	layout.mapping_host = bpf_core_field_offset(mapping->host);
+	layout.mapping_pages = bpf_core_field_offset(mapping->nrpages);
+	layout.mapping_root = bpf_core_field_offset(mapping->i_mmap.rb_root.rb_node);
+	layout.mapping_head = bpf_core_field_offset(mapping->i_pages.xa_head);
+	layout.anon_children = bpf_core_field_offset(anon->num_children);
+	layout.anon_vmas = bpf_core_field_offset(anon->num_active_vmas);
+	layout.anon_parent = bpf_core_field_offset(anon->parent);
+	layout.known = 1;
+}
+
 SEC("iter/task")
 int walk_tasks(struct bpf_iter__task *ctx)
 {
@@ -84,6 +121,7 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	struct walk_task *out;
 	struct mm_struct *mm;
 
+	find_layout();
 	if (!task || !speaks_for_process(task))
 		return 0;
 	mm = BPF_CORE_READ(task, mm);
@@ -102,7 +140,7 @@ int walk_tasks(struct bpf_iter__task *ctx)
 		out->brk = BPF_CORE_READ(mm, brk);
 		out->start_stack = BPF_CORE_READ(mm, start_stack);
 		out->map_count = BPF_CORE_READ(mm, map_count);
-		out->seq = read_seq(mm);
+		out->seq = probe_seq(mm);
 	}
 	out->threads = BPF_CORE_READ(task, signal, nr_threads);
 	out->tgid = task->tgid;
@@ -121,34 +159,46 @@ int walk_tasks(struct bpf_iter__task *ctx)
 #define VM_HUGETLB 0x00400000ull
 #define SB_KERNMOUNT (1ul << 22)
 
+/* One step from an anon_vma towards its root. */
+static long anon_step(u32 i, void *unused)
+{
+	u64 at = read_at(walker.anon, layout.anon_parent);
+
+	if (read_at(at, layout.anon_vmas) != 0 ||
+	    read_at(at, layout.anon_children) != (at == walker.anon_root ? 2 : 1))
+		return 1;
+	walker.anon = at;
+	walker.alone = at == walker.anon_root;
+	return walker.alone;
+}
+
 /*
  * Whether no VMA but those of this very anon_vma can map its pages: it has no children, and each of
  * its ancestors has neither VMAs nor another child. Deep chains are left to the counting of frames.
  */
-static __always_inline bool anon_alone(struct anon_vma *anon, struct anon_vma *root)
+static __always_inline bool anon_alone(u64 anon, u64 root)
 {
-	struct anon_vma *at = anon;
-
-	if (anon->num_children != (anon == root ? 1 : 0))
+	if (read_at(anon, layout.anon_children) != (anon == root ? 1 : 0))
 		return false;
-	for (int i = 0; i < 12; i++) {
-		if (at == root)
-			return true;
-		at = BPF_CORE_READ(at, parent);
-		if (BPF_CORE_READ(at, num_active_vmas) != 0 ||
-		    BPF_CORE_READ(at, num_children) != (at == root ? 2 : 1))
-			return false;
-	}
-	return false;
+	if (anon == root)
+		return true;
+	walker.anon = anon;
+	walker.anon_root = root;
+	walker.alone = 0;
+	/* Not a loop: the verifier would go through it as often as it can run. */
+	bpf_loop(12, anon_step, NULL, 0);
+	return walker.alone;
 }
 
-static __always_inline bool mapping_sole(struct vm_area_struct *vma, struct address_space *mapping)
+/* Whether the VMA is all there is in its address_space's tree: the root, without children. */
+static __always_inline bool mapping_sole(struct vm_area_struct *vma)
 {
-	struct rb_node *node = BPF_CORE_READ(mapping, i_mmap.rb_root.rb_node);
+	u64 node = (u64)vma + bpf_core_field_offset(vma->shared.rb);
 	struct rb_node copy;
 
-	return node && (u64)node == (u64)vma + bpf_core_field_offset(vma->shared.rb) &&
-	       !bpf_probe_read_kernel(&copy, sizeof(copy), node) && !copy.rb_left && !copy.rb_right;
+	return state.file.tree == node &&
+	       !bpf_probe_read_kernel(&copy, sizeof(copy), (void *)node) && !copy.rb_left &&
+	       !copy.rb_right;
 }
 
 static __always_inline void emit_path(struct file *file, u32 id)
@@ -192,14 +242,30 @@ static __always_inline void find_path(struct file *file, struct path_key *key)
 		return;
 	}
 	new.id = ++state.next_path;
-	new.stacked = is_stacked((u64)key->path.mnt, BPF_CORE_READ(file, f_inode, i_sb, s_flags));
+	new.stacked = is_stacked((u64)key->path.mnt, read_at(state.file.sb, layout.sb_flags));
 	bpf_map_update_elem(&paths, key, &new, BPF_ANY);
 	emit_path(file, new.id);
 	state.file.path = new.id;
 	state.file.stacked = new.stacked;
 }
 
-/* What is known of a file goes into state.file; a library's VMAs stand together and have one file. */
+static __always_inline u64 shmem_swapped(u64 inode)
+{
+	struct shmem_inode_info *info = NULL;
+	u64 swapped = 0;
+
+	info = (void *)(inode - bpf_core_field_offset(info->vfs_inode));
+	bpf_probe_read_kernel(&swapped, sizeof(swapped), &info->swapped);
+	return swapped;
+}
+
+#define TMPFS_MAGIC 0x01021994
+#define SB_DEV 16 /* behind a list_head, in every version */
+
+/*
+ * What is known of a file goes into state.file. A library's VMAs stand together and have one file; what is
+ * read of it for the first stands for the others, until the arena is full.
+ */
 static __always_inline void find_file(struct file *file, struct inode *inode, u64 mm)
 {
 	struct path_key key = { .inode = (u64)inode };
@@ -212,6 +278,12 @@ static __always_inline void find_file(struct file *file, struct inode *inode, u6
 	state.file.inode = key.inode;
 	state.file.mm = mm;
 	state.file.mapping = key.mapping;
+	state.file.tree = read_at(key.mapping, layout.mapping_root);
+	state.file.pages = read_at(key.mapping, layout.mapping_pages);
+	state.file.sb = (u64)BPF_CORE_READ(inode, i_sb);
+	state.file.magic = read_at(state.file.sb, layout.sb_magic);
+	state.file.dev = read_at(state.file.sb, SB_DEV);
+	state.file.swapped = state.file.magic == TMPFS_MAGIC ? shmem_swapped(key.inode) : 0;
 	find_path(file, &key);
 }
 
@@ -241,36 +313,20 @@ static __always_inline bool emit_name(struct vm_area_struct *vma)
 	return true;
 }
 
-static __always_inline u64 shmem_swapped(struct inode *inode)
-{
-	struct shmem_inode_info *info = NULL;
-	u64 swapped = 0;
-
-	info = (void *)((u64)inode - bpf_core_field_offset(info->vfs_inode));
-	bpf_probe_read_kernel(&swapped, sizeof(swapped), &info->swapped);
-	return swapped;
-}
-
-#define TMPFS_MAGIC 0x01021994
-
 static __always_inline void fill_file(struct walk_vma *out, struct vm_area_struct *vma,
 				      struct inode *inode)
 {
-	struct address_space *mapping = (void *)state.file.mapping;
-	struct super_block *sb = inode->i_sb;
-
 	out->mapping = state.file.mapping;
 	out->path = state.file.path;
 	out->inode = inode->i_ino;
 	out->mode = inode->i_mode;
 	out->size_bytes = inode->i_size;
 	out->links = inode->i_nlink;
-	out->resident_pages = BPF_CORE_READ(mapping, nrpages);
-	out->dev = sb->s_dev;
-	out->magic = sb->s_magic;
-	if (out->magic == TMPFS_MAGIC)
-		out->swapped_pages = shmem_swapped(inode);
-	if (mapping_sole(vma, mapping))
+	out->resident_pages = state.file.pages;
+	out->swapped_pages = state.file.swapped;
+	out->dev = state.file.dev;
+	out->magic = state.file.magic;
+	if (mapping_sole(vma))
 		out->bits |= WALK_SOLE;
 	if (state.file.stacked)
 		out->bits |= WALK_STACKED;
@@ -278,7 +334,7 @@ static __always_inline void fill_file(struct walk_vma *out, struct vm_area_struc
 
 static __always_inline void fill_label(struct walk_vma *out, struct vm_area_struct *vma)
 {
-	struct vm_special_mapping *special = BPF_CORE_READ(vma, vm_private_data);
+	struct vm_special_mapping *special = vma->vm_private_data;
 	const char *name = NULL;
 
 	/* Without a file only the kernel's special mappings have operations. */
@@ -315,16 +371,13 @@ static __always_inline bool file_wanted(struct file *file)
 }
 
 /* The root is the first member, since there is one: read without a relocation (see walk_kernel.h). */
-static __always_inline struct anon_vma *anon_root(struct anon_vma *anon)
+static __always_inline u64 anon_root(u64 anon)
 {
-	struct anon_vma *root = NULL;
-
-	bpf_probe_read_kernel(&root, sizeof(root), anon);
-	return root;
+	return read_at(anon, 0);
 }
 
-static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct *vma,
-				     struct anon_vma *anon, struct file *file)
+static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct *vma, u64 anon,
+				     struct file *file)
 {
 	if (config.scope == WALK_ALL || mm_wanted((u64)mm))
 		return true;
@@ -335,19 +388,19 @@ static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct
 		return true;
 	if (file && file_wanted(file))
 		return true;
-	return anon && is_wanted((u64)anon_root(anon));
+	return anon && is_wanted(anon_root(anon));
 }
 
 /* Our own page whose struct page is to be found: a file of one page, so the tree's root is that page. */
 static __always_inline void probe(struct file *file)
 {
-	state.probe_page = (u64)BPF_CORE_READ(file, f_mapping, i_pages.xa_head);
+	state.probe_page = read_at((u64)BPF_CORE_READ(file, f_mapping), layout.mapping_head);
 	state.page_struct_bytes = bpf_core_type_size(struct page);
 }
 
 static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct *mm,
-				     struct vm_area_struct *vma, struct anon_vma *anon,
-				     struct file *file, bool tagged)
+				     struct vm_area_struct *vma, u64 anon, struct file *file,
+				     u32 seq, bool tagged)
 {
 	struct walk_vma *out;
 	struct inode *inode = NULL;
@@ -357,7 +410,8 @@ static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct 
 		inode = file->f_inode;
 		find_file(file, inode, (u64)mm);
 	}
-	named = emit_name(vma);
+	/* Of files only anonymous ones can have a name: those are shmem. */
+	named = (!file || state.file.magic == TMPFS_MAGIC) && emit_name(vma);
 	out = (void *)stream_end();
 	if (!out)
 		return false;
@@ -369,13 +423,13 @@ static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct 
 	out->offset_pages = vma->vm_pgoff;
 	out->tgid = task->tgid;
 	out->tid = task->pid;
-	out->seq = read_seq(mm);
+	out->seq = seq;
 	out->bits = (named ? WALK_NAMED : 0) | (tagged ? WALK_TAGGED : 0);
 	if (anon) {
-		out->anon_vma = (u64)anon;
-		struct anon_vma *root = anon_root(anon);
+		u64 root = anon_root(anon);
 
-		out->anon_root = (u64)root;
+		out->anon_vma = anon;
+		out->anon_root = root;
 		out->bits |= anon_alone(anon, root) ? WALK_ALONE : 0;
 	}
 	if (inode)
@@ -396,10 +450,8 @@ static __always_inline bool resumes(struct vm_area_struct *vma, struct mm_struct
  * Neighbours lie under the same table of PMDs. What was found for the last VMA still stands if nobody
  * took the mmap lock for writing since, which is what it takes to free a table.
  */
-static __always_inline void keep_or_drop_tables(struct mm_struct *mm)
+static __always_inline void keep_or_drop_tables(struct mm_struct *mm, u32 seq)
 {
-	u32 seq = read_seq(mm);
-
 	if (walker.mm == (u64)mm && state.seq_kind == 2 && walker.seq == seq && !(seq & 1))
 		return;
 	walker.mm = (u64)mm;
@@ -415,22 +467,28 @@ int walk_vmas(struct bpf_iter__task_vma *ctx)
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
 	struct mm_struct *mm;
-	struct anon_vma *anon;
 	struct file *file;
+	u64 anon;
+	u32 seq;
 
 	if (!task || !vma)
 		return 0;
 	mm = vma->vm_mm;
-	anon = vma->anon_vma;
+	if (!mm)
+		return 0;
+	anon = (u64)vma->anon_vma;
 	file = vma->vm_file;
 	if (!speaks_for_process(task) || !in_scope(mm, vma, anon, file))
 		return 0;
 	if (task->tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
 		probe(file);
+	seq = read_seq(mm);
+	if (!state.used)
+		state.file.file = 0;
 	walker.tag = file && anon && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
 	if (resumes(vma, mm))
 		walker.addr = state.resume_addr;
-	else if (emit_vma(task, mm, vma, anon, file, walker.tag))
+	else if (emit_vma(task, mm, vma, anon, file, seq, walker.tag))
 		walker.addr = vma->vm_start;
 	else
 		return 1;
@@ -438,7 +496,7 @@ int walk_vmas(struct bpf_iter__task_vma *ctx)
 	if (!config.tables)
 		return 0;
 	walker.end = vma->vm_end;
-	keep_or_drop_tables(mm);
+	keep_or_drop_tables(mm, seq);
 	walker.full = 0;
 	walker.hugetlb = vma->vm_flags & VM_HUGETLB;
 	bpf_loop(1 << 23, walk_step, NULL, 0);

@@ -229,15 +229,25 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 	return 0;
 }
 
+static void pass_over(const struct walk_task *task, void *arg)
+{
+	(void)task;
+	(void)arg;
+}
+
 static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
 		   const struct walk_visitor *visitor, void *arg)
 {
 	struct walk_config *config = &walk->skel->bss->config;
 	struct walk_state *state = &walk->skel->bss->state;
 	struct vma_run vr = { visitor, arg };
+	int err;
 
 	if (tables && !walk->tables_work)
 		return -EOPNOTSUPP;
+	/* The program for tasks is what finds it. */
+	if (!walk->skel->bss->layout.known && (err = walk_tasks(walk, pass_over, NULL)) < 0)
+		return err;
 	config->scope = scope;
 	config->tables = tables;
 	config->generation++;

@@ -7,9 +7,9 @@
 #define MEMOIR_KERNEL_WALK_FORMAT_H
 
 /* A power of two, so that the verifier can bound an offset by a mask; WALK_SLACK holds the last record. */
-#define WALK_ARENA_BYTES (1u << 19)
+#define WALK_ARENA_BYTES (1u << 18)
 #define WALK_SLACK_BYTES (16u * 1024)
-#define WALK_ARENAS 2 /* one is written while the other is read */
+#define WALK_ARENAS 4 /* some are written while others are read */
 #define WALK_PATH_BYTES 4096
 #define WALK_NAME_BYTES 256
 #define WALK_LABEL_BYTES 24
@@ -112,10 +112,21 @@ struct walk_config {
 	u32 generation; /* path ids of other generations are stale */
 };
 
+/* Offsets of what is read by them; walk.bpf.c says why. */
+struct walk_layout {
+	u32 known;
+	u32 sb_flags, sb_magic;
+	u32 mapping_host, mapping_pages, mapping_root, mapping_head;
+	u32 anon_children, anon_vmas, anon_parent;
+};
+
 /* The file of the last VMA. */
 struct walk_file {
 	u64 file, inode, mm;
-	u64 mapping;
+	u64 mapping, sb;
+	u64 tree; /* root of the VMAs that map it */
+	u64 pages, swapped;
+	u32 dev, magic;
 	u32 path, stacked;
 };
 
@@ -141,6 +152,8 @@ struct walker {
 	u64 pgd;  /* kernel address of the top table */
 	u64 pmds; /* physical address of the table for [pmds_start, pmds_start + 1 GiB) */
 	u64 pmds_start;
+	u64 anon, anon_root; /* on the way from the one to the other */
+	u32 alone;
 	u32 seq;
 	u32 hugetlb;
 	u32 tag;
