@@ -307,6 +307,7 @@ static void keep_meminfo(const char *key, uint64_t value, void *arg)
 static int run_method(struct capture *c, enum memoir_engine engine, struct memoir_error *error)
 {
 	c->snap->engine = engine;
+	c->by_spans = !capture_wants_sets(c);
 	c->by_folio = capture_wants_sets(c) && kroot_is_live(c->memoir->root) &&
 		      folios_may_be_split(c->memoir->root, engine == MEMOIR_ENGINE_TABLES);
 	switch (engine) {
@@ -344,6 +345,7 @@ static void capture_free(struct capture *c)
 	capture_holders_end(c);
 	capture_parts_free(c);
 	tally_free(&c->tally);
+	spans_free(&c->spans);
 	free(c->counts);
 	free(c->notes);
 	u64map_free(&c->process_by_mm);
@@ -356,6 +358,7 @@ static void capture_free(struct capture *c)
 
 static int capture_run(struct capture *c, struct memoir_error *error)
 {
+	enum memoir_engine engine;
 	struct timespec now;
 	int err;
 
@@ -373,8 +376,10 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 		c->zero_frame = pagemap_zero_frame(c->memoir->root);
 		internal_devs_find(c->memoir->root, &c->devs);
 	}
+	engine = choose(c->memoir);
+	/* Not before: programs that are loaded side by side wait for each other. */
 	capture_holders_begin(c);
-	err = run_method(c, choose(c->memoir), error);
+	err = run_method(c, engine, error);
 	if (!err)
 		err = c->error;
 	if (!err)

@@ -15,6 +15,7 @@
 #include "kernel/root.h"
 #include "kernel/walk.h"
 #include "snapshot/model.h"
+#include "snapshot/spans.h"
 #include "snapshot/tally.h"
 
 struct memoir {
@@ -90,7 +91,9 @@ struct capture {
 	const struct memoir_capture_options *options;
 	struct memoir_snapshot *snap;
 	struct tally tally;
-	pthread_mutex_t lock;        /* around the tally and what else threads share */
+	struct spans spans;          /* pages of objects, where sets are not wanted */
+	bool by_spans;               /* then they go there, not to the tally */
+	pthread_mutex_t lock;        /* around the tally, the spans and what else threads share */
 	struct region_count *counts; /* one per region */
 	size_t count_room;
 	struct process_note *notes; /* one per process */
@@ -208,6 +211,28 @@ static inline void count_alone(struct region_count *count, uint64_t pages, bool 
 		count->anon += pages;
 		count->alone_anon += pages;
 	}
+}
+
+/* The key of an object's page: two regions that have it present map the same page. */
+static inline uint64_t capture_offset_key(const struct memoir_region *region, uint64_t addr)
+{
+	return TALLY_OFFSET | (uint64_t)region->object << 36 |
+	       (region->offset_bytes + addr - region->start) / PAGE_BYTES;
+}
+
+static inline uint32_t capture_offset_object(uint64_t key)
+{
+	return (uint32_t)((key & ~TALLY_SPACES) >> 36);
+}
+
+/* Pages of an object that others may map too, by their offset; rss is counted by the caller. */
+static inline void count_offsets(struct capture *c, uint32_t region, uint64_t key, uint64_t pages)
+{
+	if (c->by_spans)
+		spans_add(&c->spans, region, key, pages);
+	else
+		for (uint64_t i = 0; i < pages; i++)
+			tally_add(&c->tally, key + i, region);
 }
 
 /* Words of pagemap for a region, from addr on. Takes the lock for what goes to the tally. */

@@ -49,14 +49,11 @@ static int count_swapped_run(struct scan *s, const struct pagemap_run *run)
 }
 
 /* Runs of a region of a file: the pages' keys are their offsets in the object. */
-static void count_offsets(struct scan *s, const struct pagemap_run *run)
+static void count_run(struct scan *s, const struct pagemap_run *run)
 {
 	const struct memoir_region *region = &s->c->snap->regions[s->region];
-	uint64_t first = (region->offset_bytes + run->start - region->start) / PAGE_BYTES;
-	uint64_t key = TALLY_OFFSET | (uint64_t)region->object << 36;
 
-	for (uint64_t i = 0; i < run_pages(run); i++)
-		tally_add(&s->c->tally, key + first + i, s->region);
+	count_offsets(s->c, s->region, capture_offset_key(region, run->start), run_pages(run));
 }
 
 static void count_present_run(struct scan *s, const struct pagemap_run *run, bool anon)
@@ -71,7 +68,7 @@ static void count_present_run(struct scan *s, const struct pagemap_run *run, boo
 	}
 	rc->rss += run_pages(run);
 	pthread_mutex_lock(&s->c->lock);
-	count_offsets(s, run);
+	count_run(s, run);
 	pthread_mutex_unlock(&s->c->lock);
 }
 

@@ -63,7 +63,7 @@ static uint64_t swap_key(uint64_t entry)
 
 /* Where a run of entries is counted. */
 struct entry_run {
-	struct tally *tally;
+	struct capture *c;
 	struct region_count *count;
 	uint32_t region;
 	struct rule rule;
@@ -76,25 +76,21 @@ static void count_entry(const struct entry_run *run, size_t i, uint64_t entry)
 
 	if (pte_counted(entry)) {
 		bool anon = rule->anon_only || (!rule->file_only && !(entry & WALK_FILE_BIT));
-		uint64_t key = anon              ? TALLY_FRAME | pte_frame(entry)
-			       : run->offset_key ? run->offset_key + i
-						 : TALLY_FILE_FRAME | pte_frame(entry);
 
-		count_resident(run->tally, run->count, run->region, anon,
-			       anon ? rule->anon_alone : rule->file_alone, key);
+		if (!anon && run->offset_key && !rule->file_alone) {
+			run->count->rss++;
+			count_offsets(run->c, run->region, run->offset_key + i, 1);
+			return;
+		}
+		count_resident(&run->c->tally, run->count, run->region, anon,
+			       anon ? rule->anon_alone : rule->file_alone,
+			       (anon ? TALLY_FRAME : TALLY_FILE_FRAME) | pte_frame(entry));
 	} else if (pte_swapped(entry)) {
-		count_swapped(run->tally, run->count, run->region, rule->anon_alone,
+		count_swapped(&run->c->tally, run->count, run->region, rule->anon_alone,
 			      swap_key(entry));
 	} else if (pte_migrating(entry)) {
 		count_alone(run->count, 1, rule->anon_only);
 	}
-}
-
-/* The key of an object's page: two regions that have it present map the same page. */
-static uint64_t offset_key(const struct memoir_region *region, uint64_t addr)
-{
-	return TALLY_OFFSET | (uint64_t)region->object << 36 |
-	       (region->offset_bytes + addr - region->start) / PAGE_BYTES;
 }
 
 /* The common case, one kind of page and one mapper, without a branch that depends on the page. */
@@ -130,11 +126,11 @@ void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64
 	const struct memoir_region *r = &c->snap->regions[region];
 	struct region_count *count = &c->counts[region];
 	struct entry_run run = {
-		.tally = &c->tally,
+		.c = c,
 		.count = count,
 		.region = region,
 		.rule = rule_for(c, r, count),
-		.offset_key = count->by_offset ? offset_key(r, addr) : 0,
+		.offset_key = count->by_offset ? capture_offset_key(r, addr) : 0,
 	};
 
 	if (count->flags & VM_HUGETLB)
@@ -202,9 +198,12 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 		count_alone(count, pages, true);
 		return;
 	}
-	key = !rule.file_only    ? TALLY_FRAME | frame
-	      : count->by_offset ? offset_key(r, addr)
-				 : TALLY_FILE_FRAME | frame;
+	if (rule.file_only && !rule.file_alone && count->by_offset) {
+		count->rss += pages;
+		count_offsets(c, region, capture_offset_key(r, addr), pages);
+		return;
+	}
+	key = (rule.file_only ? TALLY_FILE_FRAME : TALLY_FRAME) | frame;
 	if (!rule.file_only)
 		mark_huge(&c->tally, key);
 	for (uint64_t i = 0; i < pages; i++)
@@ -246,15 +245,17 @@ static void count_word(const struct word_run *run, uint64_t page, uint64_t word,
 		if ((run->rule.anon_only && file) || pagemap_frame(word) == run->c->zero_frame)
 			return;
 		/* As those regions of the file have them that were counted without frames. */
-		if (file && !alone && run->c->file_by_offset && run->count->by_offset)
-			count_resident(tally, count, run->region, false, false,
-				       offset_key(&run->c->snap->regions[run->region],
-						  page * PAGE_BYTES));
-		else
-			count_resident(
-				tally, count, run->region, run->rule.anon_only || !file, alone,
-				(file && !run->rule.anon_only ? TALLY_FILE_FRAME : TALLY_FRAME) |
-					pagemap_frame(word));
+		if (file && !alone && run->c->file_by_offset && run->count->by_offset) {
+			count->rss++;
+			count_offsets(run->c, run->region,
+				      capture_offset_key(&run->c->snap->regions[run->region],
+							 page * PAGE_BYTES),
+				      1);
+			return;
+		}
+		count_resident(tally, count, run->region, run->rule.anon_only || !file, alone,
+			       (file && !run->rule.anon_only ? TALLY_FILE_FRAME : TALLY_FRAME) |
+				       pagemap_frame(word));
 	} else if (pagemap_swapped(word)) {
 		count_swapped(tally, count, run->region, false, pagemap_frame(word));
 	} else if (pagemap_migrating(word)) {

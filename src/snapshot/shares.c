@@ -49,6 +49,30 @@ static void take_mapped(const struct shares *s, size_t i)
 		s->c->snap->objects[object].mapped_bytes += pages * PAGE_BYTES;
 }
 
+static void take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg)
+{
+	struct region_count *counts = arg;
+
+	counts[region].pss_fixed += pss_fixed;
+	counts[region].uss += own_pages;
+}
+
+static int take_spans(struct capture *c)
+{
+	int err = spans_settle(&c->spans);
+
+	if (err)
+		return err;
+	spans_shares(&c->spans, take_span, c->counts);
+	for (size_t i = 0; i < c->spans.chunk_count; i++) {
+		const struct spans_chunk *chunk = c->spans.chunks[i];
+
+		c->snap->objects[capture_offset_object(chunk->base)].mapped_bytes +=
+			chunk->mapped * PAGE_BYTES;
+	}
+	return 0;
+}
+
 /* ---- sets ----------------------------------------------------------------------------------- */
 
 /* Which nodes have pages, or a node below that has. */
@@ -139,6 +163,8 @@ int capture_take_shares(struct capture *c)
 		err = c->tally.error;
 	if (!err)
 		err = take_all(&s, &gains);
+	if (!err)
+		err = take_spans(c);
 	free(gains.rows);
 	free(s.sole);
 	free(s.freed);

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Counts who maps how many of which pages by runs; knows nothing of processes, names or the kernel.
+ */
+#include "snapshot/spans.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/grow.h"
+
+#define PAGE_FIXED (4096ull << 12)
+#define OFFSET_MASK ((uint64_t)SPANS_CHUNK - 1)
+
+void spans_free(struct spans *spans)
+{
+	for (size_t i = 0; i < spans->chunk_count; i++)
+		free(spans->chunks[i]);
+	free(spans->chunks);
+	free(spans->runs);
+	u64map_free(&spans->by_base);
+	*spans = (struct spans){ 0 };
+}
+
+/* ---- chunks --------------------------------------------------------------------------------- */
+
+static struct spans_chunk *add_chunk(struct spans *spans, uint64_t base)
+{
+	struct spans_chunk *chunk = calloc(1, sizeof(*chunk));
+	struct spans_chunk **chunks =
+		grow(spans->chunks, &spans->chunk_room, spans->chunk_count + 1, sizeof(*chunks));
+
+	if (chunks)
+		spans->chunks = chunks;
+	if (!chunk || !chunks ||
+	    u64map_set(&spans->by_base, base, (uint32_t)spans->chunk_count) < 0) {
+		free(chunk);
+		spans->error = -ENOMEM;
+		return NULL;
+	}
+	chunk->base = base;
+	spans->chunks[spans->chunk_count++] = chunk;
+	return chunk;
+}
+
+static struct spans_chunk *chunk_for(struct spans *spans, uint64_t base)
+{
+	uint32_t i;
+
+	if (spans->last && spans->last->base == base)
+		return spans->last;
+	i = u64map_get(&spans->by_base, base);
+
+	struct spans_chunk *chunk = i == U64MAP_NONE ? add_chunk(spans, base) : spans->chunks[i];
+
+	if (chunk)
+		spans->last = chunk;
+	return chunk;
+}
+
+/* Call with each chunk that a run touches, and its part of it; until there is no memory. */
+static void each_part(struct spans *spans, uint64_t start, uint64_t end,
+		      void (*part)(struct spans_chunk *chunk, size_t from, size_t to, void *arg),
+		      void *arg)
+{
+	while (start < end) {
+		uint64_t base = start & ~OFFSET_MASK, stop = base + SPANS_CHUNK;
+		struct spans_chunk *chunk = chunk_for(spans, base);
+
+		if (!chunk)
+			return;
+		if (stop > end)
+			stop = end;
+		part(chunk, start - base, stop - base, arg);
+		start = stop;
+	}
+}
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+/* A number, seven bits a byte, the lowest first; all but the last have the top bit set. */
+#define NUMBER_BYTES 10
+
+static size_t pack_number(uint8_t *to, uint64_t number)
+{
+	size_t n = 0;
+
+	for (; number >> 7; number >>= 7)
+		to[n++] = (uint8_t)(number | 0x80);
+	to[n++] = (uint8_t)number;
+	return n;
+}
+
+static uint64_t unpack_number(const uint8_t **from)
+{
+	uint64_t number = 0;
+	uint8_t byte;
+
+	for (unsigned int shift = 0; shift < 64; shift += 7) {
+		byte = *(*from)++;
+		number |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
+			break;
+	}
+	return number;
+}
+
+/*
+ * A run is the gap since the last one of its region, and its length. Where the region is another one, or
+ * the run lies before the last: a gap of 0, the region, the key, the length.
+ */
+static void pack_run(struct spans *spans)
+{
+	uint8_t *runs =
+		grow(spans->runs, &spans->run_room, spans->run_bytes + (size_t)NUMBER_BYTES * 4, 1);
+	size_t at = spans->run_bytes;
+
+	if (!runs) {
+		spans->error = -ENOMEM;
+		return;
+	}
+	spans->runs = runs;
+	if (spans->region == spans->packed_region && spans->start > spans->packed_end) {
+		at += pack_number(runs + at, spans->start - spans->packed_end);
+	} else {
+		runs[at++] = 0;
+		at += pack_number(runs + at, spans->region);
+		at += pack_number(runs + at, spans->start);
+	}
+	at += pack_number(runs + at, spans->end - spans->start);
+	spans->run_bytes = at;
+	spans->packed_region = spans->region;
+	spans->packed_end = spans->end;
+}
+
+static void count_part(struct spans_chunk *chunk, size_t from, size_t to, void *arg)
+{
+	(void)arg;
+	chunk->cells[from]++;
+	chunk->cells[to]--;
+}
+
+static void end_run(struct spans *spans)
+{
+	if (spans->start == spans->end || spans->error)
+		return;
+	pack_run(spans);
+	each_part(spans, spans->start, spans->end, count_part, NULL);
+	spans->start = spans->end;
+}
+
+void spans_begin(struct spans *spans, uint32_t region, uint64_t key, uint64_t pages)
+{
+	end_run(spans);
+	spans->region = region;
+	spans->start = key;
+	spans->end = key + pages;
+}
+
+/* ---- shares --------------------------------------------------------------------------------- */
+
+static void settle_chunk(struct spans_chunk *chunk)
+{
+	uint64_t mappings = 0, sum = 0, each = 0;
+
+	for (size_t i = 0; i < SPANS_CHUNK; i++) {
+		uint64_t more = chunk->cells[i];
+
+		if (more) {
+			mappings += more;
+			each = mappings ? PAGE_FIXED / mappings : 0;
+			each |= (uint64_t)(mappings == 1) << SPANS_OWN_SHIFT;
+		}
+		chunk->cells[i] = sum;
+		chunk->mapped += mappings != 0;
+		sum += each;
+	}
+	chunk->cells[SPANS_CHUNK] = sum;
+}
+
+int spans_settle(struct spans *spans)
+{
+	end_run(spans);
+	for (size_t i = 0; i < spans->chunk_count; i++)
+		settle_chunk(spans->chunks[i]);
+	return spans->error;
+}
+
+struct sharing_out {
+	spans_share_fn *share;
+	void *arg;
+	uint32_t region;
+};
+
+static void share_part(struct spans_chunk *chunk, size_t from, size_t to, void *arg)
+{
+	const struct sharing_out *out = arg;
+	uint64_t sum = chunk->cells[to] - chunk->cells[from];
+
+	out->share(out->region, sum & ((1ull << SPANS_OWN_SHIFT) - 1), sum >> SPANS_OWN_SHIFT,
+		   out->arg);
+}
+
+void spans_shares(struct spans *spans, spans_share_fn *share, void *arg)
+{
+	struct sharing_out out = { .share = share, .arg = arg };
+	const uint8_t *at = spans->runs, *stop = at + spans->run_bytes;
+	uint64_t start = 0, end = 0;
+
+	while (at < stop) {
+		uint64_t gap = unpack_number(&at);
+
+		if (gap) {
+			start = end + gap;
+		} else {
+			out.region = (uint32_t)unpack_number(&at);
+			start = unpack_number(&at);
+		}
+		end = start + unpack_number(&at);
+		each_part(spans, start, end, share_part, &out);
+	}
+}

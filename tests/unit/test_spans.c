@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Runs of pages against brute force: mappings, shares and pages mapped, of random mappings.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "snapshot/spans.h"
+
+#define PAGES 1700 /* of more than one chunk */
+#define REGIONS 40
+#define BASE (2ull << 62 | 7ull << 36 | 500)
+#define EACH(mappings) ((4096ull << 12) / (mappings))
+
+struct shares {
+	uint64_t fixed[REGIONS], own[REGIONS];
+};
+
+static void take_share(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg)
+{
+	struct shares *s = arg;
+
+	assert_true(region < REGIONS);
+	s->fixed[region] += pss_fixed;
+	s->own[region] += own_pages;
+}
+
+static uint64_t settle(struct spans *spans, struct shares *s)
+{
+	uint64_t mapped = 0;
+
+	assert_int_equal(spans_settle(spans), 0);
+	spans_shares(spans, take_share, s);
+	for (size_t i = 0; i < spans->chunk_count; i++)
+		mapped += spans->chunks[i]->mapped;
+	return mapped;
+}
+
+struct oracle {
+	uint32_t maps[REGIONS][PAGES]; /* how often a region maps a page */
+};
+
+/* As page tables give them: page by page, now and then many at once; some regions have few of them. */
+static void map_at_random(struct oracle *o, struct spans *spans)
+{
+	for (int turn = 0; turn < 3; turn++)
+		for (uint32_t r = 0; r < REGIONS; r++)
+			for (uint64_t page = 0; page < PAGES; page++) {
+				uint64_t pages = rand() % 40 ? 1 : (uint64_t)rand() % 600 + 1;
+
+				if (rand() % (r % 4 ? 5 : 200))
+					continue;
+				if (page + pages > PAGES)
+					pages = PAGES - page;
+				spans_add(spans, r, BASE + page, pages);
+				for (uint64_t i = 0; i < pages; i++)
+					o->maps[r][page + i]++;
+				page += pages - 1;
+			}
+}
+
+static uint64_t compare(const struct oracle *o, const struct shares *s)
+{
+	uint64_t mapped = 0;
+
+	for (int r = 0; r < REGIONS; r++) {
+		uint64_t fixed = 0, own = 0;
+
+		for (int page = 0; page < PAGES; page++) {
+			uint64_t mappings = 0;
+
+			for (int q = 0; q < REGIONS; q++)
+				mappings += o->maps[q][page];
+			if (o->maps[r][page]) {
+				fixed += o->maps[r][page] * EACH(mappings);
+				own += mappings == 1;
+			}
+			mapped += r == 0 && mappings;
+		}
+		assert_int_equal(s->fixed[r], fixed);
+		assert_int_equal(s->own[r], own);
+	}
+	return mapped;
+}
+
+static void random_runs_agree_with_counting_each_page(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 30; seed++) {
+		struct oracle *o = calloc(1, sizeof(*o));
+		struct spans spans = { 0 };
+		struct shares s = { 0 };
+
+		srand(seed);
+		map_at_random(o, &spans);
+		uint64_t mapped = settle(&spans, &s);
+
+		assert_int_equal(mapped, compare(o, &s));
+		spans_free(&spans);
+		free(o);
+	}
+}
+
+/* 128 GiB in one run: more than what is left for the Pss of one chunk's pages. */
+static void long_runs_do_not_overflow(void **state)
+{
+	const uint64_t pages = 1ull << 25;
+	struct spans spans = { 0 };
+	struct shares s = { 0 };
+
+	(void)state;
+	spans_add(&spans, 3, BASE, pages);
+	spans_add(&spans, 4, BASE + 1, 1);
+	assert_int_equal(settle(&spans, &s), pages);
+	assert_int_equal(s.own[3], pages - 1);
+	assert_int_equal(s.fixed[3], (pages - 1) * EACH(1) + EACH(2));
+	assert_int_equal(s.fixed[4], EACH(2));
+	spans_free(&spans);
+}
+
+static void what_is_kept_grows_with_runs(void **state)
+{
+	struct spans spans = { 0 };
+	struct shares s = { 0 };
+
+	(void)state;
+	for (uint32_t r = 0; r < REGIONS; r++)
+		for (uint64_t page = 0; page < 10000; page++)
+			spans_add(&spans, r, BASE + page, 1);
+	assert_int_equal(settle(&spans, &s), 10000);
+	assert_true(spans.run_bytes <= (size_t)REGIONS * 16);
+	assert_true(spans.chunk_count <= 10000 / SPANS_CHUNK + 2);
+	assert_int_equal(s.fixed[7], 10000 * EACH(REGIONS));
+	spans_free(&spans);
+}
+
+static void objects_and_offsets_never_meet(void **state)
+{
+	struct spans spans = { 0 };
+	struct shares s = { 0 };
+
+	(void)state;
+	spans_add(&spans, 1, BASE, 4);
+	spans_add(&spans, 2, BASE + (1ull << 36), 4);
+	spans_add(&spans, 3, BASE + 4, 4);
+	assert_int_equal(settle(&spans, &s), 12);
+	for (int r = 1; r <= 3; r++)
+		assert_int_equal(s.own[r], 4);
+	spans_free(&spans);
+}
+
+static void nothing_gives_nothing(void **state)
+{
+	struct spans spans = { 0 };
+	struct shares s = { 0 };
+
+	(void)state;
+	assert_int_equal(settle(&spans, &s), 0);
+	spans_free(&spans);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(random_runs_agree_with_counting_each_page),
+		cmocka_unit_test(long_runs_do_not_overflow),
+		cmocka_unit_test(what_is_kept_grows_with_runs),
+		cmocka_unit_test(objects_and_offsets_never_meet),
+		cmocka_unit_test(nothing_gives_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
