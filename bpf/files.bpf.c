@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A BPF iterator over all open files that sends those whose memory lives as long as they are open:
- * of tmpfs and memfds, of hugetlbfs, and deleted ones. It only reads.
+ * A BPF iterator over all open files that sends those whose memory lives as long as they are open: of
+ * tmpfs and memfds, of hugetlbfs, deleted ones, dma-bufs, DRM clients, and if asked for rings, guest
+ * memory and sockets with files in flight. It only reads.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -14,6 +15,7 @@ typedef __u64 u64;
 
 #include "files_format.h"
 #include "files_kernel.h"
+#include "dmabuf_read.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -24,11 +26,6 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Not on the program's stack, which has 512 bytes. */
 struct file_draft draft;
-
-static __always_inline bool is_regular(struct inode *inode)
-{
-	return (BPF_CORE_READ(inode, i_mode) & 0170000) == 0100000;
-}
 
 /* Whether the pointer is one to a regular file, as far as its parts point at each other. */
 static __always_inline bool is_file(struct file *file)
@@ -58,7 +55,7 @@ static __always_inline u64 swapped_pages(struct inode *inode)
 	return swapped;
 }
 
-/* Of what does not matter most is told apart by its mode, and the rest by its file system. */
+/* Whether what memory a file has lives as long as it is open. */
 static __always_inline bool matters(struct file_record *out, struct inode *inode)
 {
 	out->magic = BPF_CORE_READ(inode, i_sb, s_magic);
@@ -73,6 +70,8 @@ static __always_inline void fill(struct file_record *out, struct file *file, str
 	struct address_space *mapping = BPF_CORE_READ(file, f_mapping);
 
 	out->mapping = (u64)mapping;
+	out->size_bytes = BPF_CORE_READ(inode, i_size);
+	out->nlink = BPF_CORE_READ(inode, i_nlink);
 	out->pages = BPF_CORE_READ(mapping, nrpages);
 	out->swapped_pages = out->magic == MAGIC_TMPFS ? swapped_pages(inode) : 0;
 	out->inode = BPF_CORE_READ(inode, i_ino);
@@ -81,35 +80,125 @@ static __always_inline void fill(struct file_record *out, struct file *file, str
 	out->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 }
 
+/* ---- what is no file of a file system ------------------------------------------------------- */
+
+#define TYPE_MASK 0170000
+#define TYPE_FILE 0100000
+#define TYPE_DEVICE 0020000 /* a character device */
+#define TYPE_SOCKET 0140000
+
+#define MAGIC_DMABUF 0x444d4142
+#define MAGIC_ANON_INODE 0x09041934
+#define MAGIC_GUEST_MEMFD 0x474d454d
+#define DRM_MAJOR 226
+#define FAMILY_UNIX 1
+
+/* What user space asks for: FILES_… */
+u32 wanted;
+
+static __always_inline bool is_called(struct file *file, const char *name, u32 bytes)
+{
+	const unsigned char *called = BPF_CORE_READ(file, f_path.dentry, d_name.name);
+	char text[16] = {};
+
+	bpf_probe_read_kernel_str(text, bytes, called);
+	for (u32 i = 0; i < bytes; i++)
+		if (text[i] != name[i])
+			return false;
+	return true;
+}
+
+/* Rings and guest memory share their file system with every other anonymous inode. */
+static __always_inline bool is_ring(struct file *file)
+{
+	return is_called(file, "[io_uring]", sizeof("[io_uring]")) ||
+	       is_called(file, "[kvm-gmem]", sizeof("[kvm-gmem]"));
+}
+
+static __always_inline u32 files_in_flight(struct file *file)
+{
+	struct socket *socket = BPF_CORE_READ(file, private_data);
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+	struct unix_sock *unix_sk = (void *)sk;
+
+	if (!bpf_core_field_exists(unix_sk->scm_stat) || !sk ||
+	    BPF_CORE_READ(sk, __sk_common.skc_family) != FAMILY_UNIX)
+		return 0;
+	return BPF_CORE_READ(unix_sk, scm_stat.nr_fds.counter);
+}
+
+/* Whether it is to be sent; *ret_inode is that of the file below where file systems are stacked. */
+static __always_inline bool choose(struct file_record *out, struct file **file,
+				   struct inode **inode)
+{
+	u32 type = BPF_CORE_READ(*inode, i_mode) & TYPE_MASK;
+
+	if (type == TYPE_DEVICE) {
+		out->rdev = BPF_CORE_READ(*inode, i_rdev);
+		return out->rdev >> 20 == DRM_MAJOR;
+	}
+	if (type == TYPE_SOCKET) {
+		out->in_flight = wanted & FILES_SOCKETS ? files_in_flight(*file) : 0;
+		return out->in_flight;
+	}
+	/* Anonymous inodes had no type until 6.17. */
+	if (type && type != TYPE_FILE)
+		return false;
+	out->magic = BPF_CORE_READ(*inode, i_sb, s_magic);
+	if (out->magic == MAGIC_DMABUF || out->magic == MAGIC_GUEST_MEMFD)
+		return true;
+	if (out->magic == MAGIC_ANON_INODE)
+		return wanted & FILES_RINGS && is_ring(*file);
+	if (!type)
+		return false;
+	if (out->magic == MAGIC_OVERLAYFS) {
+		*file = file_below(*file);
+		*inode = BPF_CORE_READ(*file, f_inode);
+	}
+	return matters(out, *inode);
+}
+
+static __always_inline void clear(struct file_record *out)
+{
+	out->magic = 0;
+	out->rdev = 0;
+	out->in_flight = 0;
+	out->backing = 0;
+	out->backing_known = 0;
+	out->exporter_bytes = 0;
+}
+
 SEC("iter/task_file")
 int list_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file, *below = file;
+	struct file_record *out = &draft.record;
 	struct inode *inode;
 	long len;
 
 	if (!task || !file)
 		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
-	if (!is_regular(inode))
+	clear(out);
+	if (!choose(out, &below, &inode))
 		return 0;
-	if (BPF_CORE_READ(inode, i_sb, s_magic) == MAGIC_OVERLAYFS) {
-		below = file_below(file);
-		inode = BPF_CORE_READ(below, f_inode);
-	}
-	if (!matters(&draft.record, inode))
-		return 0;
-	fill(&draft.record, below, inode);
-	draft.record.tgid = BPF_CORE_READ(task, tgid);
-	draft.record.fd = ctx->fd;
+	fill(out, below, inode);
+	out->tgid = BPF_CORE_READ(task, tgid);
+	out->tid = BPF_CORE_READ(task, pid);
+	out->fd = ctx->fd;
 	len = bpf_d_path(&file->f_path, draft.path, FILES_PATH_BYTES);
 	if (len < 1 || len > FILES_PATH_BYTES) {
 		draft.path[0] = '\0';
 		len = 1;
 	}
+	if (out->magic == MAGIC_DMABUF) {
+		fill_dmabuf(out, BPF_CORE_READ(file, private_data),
+			    &draft.path[len & (FILES_PATH_BYTES - 1)]);
+		len += out->exporter_bytes;
+	}
 	/* The mask bounds it in the eyes of any verifier. */
-	draft.record.path_bytes = (len + 7) & (2 * FILES_PATH_BYTES - 8);
-	bpf_seq_write(ctx->meta->seq, &draft, sizeof(draft.record) + draft.record.path_bytes);
+	out->path_bytes = (len + 7) & (2 * FILES_PATH_BYTES - 8);
+	bpf_seq_write(ctx->meta->seq, &draft, sizeof(draft.record) + out->path_bytes);
 	return 0;
 }

@@ -10,6 +10,8 @@
 #define NULL ((void *)0)
 #endif
 #define bool _Bool
+#define true 1
+#define false 0
 
 struct file;
 struct inode;
@@ -30,6 +32,14 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
 struct super_block {
 	unsigned int s_dev;
 	unsigned long s_magic;
@@ -42,6 +52,7 @@ struct address_space {
 
 struct inode {
 	unsigned short i_mode;
+	unsigned int i_rdev;
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int i_nlink;
@@ -55,7 +66,6 @@ struct shmem_inode_info {
 };
 
 struct vfsmount;
-struct dentry;
 struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -70,6 +80,47 @@ struct file {
 
 struct task_struct {
 	int tgid;
+	int pid;
+};
+
+struct dma_buf {
+	unsigned long size;
+	struct file *file;
+	const char *exp_name;
+	const char *name;
+	void *priv;
+};
+
+struct folio {
+	struct address_space *mapping;
+};
+
+struct udmabuf {
+	struct folio **folios; /* since 6.11 */
+};
+
+struct sock_common {
+	unsigned short skc_family;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct scm_stat {
+	atomic_t nr_fds;
+};
+
+struct unix_sock {
+	struct scm_stat scm_stat;
 };
 
 #pragma clang attribute pop

@@ -8,6 +8,7 @@
 
 #pragma GCC visibility push(default)
 #include <memoir/analysis.h>
+#include <memoir/buffers.h>
 #include <memoir/diff.h>
 #include <memoir/idle.h>
 #include <memoir/memoir.h>

@@ -29,6 +29,7 @@ PUBLIC = {
     "memoir/who.h": "snapshot",
     "memoir/select.h": "analysis",
     "memoir/analysis.h": "analysis",
+    "memoir/buffers.h": "analysis",
     "memoir/diff.h": "analysis",
     "memoir/name.h": "names",
     "memoir/name-weak.h": "names",

@@ -55,9 +55,12 @@ enum memoir_kind {
 	MEMOIR_KIND_HUGETLB,
 	MEMOIR_KIND_DMABUF,
 	MEMOIR_KIND_DEVICE,
-	MEMOIR_KIND_VDSO,    /**< [vdso] and [vvar…] */
-	MEMOIR_KIND_SPECIAL, /**< other mappings of the kernel's own making ([uprobes] …) */
-	MEMOIR_KIND_GUARD,   /**< anonymous, no permissions, nothing in it */
+	MEMOIR_KIND_DRM, /**< only objects: what a graphics driver keeps for a client, by region */
+	MEMOIR_KIND_GUEST_MEMFD, /**< memory of a virtual machine (Linux 6.8) */
+	MEMOIR_KIND_SECRETMEM,   /**< memfd_secret(2) */
+	MEMOIR_KIND_VDSO,        /**< [vdso] and [vvar…] */
+	MEMOIR_KIND_SPECIAL,     /**< other mappings of the kernel's own making ([uprobes] …) */
+	MEMOIR_KIND_GUARD,       /**< anonymous, no permissions, nothing in it */
 	MEMOIR_KIND_THREAD_STACK,
 	/* From here on, as the one above: recognised by what is in them (docs/KINDS.md). */
 	MEMOIR_KIND_GLIBC_ARENA,  /**< of malloc, for threads */
@@ -70,8 +73,8 @@ enum memoir_kind {
 	MEMOIR_KIND_JEMALLOC,
 	MEMOIR_KIND_MIMALLOC,
 	MEMOIR_KIND_JIT,      /**< executable anonymous memory: code made at run time */
-	MEMOIR_KIND_IO_URING, /**< rings that are shared with the kernel */
-	MEMOIR_KIND_PERF,     /**< a buffer of perf_event_open(2) */
+	MEMOIR_KIND_IO_URING, /**< rings that are shared with the kernel, buffers registered with them */
+	MEMOIR_KIND_PERF, /**< a buffer of perf_event_open(2) */
 	MEMOIR_KINDS,
 };
 
@@ -165,7 +168,18 @@ struct memoir_object {
 	bool resident_known;
 	uint8_t fate;   /**< enum memoir_fate */
 	uint32_t links; /**< names in its file system; MEMOIR_NONE: not known */
+	/* Of shared buffers: memoir_object_is_buffer(). */
+	const char *tag;      /**< what its maker calls it, or its path; NULL: nothing */
+	const char *exporter; /**< who made it, of dma-bufs and DRM clients; NULL: not known */
+	/** Of resident_bytes: what counts as other memory already, or is in no RAM. */
+	uint64_t elsewhere_bytes;
+	uint64_t shared_bytes; /**< of a DRM client's size_bytes: what other clients have too */
+	uint32_t backing;      /**< the object whose pages its pages are (udmabuf); see is_backed */
+	bool is_backed;
 };
+
+/** Whether it is memory made to be shared: memfd, shmem, dma-buf …; not files on disks. */
+bool memoir_object_is_buffer(const struct memoir_object *object);
 
 /**
  * A sharing set: pages that the same regions map. Sets form a tree: the members of a set are its region
@@ -193,6 +207,13 @@ struct memoir_holder {
 	int32_t fd;
 };
 
+/** A socket with files that were passed into it and not received yet. Which they are is not known. */
+struct memoir_in_flight {
+	uint32_t process; /**< that has the receiving end open */
+	int32_t fd;
+	uint32_t files;
+};
+
 struct memoir_snapshot;
 
 /** Which processes to capture; those that share memory with them are looked at as far as needed. */
@@ -213,6 +234,9 @@ struct memoir_capture_options {
 	bool frames;
 	/** Leave kinds to what the kernel tells: nothing of what is in memory is looked at. */
 	bool without_kinds;
+	/** Look also for what is rare and costs more to find: buffers of io_uring, memory of virtual
+	    machines, dma-bufs and segments that no process has, sockets with files in flight. */
+	bool buffers;
 };
 
 /**
@@ -259,10 +283,16 @@ const struct memoir_object *memoir_snapshot_object(const struct memoir_snapshot 
 bool memoir_snapshot_sets_known(const struct memoir_snapshot *snapshot);
 size_t memoir_snapshot_set_count(const struct memoir_snapshot *snapshot);
 const struct memoir_set *memoir_snapshot_set(const struct memoir_snapshot *snapshot, size_t i);
-/** One for each fd of tmpfs, memfd, hugetlb and deleted files; those of one object stand together. */
+/** One for each fd of a shared buffer or a deleted file; those of one object stand together. */
 size_t memoir_snapshot_holder_count(const struct memoir_snapshot *snapshot);
 const struct memoir_holder *memoir_snapshot_holder(const struct memoir_snapshot *snapshot,
 						   size_t i);
+/** Sockets with files in flight; only where options.buffers was set. */
+size_t memoir_snapshot_in_flight_count(const struct memoir_snapshot *snapshot);
+const struct memoir_in_flight *memoir_snapshot_in_flight(const struct memoir_snapshot *snapshot,
+							 size_t i);
+/** Whether options.buffers was set, and all kinds of buffers were looked for. */
+bool memoir_snapshot_buffers_known(const struct memoir_snapshot *snapshot);
 /** Whether holders were looked for at all; if not, what dies with its last holder is not known. */
 bool memoir_snapshot_holders_known(const struct memoir_snapshot *snapshot);
 

@@ -137,7 +137,7 @@ struct memoir_who {
 	size_t set_count;
 	const char *const *notes; /**< sentences */
 	size_t note_count;
-	bool partial;      /**< something that matters could not be read: the notes say what */
+	bool partial; /**< something that matters could not be read: the notes say what */
 	bool searched; /**< all page tables of the machine were searched; else the reverse map told */
 	uint64_t taken_ns; /**< wall clock of the answer, or of the snapshot */
 };

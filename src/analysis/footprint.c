@@ -154,17 +154,26 @@ static bool is_charged(const struct footprints *f, uint32_t i)
 	const struct memoir_object *object = &f->s->objects[i];
 
 	return (object->fate == MEMOIR_FATE_FREED || object->fate == MEMOIR_FATE_KEPT) &&
-	       object->kind != MEMOIR_KIND_HUGETLB && object->resident_known &&
-	       object->resident_bytes > object->mapped_bytes;
+	       object->kind != MEMOIR_KIND_HUGETLB && object_unmapped_bytes(object);
+}
+
+static void add_sole(struct footprints *f, uint32_t object, uint32_t process)
+{
+	uint32_t *sole = &f->sole_of_object[object];
+
+	if (*sole != process)
+		*sole = *sole == NOBODY ? process : SEVERAL;
 }
 
 static int add_user(struct footprints *f, uint32_t object, uint32_t process)
 {
 	uint64_t key = (uint64_t)object << 32 | process;
-	uint32_t *sole = &f->sole_of_object[object];
+	const struct memoir_object *o = &f->s->objects[object];
 
-	if (*sole != process)
-		*sole = *sole == NOBODY ? process : SEVERAL;
+	add_sole(f, object, process);
+	/* Who has a udmabuf has the pages of what it is made of. */
+	if (o->is_backed)
+		add_sole(f, o->backing, process);
 	if (!is_charged(f, object) || u64map_get(&f->user_seen, key) != U64MAP_NONE)
 		return 0;
 	struct user *users = grow(f->users, &f->user_room, f->user_count + 1, sizeof(*users));
@@ -195,7 +204,7 @@ static void charge_users(struct footprints *f)
 	for (size_t i = 0; i < f->user_count; i++) {
 		const struct user *user = &f->users[i];
 		const struct memoir_object *object = &f->s->objects[user->object];
-		uint64_t unmapped_bytes = object->resident_bytes - object->mapped_bytes;
+		uint64_t unmapped_bytes = object_unmapped_bytes(object);
 
 		add_bytes(&f->shares[user->process],
 			  share_of(unmapped_bytes, f->users_of_object[user->object]));
@@ -211,6 +220,9 @@ static void add_object(struct footprints *f, uint32_t i)
 	if (f->sole_of_object[i] >= SEVERAL)
 		return;
 	footprint = &f->all[f->sole_of_object[i]];
+	/* A driver may not have allocated all of a buffer yet. */
+	if (object_hides_residency(object))
+		footprint->freed_if_killed_known = false;
 	if (object->fate == MEMOIR_FATE_UNKNOWN && object->mapped_bytes)
 		footprint->freed_if_killed_known = false;
 	if (!dies_with_its_users(object))
@@ -218,7 +230,7 @@ static void add_object(struct footprints *f, uint32_t i)
 	if (!f->s->holders_known && object_may_be_open(object))
 		footprint->freed_if_killed_known = false;
 	add_bytes(&footprint->freed_if_killed_bytes,
-		  object->resident_known ? object->resident_bytes : object->mapped_bytes);
+		  object->resident_known ? object_own_bytes(object) : object->mapped_bytes);
 }
 
 static int add_objects(struct footprints *f)

@@ -93,6 +93,7 @@ static void add_kernel_counters(struct filling *f)
 		{ "zram", "zram_store_bytes" },
 		{ "zswap", "Zswap" },
 		{ "per-cpu", "Percpu" },
+		{ "dma-bufs", "dmabuf_bytes" },
 	};
 
 	add_keyed(f, before, COUNT(before));

@@ -112,6 +112,43 @@ static bool matches_region(const struct selector *selector, const struct memoir_
 	}
 }
 
+static bool matches_buffer(const struct selector *selector, const struct memoir_object *object,
+			   const char *kind, const char *tag)
+{
+	char id[MEMOIR_OBJECT_ID_MAX];
+
+	switch (selector->key) {
+	case KEY_NAME:
+		return matches_text(selector, tag);
+	case KEY_PATH:
+		return object && matches_text(selector, object->path);
+	case KEY_KIND:
+		return matches_text(selector, kind);
+	case KEY_OBJECT:
+		return object && matches_text(selector, memoir_object_id(object, id));
+	default:
+		return true;
+	}
+}
+
+bool selection_matches_buffer(const struct memoir_selection *selection,
+			      const struct memoir_object *object, const char *kind, const char *tag)
+{
+	for (size_t i = 0; selection && i < selection->count; i++)
+		if (!matches_buffer(&selection->selectors[i], object, kind, tag))
+			return false;
+	return true;
+}
+
+bool selection_has_process_keys(const struct memoir_selection *selection)
+{
+	for (size_t i = 0; selection && i < selection->count; i++)
+		if (selection->selectors[i].key == KEY_RANGE ||
+		    !selector_key_is_of_region(selection->selectors[i].key))
+			return true;
+	return false;
+}
+
 void memoir_selection_set_users(struct memoir_selection *selection,
 				const char *(*name_of)(uid_t uid, char buf[MEMOIR_USER_NAME_MAX],
 						       void *arg),

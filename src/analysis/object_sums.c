@@ -67,24 +67,46 @@ static void add(struct summing *s, uint32_t object, const struct memoir_region *
 	sum->pss_known |= pss_known;
 }
 
-static void add_region(struct summing *s, const struct memoir_region *region, uint64_t anon_bytes)
+/* What of a region's PSS is anonymous: shares are cut to bytes, so that nothing may be left. */
+static uint64_t anon_part(const struct memoir_region *region, uint64_t anon_bytes)
 {
 	const uint64_t *bytes = region->figures.bytes;
+
+	if (anon_bytes > bytes[MEMOIR_PSS] || bytes[MEMOIR_FILE] + bytes[MEMOIR_SHMEM] == 0)
+		anon_bytes = bytes[MEMOIR_PSS];
+	return region->family == MEMOIR_NONE ? 0 : anon_bytes;
+}
+
+static void add_region(struct summing *s, const struct memoir_region *region, uint64_t anon_bytes)
+{
 	bool known = region->figures.known & 1u << MEMOIR_PSS;
-	uint64_t pss_bytes = known ? bytes[MEMOIR_PSS] : 0;
+	uint64_t pss_bytes = known ? region->figures.bytes[MEMOIR_PSS] : 0;
 
 	if (region->object == MEMOIR_NONE) {
 		add(s, region->family, region, known, pss_bytes);
 		return;
 	}
-	/* Shares are cut to bytes: where all pages are copies, nothing is left for the file. */
-	if (anon_bytes > pss_bytes || bytes[MEMOIR_FILE] + bytes[MEMOIR_SHMEM] == 0)
-		anon_bytes = pss_bytes;
-	if (region->family == MEMOIR_NONE)
-		anon_bytes = 0;
+	anon_bytes = known ? anon_part(region, anon_bytes) : 0;
 	add(s, region->object, region, known, pss_bytes - anon_bytes);
 	if (anon_bytes)
 		add(s, region->family, region, known, anon_bytes);
+}
+
+uint64_t *object_pss_of_regions(const struct memoir_snapshot *snapshot)
+{
+	size_t count = memoir_snapshot_region_count(snapshot);
+	uint64_t *shares = anon_shares(snapshot);
+
+	for (size_t i = 0; shares && i < count; i++) {
+		const struct memoir_region *region = memoir_snapshot_region(snapshot, i);
+		bool known = region->figures.known & 1u << MEMOIR_PSS;
+
+		shares[i] =
+			region->object != MEMOIR_NONE && known
+				? region->figures.bytes[MEMOIR_PSS] - anon_part(region, shares[i])
+				: 0;
+	}
+	return shares;
 }
 
 static int by_pss(const void *a, const void *b)

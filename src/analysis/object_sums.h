@@ -29,4 +29,7 @@ struct object_sums {
 int object_sums_make(const struct memoir_snapshot *snapshot, struct object_sums *ret_sums);
 void object_sums_free(struct object_sums *sums);
 
+/* What of each region's pss is of its object, not of a family. To be freed by free(); NULL: no memory. */
+uint64_t *object_pss_of_regions(const struct memoir_snapshot *snapshot);
+
 #endif

@@ -43,6 +43,14 @@ struct memoir_selection {
 /* Whether a key speaks of regions; KEY_RANGE speaks of both. */
 bool selector_key_is_of_region(enum selector_key key);
 
+/* Whether a selector speaks of processes: pid comm user cgroup, or a range. */
+bool selection_has_process_keys(const struct memoir_selection *selection);
+
+/* The part of a selection that speaks of a buffer: kind, object, path, and name, which is its tag. */
+bool selection_matches_buffer(const struct memoir_selection *selection,
+			      const struct memoir_object *object, const char *kind,
+			      const char *tag);
+
 /* Whether a glob is a plain decimal number, so that it means one pid. */
 bool glob_is_number(const char *glob);
 

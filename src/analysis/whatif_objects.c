@@ -78,6 +78,18 @@ static int make_objects(struct whatif_run *run)
 	return run->objects ? 0 : -ENOMEM;
 }
 
+/* Who has a udmabuf keeps the pages of what it is made of; so does the kernel, if it alone has it. */
+static void keep_backings(struct whatif_run *run)
+{
+	for (uint32_t i = 0; i < run->s->object_count; i++) {
+		const struct memoir_object *object = &run->s->objects[i];
+		const struct whatif_object *has = &run->objects[i];
+
+		if (object->is_backed && (has->others || !has->touched))
+			run->objects[object->backing].others = true;
+	}
+}
+
 int whatif_judge_objects(struct whatif_run *run)
 {
 	const struct memoir_snapshot *s = run->s;
@@ -88,6 +100,8 @@ int whatif_judge_objects(struct whatif_run *run)
 			take_region(run, i);
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = take_holder(run, &s->holders[i]);
+	if (!err)
+		keep_backings(run);
 	for (uint32_t i = 0; i < s->object_count && !err; i++)
 		if (run->objects[i].touched)
 			run->objects[i].verdict = judge(run, i);
@@ -137,7 +151,7 @@ static void add_rest_of_object(struct whatif_run *run, uint32_t i)
 	const struct memoir_object *object = &run->s->objects[i];
 	const struct whatif_object *has = &run->objects[i];
 	struct memoir_whatif_bytes bytes = { 0 };
-	uint64_t resident = object->resident_known ? object->resident_bytes : 0;
+	uint64_t resident = object->resident_known ? object_own_bytes(object) : 0;
 	bool hugetlb = object->kind == MEMOIR_KIND_HUGETLB;
 
 	/* What regions have of hugetlb is in none of the sets; private copies are not the object's. */

@@ -21,13 +21,21 @@ enum {
 struct argp;
 struct cli;
 
+/* Another way to show what a command finds: an option, and what it prints. */
+struct command_view {
+	const char *option; /* NULL ends them */
+	const char *doc;
+	const struct table_model *model;
+};
+
 struct command {
 	const char *name;
 	const char *args;           /* "[SELECTOR...]", or NULL if it takes none */
 	const char *const *actions; /* what its first argument may be, NULL ends them; or NULL */
 	const char *summary;        /* for the list of commands */
 	const char *doc;            /* for --help */
-	const struct table_model *model; /* NULL: it prints no rows */
+	const struct table_model *model;  /* NULL: it prints no rows */
+	const struct command_view *views; /* besides that; or NULL */
 	unsigned int flags;
 	int (*run)(struct cli *cli); /* returns an exit code */
 	const struct argp *options;  /* of its own, or NULL; its input is the struct cli */
@@ -43,16 +51,22 @@ struct command {
 #define COMMAND_COMPARES 0x40u      /* its arguments are files: --by, --engine */
 #define COMMAND_RUNS 0x100u         /* its arguments are another program's command line */
 #define COMMAND_WITHOUT_KINDS 0x80u /* it shows no regions: kinds matter where it selects by them */
+#define COMMAND_BUFFERS 0x1000u     /* all sorts of shared buffers matter to it */
+#define COMMAND_WHOLE 0x2000u       /* it needs all processes, whichever are selected */
+#define COMMAND_BUFFER_COLUMNS 0x4000u /* --buffers */
 
 /* A command being run. */
 struct cli {
 	const struct command *command;
+	const struct table_model *model; /* of the command, or of the view asked for */
 	struct shape shape;
 	bool json;
 	bool csv;
 	bool plain_bytes;
 	bool no_heading;
 	bool totals;
+	bool buffers;         /* --buffers */
+	size_t option_groups; /* for options.c */
 	const char *from;
 	const char *root;
 	const char *output;
@@ -72,7 +86,7 @@ extern const struct command *const commands[];
 
 extern const struct command overview_command, ps_command, map_command, names_command, check_command,
 	capture_command, diff_command, who_command, whatif_command, sharing_command, idle_command,
-	run_command;
+	run_command, buffers_command;
 
 /* ---- options.c ------------------------------------------------------------------------------ */
 

@@ -34,6 +34,6 @@ const struct command capture_command = {
 	       "\vA SELECTOR is KEY:GLOB[,GLOB...] with one of the keys pid comm user cgroup, or a "
 	       "pid; "
 	       "several must all match.",
-	.flags = COMMAND_SNAPSHOT | COMMAND_SAVES | COMMAND_FRAMES,
+	.flags = COMMAND_SNAPSHOT | COMMAND_SAVES | COMMAND_FRAMES | COMMAND_BUFFERS,
 	.run = run,
 };

@@ -261,6 +261,6 @@ const struct command overview_command = {
 	       "not "
 	       "be read.",
 	.model = &model,
-	.flags = COMMAND_SNAPSHOT | COMMAND_FRAMES,
+	.flags = COMMAND_SNAPSHOT | COMMAND_FRAMES | COMMAND_BUFFERS,
 	.run = run,
 };

@@ -32,6 +32,7 @@ const struct command ps_command = {
 	       "regions (name path kind object, or a range) the figures are those of the matching "
 	       "regions only, and processes without any are left out.",
 	.model = &process_model,
-	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS | COMMAND_WITHOUT_KINDS,
+	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS | COMMAND_WITHOUT_KINDS |
+		 COMMAND_BUFFER_COLUMNS,
 	.run = run,
 };

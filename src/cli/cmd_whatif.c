@@ -337,6 +337,6 @@ const struct command whatif_command = {
 	       "processes as a whole, also where a region is selected; trim takes the regions. "
 	       "Each page counts once: in the row of the one that has it, or in that of several.",
 	.model = &whatif_model,
-	.flags = COMMAND_SNAPSHOT | COMMAND_NEEDS_ARG,
+	.flags = COMMAND_SNAPSHOT | COMMAND_NEEDS_ARG | COMMAND_BUFFERS,
 	.run = run,
 };

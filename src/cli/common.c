@@ -84,9 +84,10 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 		.without_kinds = cli->command->flags & COMMAND_WITHOUT_KINDS &&
 				 !memoir_selection_has_region_keys(cli->selection),
 		.frames = cli->command->flags & COMMAND_FRAMES,
+		.buffers = cli->buffers || cli->command->flags & COMMAND_BUFFERS,
 	};
 
-	if (!memoir_selection_empty(cli->selection)) {
+	if (!memoir_selection_empty(cli->selection) && !(cli->command->flags & COMMAND_WHOLE)) {
 		options.wants = wants;
 		options.wants_arg = cli->selection;
 	}

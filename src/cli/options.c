@@ -11,6 +11,8 @@
 
 #include "cli/users.h"
 
+#define VIEWS_MAX 4
+
 enum {
 	OPTION_JSON = 0x100,
 	OPTION_CSV,
@@ -19,6 +21,8 @@ enum {
 	OPTION_ENGINE,
 	OPTION_ROOT,
 	OPTION_BY,
+	OPTION_BUFFERS,
+	OPTION_VIEW = 0x200, /* and behind it: the views of the command */
 };
 
 static const struct argp_option row_options[] = {
@@ -50,6 +54,11 @@ static const struct argp_option save_options[] = {
 static const struct argp_option compare_options[] = {
 	{ "by", OPTION_BY, "WHAT", 0, "Only this: process, name or object", 1 },
 	{ "engine", OPTION_ENGINE, "NAME", OPTION_HIDDEN, "Read pages by this method", 3 },
+	{ 0 },
+};
+
+static const struct argp_option buffer_options[] = {
+	{ "buffers", OPTION_BUFFERS, NULL, 0, "Also what they have in shared buffers", 1 },
 	{ 0 },
 };
 
@@ -149,12 +158,47 @@ static error_t parse_source_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* What --buffers adds to the columns of a table. */
+#define BUFFER_COLUMNS \
+	"+buffers,buffer_references,buffer_share_bytes,buffer_extra_bytes,buffer_unique_bytes"
+
+static error_t parse_buffer_option(int key, char *arg, struct argp_state *state)
+{
+	struct cli *cli = state->input;
+
+	(void)arg;
+	if (key != OPTION_BUFFERS)
+		return ARGP_ERR_UNKNOWN;
+	cli->buffers = true;
+	/* -o says it better, before or behind this. */
+	if (!cli->shape.columns)
+		cli->shape.columns = BUFFER_COLUMNS;
+	return 0;
+}
+
+static error_t parse_view_option(int key, char *arg, struct argp_state *state)
+{
+	struct cli *cli = state->input;
+
+	(void)arg;
+	if (key < OPTION_VIEW || key >= OPTION_VIEW + VIEWS_MAX)
+		return ARGP_ERR_UNKNOWN;
+	const struct command_view *view = &cli->command->views[key - OPTION_VIEW];
+
+	if (cli->model != cli->command->model && cli->model != view->model)
+		argp_error(state, "--%s shows something else than the option before it",
+			   view->option);
+	cli->model = view->model;
+	return 0;
+}
+
 static const struct argp row_argp = { .options = row_options, .parser = parse_row_option };
 static const struct argp snapshot_argp = { .options = snapshot_options,
 					   .parser = parse_source_option };
 static const struct argp save_argp = { .options = save_options, .parser = parse_source_option };
 static const struct argp compare_argp = { .options = compare_options,
 					  .parser = parse_source_option };
+static const struct argp buffer_argp = { .options = buffer_options, .parser = parse_buffer_option };
 static const struct argp root_argp = { .options = root_options, .parser = parse_source_option };
 
 /* What no single option can know. */
@@ -176,7 +220,7 @@ static void check(struct argp_state *state, struct cli *cli)
 		argp_error(state, "say which process: memoir %s %s", command->name,
 			   command->actions ? command->args : "PID");
 	cli->shape.for_eyes = !cli->json && !cli->csv;
-	if (command->model && shape_check(&cli->shape, command->model, &error) < 0)
+	if (command->model && shape_check(&cli->shape, cli->model, &error) < 0)
 		argp_error(state, "%s", error.text);
 	if ((command->flags & COMMAND_RUNS) && !cli->program)
 		argp_error(state, "say what to run: memoir run -- CMD [ARG...]");
@@ -230,7 +274,7 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		for (size_t i = 0; state->root_argp->children[i].argp; i++)
+		for (size_t i = 0; i < cli->option_groups; i++)
 			state->child_inputs[i] = cli;
 		return 0;
 	case ARGP_KEY_ARG:
@@ -242,6 +286,13 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+static void list_columns(FILE *to, const char *title, const struct table_model *model)
+{
+	fprintf(to, "%s:\n", title);
+	for (size_t i = 0; i < model->column_count; i++)
+		fprintf(to, "  %-20s %s\n", model->columns[i].name, model->columns[i].help);
 }
 
 /* "Commands:" or "Columns:" behind the options in --help. argp frees the text. */
@@ -265,19 +316,38 @@ static char *add_list(int key, const char *text, void *input)
 			fprintf(to, "  %-20s %s\n", (*c)->name, (*c)->summary);
 		fputs("\nmemoir COMMAND --help tells more.\n\n", to);
 	}
-	if (cli->command->model) {
-		fputs("Columns:\n", to);
-		for (size_t i = 0; i < cli->command->model->column_count; i++)
-			fprintf(to, "  %-20s %s\n", cli->command->model->columns[i].name,
-				cli->command->model->columns[i].help);
+	if (cli->command->model)
+		list_columns(to, "Columns", cli->command->model);
+	for (const struct command_view *v = cli->command->views; v && v->option; v++) {
+		char title[64];
+
+		snprintf(title, sizeof(title), "\nColumns with --%s", v->option);
+		list_columns(to, title, v->model);
 	}
 	fclose(to);
 	return list;
 }
 
+static void list_views(const struct command *command, struct argp_option options[VIEWS_MAX + 1])
+{
+	const struct command_view *view = command->views;
+	size_t i = 0;
+
+	for (; i < VIEWS_MAX && view[i].option; i++)
+		options[i] = (struct argp_option){
+			.name = view[i].option,
+			.key = OPTION_VIEW + (int)i,
+			.doc = view[i].doc,
+			.group = 1,
+		};
+	options[i] = (struct argp_option){ 0 };
+}
+
 void cli_parse(struct cli *cli, const struct command *command, int argc, char **argv)
 {
-	struct argp_child children[5] = { 0 };
+	struct argp_option view_options[VIEWS_MAX + 1];
+	const struct argp view_argp = { .options = view_options, .parser = parse_view_option };
+	struct argp_child children[7] = { 0 };
 	size_t child = 0;
 
 	if (command->options)
@@ -291,6 +361,12 @@ void cli_parse(struct cli *cli, const struct command *command, int argc, char **
 		children[child++].argp = &compare_argp;
 	else if (command->flags & COMMAND_SNAPSHOT)
 		children[child++].argp = &snapshot_argp;
+	if (command->flags & COMMAND_BUFFER_COLUMNS)
+		children[child++].argp = &buffer_argp;
+	if (command->views) {
+		list_views(command, view_options);
+		children[child++].argp = &view_argp;
+	}
 	if (!(command->flags & COMMAND_RUNS))
 		children[child++].argp = &root_argp;
 
@@ -302,10 +378,11 @@ void cli_parse(struct cli *cli, const struct command *command, int argc, char **
 		.help_filter = add_list,
 	};
 
-	*cli = (struct cli){ .command = command, .shape.head = SHEET_ALL };
+	*cli = (struct cli){ .command = command, .model = command->model, .shape.head = SHEET_ALL };
 	cli->selectors = calloc((size_t)argc + 1, sizeof(*cli->selectors));
 	cli->own = calloc(1, command->own_bytes + 1);
 	if (!cli->selectors || !cli->own)
 		exit(cli_no_memory());
+	cli->option_groups = child;
 	argp_parse(&argp, argc, argv, command->flags & COMMAND_RUNS ? ARGP_IN_ORDER : 0, NULL, cli);
 }

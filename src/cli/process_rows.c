@@ -15,6 +15,12 @@ enum which {
 	WHICH_PPID,
 	WHICH_UID,
 	WHICH_START,
+	WHICH_BUFFERS,
+	WHICH_REFERENCES,
+	WHICH_SHARE,
+	WHICH_MAPPED_SHARE,
+	WHICH_EXTRA,
+	WHICH_UNIQUE,
 };
 
 static void get_number(const void *row, const struct column *column, const void *ctx,
@@ -108,6 +114,24 @@ static void get_freed(const void *row, const struct column *column, const void *
 		cell_null(ret_cell);
 }
 
+static void get_buffers(const void *row, const struct column *column, const void *ctx,
+			struct cell *ret_cell)
+{
+	const struct memoir_process_buffers *sum = ((const struct process_row *)row)->buffers;
+
+	(void)ctx;
+	if (!sum)
+		cell_null(ret_cell);
+	else
+		cell_number(ret_cell, column->type,
+			    column->which == WHICH_BUFFERS        ? sum->buffers
+			    : column->which == WHICH_REFERENCES   ? sum->references
+			    : column->which == WHICH_SHARE        ? sum->share_bytes
+			    : column->which == WHICH_MAPPED_SHARE ? sum->mapped_share_bytes
+			    : column->which == WHICH_EXTRA        ? sum->extra_bytes
+								  : sum->unique_bytes);
+}
+
 static const struct column columns[] = {
 	{ "pid", "PID", CELL_NUMBER, 0, WHICH_PID, get_number, "process id" },
 	{ "start_ticks", "START", CELL_NUMBER, 0, WHICH_START, get_number,
@@ -126,6 +150,18 @@ static const struct column columns[] = {
 	  "RAM that comes back if it alone is killed" },
 	{ "ppid", "PPID", CELL_NUMBER, 0, WHICH_PPID, get_number, "process id of the parent" },
 	{ "uid", "UID", CELL_NUMBER, 0, WHICH_UID, get_number, "user id" },
+	{ "buffers", "BUFFERS", CELL_COUNT, COLUMN_FOR_EYES, WHICH_BUFFERS, get_buffers,
+	  "shared buffers that it holds (--buffers)" },
+	{ "buffer_references", "REFS", CELL_COUNT, COLUMN_FOR_EYES, WHICH_REFERENCES, get_buffers,
+	  "its fds and mappings of them" },
+	{ "buffer_share_bytes", "BUF-SHARE", CELL_BYTES, COLUMN_FOR_EYES | COLUMN_SUMMED,
+	  WHICH_SHARE, get_buffers, "what of them is in RAM, split over those that hold each" },
+	{ "buffer_mapped_share_bytes", "BUF-PSS", CELL_BYTES, COLUMN_FOR_EYES | COLUMN_SUMMED,
+	  WHICH_MAPPED_SHARE, get_buffers, "what of them is in its pss: split over mappings" },
+	{ "buffer_extra_bytes", "BUF-EXTRA", CELL_BYTES, COLUMN_FOR_EYES | COLUMN_SUMMED,
+	  WHICH_EXTRA, get_buffers, "its share of what of them is in no process's rss" },
+	{ "buffer_unique_bytes", "BUF-UNIQUE", CELL_BYTES, COLUMN_FOR_EYES | COLUMN_SUMMED,
+	  WHICH_UNIQUE, get_buffers, "what is in RAM of those that nobody else holds" },
 };
 
 const struct table_model process_model = {
@@ -162,6 +198,8 @@ static int add_row(const struct cli *cli, struct process_rows *rows, bool by_reg
 	*row = (struct process_row){ .process = process, .whole = !by_region };
 	if (row->whole)
 		row->footprint = &rows->footprints[index];
+	if (row->whole && rows->buffers)
+		row->buffers = &rows->buffers[index];
 	if (!by_region)
 		row->figures = process->figures;
 	else if (!sum_regions(cli, row))
@@ -176,6 +214,13 @@ static int add_row(const struct cli *cli, struct process_rows *rows, bool by_reg
 	return 0;
 }
 
+/* By the option, or by name. */
+static bool wants_buffers(const struct cli *cli)
+{
+	return cli->buffers || (cli->shape.columns && strstr(cli->shape.columns, "buffer")) ||
+	       (cli->shape.sort && strstr(cli->shape.sort, "buffer"));
+}
+
 int process_rows_make(const struct cli *cli, struct process_rows *ret_rows)
 {
 	size_t count = memoir_snapshot_process_count(cli->snapshot);
@@ -187,6 +232,8 @@ int process_rows_make(const struct cli *cli, struct process_rows *ret_rows)
 	int ret = rows.rows && rows.pointers ? memoir_footprints(cli->snapshot, &rows.footprints)
 					     : -ENOMEM;
 
+	if (ret == 0 && wants_buffers(cli))
+		ret = memoir_process_buffers(cli->snapshot, &rows.buffers);
 	for (size_t i = 0; i < count && ret == 0; i++)
 		if (cli_wants_process(cli, memoir_snapshot_process(cli->snapshot, i)))
 			ret = add_row(cli, &rows, by_region, i);
@@ -203,6 +250,7 @@ void process_rows_free(struct process_rows *rows)
 	free(rows->rows);
 	free(rows->pointers);
 	free(rows->footprints);
+	free(rows->buffers);
 	users_free(&rows->users);
 	*rows = (struct process_rows){ 0 };
 }

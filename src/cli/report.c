@@ -219,8 +219,7 @@ int cli_print_rows(const struct cli *cli, struct report *report, const void **ro
 	struct memoir_error error = { 0 };
 	struct sheet sheet;
 
-	if (sheet_make(cli->command->model, &cli->shape, rows, row_count, ctx, &sheet, &error) <
-	    0) {
+	if (sheet_make(cli->model, &cli->shape, rows, row_count, ctx, &sheet, &error) < 0) {
 		complain("%s", error.text);
 		return EXIT_FAILED;
 	}

@@ -5,6 +5,8 @@
 #ifndef MEMOIR_CLI_ROWS_H
 #define MEMOIR_CLI_ROWS_H
 
+#include <memoir/buffers.h>
+
 #include "cli/cli.h"
 #include "cli/users.h"
 
@@ -15,15 +17,17 @@ struct process_row {
 	const char *user;
 	/* Of the process, or of those of its regions that the selection means. */
 	struct memoir_figures figures;
-	bool whole;                               /* all of its regions are meant */
-	const struct memoir_footprint *footprint; /* NULL unless whole */
+	bool whole;                                   /* all of its regions are meant */
+	const struct memoir_footprint *footprint;     /* NULL unless whole */
+	const struct memoir_process_buffers *buffers; /* NULL unless whole, and asked for */
 };
 
 struct process_rows {
 	struct process_row *rows;
 	const void **pointers; /* to the rows, for sheets */
 	size_t count;
-	struct memoir_footprint *footprints; /* of all processes of the snapshot */
+	struct memoir_footprint *footprints;    /* of all processes of the snapshot */
+	struct memoir_process_buffers *buffers; /* the same; NULL: not asked for */
 	struct users users;
 };
 

@@ -18,18 +18,16 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #include "kernel/files_format.h"
+#include "kernel/files_stream.h"
 
 #include "files.lskel.h"
 
 #define PAGE_BYTES 4096u
 #define BLOCK_BYTES 512u
-/* The kernel collects whole records in 32 KiB: with room for that no read() cuts one in two. */
-#define READ_BYTES (64u * 1024)
-
 struct files {
 	struct files_bpf *skel;
 	int link;
-	_Alignas(8) char records[READ_BYTES];
+	_Alignas(8) char records[FILES_READ_BYTES];
 };
 
 int files_open(const struct kroot *root, struct files **ret_files, struct memoir_error *error)
@@ -80,8 +78,12 @@ static struct open_file of_record(const struct file_record *record)
 	uint64_t resident_bytes = record->magic == HUGETLBFS_MAGIC ? record->blocks * BLOCK_BYTES
 								   : record->pages * PAGE_BYTES;
 
+	const char *path = (const char *)(record + 1);
+	bool dmabuf = record->magic == DMA_BUF_MAGIC;
+
 	return (struct open_file){
 		.pid = (pid_t)record->tgid,
+		.tid = (pid_t)record->tid,
 		.fd = (int)record->fd,
 		.mapping = record->mapping,
 		.dev = record->dev,
@@ -92,8 +94,14 @@ static struct open_file of_record(const struct file_record *record)
 		.size_bytes = record->size_bytes,
 		.resident_bytes = resident_bytes,
 		.swapped_bytes = record->swapped_pages * PAGE_BYTES,
-		.resident_known = true,
-		.path = (const char *)(record + 1),
+		.rdev = record->rdev,
+		/* Pages of a dma-buf are not those of its inode. */
+		.resident_known = !dmabuf,
+		.path = path,
+		.exporter = record->exporter_bytes ? path + strlen(path) + 1 : NULL,
+		.backing = record->backing,
+		.backing_known = record->backing_known,
+		.in_flight = record->in_flight,
 	};
 }
 
@@ -111,9 +119,9 @@ static int on_records(const char *records, size_t bytes, open_file_fn each, void
 	return err;
 }
 
-int files_each(struct files *files, open_file_fn each, void *arg)
+int files_stream(int link, char records[FILES_READ_BYTES], open_file_fn each, void *arg)
 {
-	union bpf_attr attr = { .iter_create.link_fd = (unsigned int)files->link };
+	union bpf_attr attr = { .iter_create.link_fd = (unsigned int)link };
 	int iter = skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
 	ssize_t got;
 	int err = 0;
@@ -121,13 +129,19 @@ int files_each(struct files *files, open_file_fn each, void *arg)
 	if (iter < 0)
 		return -errno;
 	do {
-		got = read(iter, files->records, sizeof(files->records));
+		got = read(iter, records, FILES_READ_BYTES);
 		/* EAGAIN: very many files were passed over. */
 		if (got < 0 && errno != EAGAIN && errno != EINTR)
 			err = -errno;
 		else if (got > 0)
-			err = on_records(files->records, (size_t)got, each, arg);
+			err = on_records(records, (size_t)got, each, arg);
 	} while (got != 0 && !err);
 	close(iter);
 	return err;
+}
+
+int files_each(struct files *files, uint32_t wanted, open_file_fn each, void *arg)
+{
+	files->skel->bss->wanted = wanted;
+	return files_stream(files->link, files->records, each, arg);
 }

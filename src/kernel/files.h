@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Open files whose memory lives as long as they are open: those of tmpfs (memfds, POSIX shared memory),
- * of hugetlbfs, of memfd_secret, and deleted ones that have a size. Two ways, the same files.
+ * of hugetlbfs, of memfd_secret, deleted ones that have a size, dma-bufs and DRM clients; and if asked
+ * for, rings of io_uring, guest memory, and unix sockets with files in flight. Two ways, the same files.
  *
  * By BPF (bpf/files.bpf.c): Linux 5.17, CAP_BPF, CAP_PERFMON, the initial pid namespace; 2 ms to load
  * once, 0.3 to 0.5 µs for each fd of the machine. By text: /proc/PID/fd; PTRACE_MODE_READ; 2 to 4 µs an
@@ -22,18 +23,27 @@ struct memoir_error;
 /* A file that a process has open, or mapped. */
 struct open_file {
 	pid_t pid;
-	pid_t tid;           /* by text: the thread whose fd it is; else 0 */
+	pid_t tid;           /* the thread whose fd it is; 0: found by a mapping */
 	int fd;              /* -1: found by a mapping */
 	uint64_t start, end; /* of that mapping */
 	uint64_t mapping;    /* the kernel's address of its address_space; 0 where text was read */
 	uint32_t dev;        /* major << 20 | minor */
 	uint32_t magic;      /* of its file system; 0: not known */
 	uint32_t mode, nlink;
+	uint32_t rdev; /* of a device: major << 20 | minor */
 	uint64_t inode, size_bytes;
 	uint64_t resident_bytes, swapped_bytes; /* of all of it, mapped or not */
 	bool resident_known;                    /* both of them */
 	const char *path; /* as /proc/PID/fd shows it, good during the call; NULL: not asked for */
+	const char *exporter; /* of a dma-buf, good during the call; NULL: only its fdinfo tells */
+	uint64_t backing;     /* of a udmabuf: the mapping its pages are in, 0: of nothing else */
+	bool backing_known;
+	uint32_t in_flight; /* of a unix socket: files that were passed and not received yet */
 };
+
+/* What files_each() finds of what is not always looked for. */
+#define FILES_RINGS 0x1   /* io_uring and guest_memfd */
+#define FILES_SOCKETS 0x2 /* unix sockets with files in flight; by text 5 µs for each socket */
 
 /* What is not 0 ends it, and is returned. */
 typedef int (*open_file_fn)(const struct open_file *file, void *arg);
@@ -45,16 +55,17 @@ int files_open(const struct kroot *root, struct files **ret_files, struct memoir
 void files_close(struct files *files);
 
 /*
- * Each such fd of all processes, process by process. A process whose leader has exited is seen once by
+ * Each such fd of all processes, process by process; `wanted` is FILES_…. A process whose leader has exited is seen once by
  * each of its threads: then the same fd comes again.
  */
-int files_each(struct files *files, open_file_fn each, void *arg);
+int files_each(struct files *files, uint32_t wanted, open_file_fn each, void *arg);
 
 /* How text is read. */
 struct files_text {
 	const struct kroot *root;
 	struct internal_devs *devs; /* learns the mounts of processes */
 	bool swap_in_use;           /* then blocks of shmem don't tell what is in RAM */
+	uint32_t wanted;            /* FILES_… */
 };
 
 /*

@@ -7,6 +7,11 @@
 #define MEMOIR_KERNEL_FILES_FORMAT_H
 
 #define FILES_PATH_BYTES 4096
+#define FILES_EXPORTER_BYTES 32 /* with the NUL */
+
+/* What is looked for besides files that die with their last holder, dma-bufs and DRM clients. */
+#define FILES_RINGS 0x1   /* io_uring and guest_memfd */
+#define FILES_SOCKETS 0x2 /* unix sockets with files in flight; by text 5 µs for each socket */
 
 struct file_record {
 	u64 mapping; /* f_mapping: the identity of what is held */
@@ -16,7 +21,12 @@ struct file_record {
 	u32 tgid, fd;
 	u32 dev, magic, mode, nlink;
 	u32 path_bytes; /* of the path behind the record, with its NUL, filled up to a multiple of 8 */
-	u32 unused;
+	u32 tid;
+	u32 rdev;      /* of a device */
+	u32 in_flight; /* of a unix socket: files in its queue */
+	u64 backing;   /* of a udmabuf: the mapping its first page is in; 0: none */
+	u32 backing_known;
+	u32 exporter_bytes; /* of a dma-buf, at the end of the path; 0: not known */
 };
 
 /* Where the program puts a record and its path together. */

@@ -20,9 +20,10 @@ void files_close(struct files *files)
 	(void)files;
 }
 
-int files_each(struct files *files, open_file_fn each, void *arg)
+int files_each(struct files *files, uint32_t wanted, open_file_fn each, void *arg)
 {
 	(void)files;
+	(void)wanted;
 	(void)each;
 	(void)arg;
 	return -EOPNOTSUPP;

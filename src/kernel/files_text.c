@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Open and mapped files by /proc/PID/fd and map_files; draws no conclusions. What other processes have
- * open is only looked at: never opened, but for files of shmem.
+ * Open and mapped files by /proc/PID/fd, fdinfo and map_files; draws no conclusions. What other processes
+ * have open is only looked at: never opened, but for files of shmem.
  */
 #include "kernel/files.h"
 
@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/fdinfo.h"
 #include "kernel/process.h"
 
 #define BLOCK_BYTES 512u
@@ -39,6 +40,7 @@ static struct open_file of_stat(const struct files_text *text, pid_t pid, const 
 		.dev = st->stx_dev_major << 20 | st->stx_dev_minor,
 		.mode = st->stx_mode,
 		.nlink = st->stx_nlink,
+		.rdev = st->stx_rdev_major << 20 | st->stx_rdev_minor,
 		.inode = st->stx_ino,
 		.size_bytes = st->stx_size,
 	};
@@ -65,26 +67,76 @@ struct reading {
 	void *arg;
 };
 
+static void take_scm_fds(const char *key, const char *value, void *arg)
+{
+	uint32_t *in_flight = arg;
+
+	if (strcmp(key, "scm_fds") == 0)
+		*in_flight = (uint32_t)strtoul(value, NULL, 10);
+}
+
+static bool starts(const char *path, const char *with)
+{
+	return strncmp(path, with, strlen(with)) == 0;
+}
+
+/* What has an inode of no type: no file that a person could give such a name. */
+static bool matters_by_link(const struct reading *r, struct open_file *file)
+{
+	bool dmabuf = starts(file->path, "/dmabuf:");
+
+	/* As the iterator has it. */
+	file->magic = dmabuf ? DMA_BUF_MAGIC : ANON_INODE_FS_MAGIC;
+	return dmabuf || (r->text->wanted & FILES_RINGS &&
+			  (strcmp(file->path, "anon_inode:[io_uring]") == 0 ||
+			   strcmp(file->path, "anon_inode:[kvm-gmem]") == 0));
+}
+
+#define DRM_MAJOR 226u
+#define TYPELESS 0u
+
+/* Whether it is to be told of; of what has no type the path has to be there. */
+static bool choose(const struct reading *r, struct open_file *file)
+{
+	switch (file->mode & S_IFMT) {
+	case S_IFREG:
+		return matters(file);
+	case S_IFCHR:
+		return file->rdev >> 20 == DRM_MAJOR;
+	case S_IFSOCK:
+		if (r->text->wanted & FILES_SOCKETS)
+			fdinfo_each(r->text->root, r->pid, r->tid, file->fd, take_scm_fds,
+				    &file->in_flight);
+		return file->in_flight;
+	case TYPELESS:
+		return matters_by_link(r, file);
+	default:
+		return false;
+	}
+}
+
 static int take_fd(const struct reading *r, int dir, const char *name)
 {
-	char path[PATH_BYTES], *end;
+	char path[PATH_BYTES] = "", *end;
 	long fd = strtol(name, &end, 10);
 	struct statx st;
 	ssize_t len;
 
 	if (end == name || *end != '\0' ||
-	    statx(dir, name, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0 ||
-	    !S_ISREG(st.stx_mode))
+	    statx(dir, name, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
 		return 0;
 	struct open_file file = of_stat(r->text, r->pid, &st);
+	bool by_link = (st.stx_mode & S_IFMT) == TYPELESS;
 
-	if (!matters(&file))
-		return 0;
-	len = readlinkat(dir, name, path, sizeof(path) - 1);
-	path[len > 0 ? len : 0] = '\0';
 	file.tid = r->tid;
 	file.fd = (int)fd;
 	file.path = path;
+	if (!by_link && !choose(r, &file))
+		return 0;
+	len = readlinkat(dir, name, path, sizeof(path) - 1);
+	path[len > 0 ? len : 0] = '\0';
+	if (by_link && !choose(r, &file))
+		return 0;
 	return r->each(&file, r->arg);
 }
 

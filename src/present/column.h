@@ -23,6 +23,16 @@ enum cell_type {
 	CELL_ID,      /* 16 hex digits */
 	CELL_BOOL,
 	CELL_PIDS,
+	CELL_ROWS, /* rows of their own: in JSON an array of objects, elsewhere how many there are */
+};
+
+struct column;
+
+/* What the rows in a cell are. */
+struct nested_rows {
+	const struct column *columns;
+	size_t column_count;
+	size_t row_bytes; /* they lie one after the other */
 };
 
 struct cell {
@@ -31,12 +41,14 @@ struct cell {
 		uint64_t number;
 		int64_t delta;
 		size_t len;   /* CELL_TEXT */
-		size_t count; /* CELL_PIDS */
+		size_t count; /* CELL_PIDS, CELL_ROWS */
 	};
 	union {
 		const char *text;
 		const pid_t *pids;
+		const void *rows;
 	};
+	const struct nested_rows *nested; /* CELL_ROWS */
 	char scratch[96]; /* for a getter whose text lies nowhere; good until the next get */
 };
 
@@ -97,6 +109,15 @@ static inline void cell_scratch(struct cell *cell, size_t len)
 	cell->type = CELL_TEXT;
 	cell->text = cell->scratch;
 	cell->len = len;
+}
+
+static inline void cell_rows(struct cell *cell, const struct nested_rows *nested, const void *rows,
+			     size_t count)
+{
+	cell->type = CELL_ROWS;
+	cell->nested = nested;
+	cell->rows = rows;
+	cell->count = count;
 }
 
 static inline void cell_pids(struct cell *cell, const pid_t *pids, size_t count)

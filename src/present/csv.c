@@ -100,6 +100,9 @@ static void write_cell(struct out *out, const struct cell *cell, const struct cs
 	case CELL_PIDS:
 		write_pids(out, cell);
 		break;
+	case CELL_ROWS:
+		out_advance(out, number_decimal(cell->count, out_reserve(out, NUMBER_MAX)));
+		break;
 	case CELL_NULL:
 		break;
 	}

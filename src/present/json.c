@@ -115,6 +115,32 @@ static void write_pids(struct out *out, const struct cell *cell)
 	out_char(out, ']');
 }
 
+static void write_value(struct out *out, const char *name, const struct cell *cell);
+
+static void write_nested(struct out *out, const struct cell *rows)
+{
+	const struct nested_rows *nested = rows->nested;
+	struct cell cell;
+
+	out_char(out, '[');
+	for (size_t i = 0; i < rows->count && !out->error; i++) {
+		const char *row = (const char *)rows->rows + i * nested->row_bytes;
+
+		for (size_t c = 0; c < nested->column_count; c++) {
+			const struct column *column = &nested->columns[c];
+
+			if (i && !c)
+				out_char(out, ',');
+			out_char(out, c ? ',' : '{');
+			write_name(out, column->name);
+			column->get(row, column, NULL, &cell);
+			write_value(out, column->name, &cell);
+		}
+		out_char(out, '}');
+	}
+	out_char(out, ']');
+}
+
 static void write_value(struct out *out, const char *name, const struct cell *cell)
 {
 	switch (cell->type) {
@@ -141,6 +167,9 @@ static void write_value(struct out *out, const char *name, const struct cell *ce
 		break;
 	case CELL_PIDS:
 		write_pids(out, cell);
+		break;
+	case CELL_ROWS:
+		write_nested(out, cell);
 		break;
 	case CELL_NULL:
 		out_bytes(out, "null", 4);

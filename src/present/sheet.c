@@ -24,7 +24,7 @@ struct sort_key {
 static void take_key(struct sort_key *key, const struct cell *cell)
 {
 	key->type = cell->type;
-	if (cell->type == CELL_PIDS) {
+	if (cell->type == CELL_PIDS || cell->type == CELL_ROWS) {
 		key->number = cell->count;
 	} else if (cell->type != CELL_TEXT) {
 		key->number = cell->number;
@@ -53,7 +53,7 @@ static int compare_text(const struct sort_key *a, const struct sort_key *b)
 
 static bool is_amount(enum cell_type type)
 {
-	return type == CELL_BYTES || type == CELL_COUNT || type == CELL_PIDS;
+	return type == CELL_BYTES || type == CELL_COUNT || type == CELL_PIDS || type == CELL_ROWS;
 }
 
 /* The largest change first, whichever way; of two of the same size what grew. */

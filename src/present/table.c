@@ -60,6 +60,8 @@ static size_t render_number(const struct cell *cell, bool plain_bytes, char *at)
 	case CELL_BOOL:
 		memcpy(at, cell->number ? "yes" : "no", 4 - !cell->number);
 		return cell->number ? 3 : 2;
+	case CELL_ROWS:
+		return number_decimal(cell->count, at);
 	default:
 		*at = '-';
 		return 1;
@@ -154,7 +156,8 @@ static bool is_right_aligned(const struct column *column)
 {
 	return column->type == CELL_BYTES || column->type == CELL_DELTA ||
 	       column->type == CELL_COUNT || column->type == CELL_NUMBER ||
-	       column->type == CELL_ADDRESS || (column->flags & COLUMN_RIGHT);
+	       column->type == CELL_ADDRESS || column->type == CELL_ROWS ||
+	       (column->flags & COLUMN_RIGHT);
 }
 
 static void print_blanks(struct out *out, size_t count)

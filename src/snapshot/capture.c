@@ -351,6 +351,8 @@ static void capture_free(struct capture *c)
 	u64map_free(&c->process_by_mm);
 	u64map_free(&c->object_by_key);
 	u64map_free(&c->alias_by_inode);
+	u64map_free(&c->backing);
+	free(c->backing_keys);
 	internal_devs_free(&c->devs);
 	pthread_mutex_destroy(&c->lock);
 	memoir_snapshot_free(c->snap);

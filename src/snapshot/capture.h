@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/u64map.h"
+#include "buffers/buffer.h"
 #include "kernel/files.h"
 #include "kernel/internal_devs.h"
 #include "kernel/root.h"
@@ -101,7 +102,10 @@ struct capture {
 	struct u64map process_by_mm;
 	struct u64map object_by_key;  /* mapping or root address, or a hash of (device, inode) */
 	struct u64map alias_by_inode; /* how many objects have a (device, inode) */
-	uint64_t zero_frame;          /* of the zero page, for pagemap */
+	struct u64map backing;        /* object → index in backing_keys */
+	uint64_t *backing_keys;       /* what udmabufs are made of: mappings */
+	size_t backing_count, backing_room;
+	uint64_t zero_frame; /* of the zero page, for pagemap */
 	uint32_t families;
 	size_t vmas_expected;  /* of all processes, about */
 	size_t vmas_listed;    /* of the processes asked for, in a partial capture */
@@ -165,6 +169,37 @@ enum memoir_kind capture_file_kind(const struct capture *c, const char *path,
 /* Fill in kind and name_source, and the path of heap and stack; path and name must be there. */
 void capture_classify(struct capture *c, struct memoir_region *region,
 		      const struct region_facts *facts);
+
+/* ---- shared buffers ------------------------------------------------------------------------- */
+
+/* What kind a class's buffers are, and back: NULL for a kind that is no buffer. */
+enum memoir_kind capture_buffer_kind(const struct buffer_class *class);
+const struct buffer_class *capture_class_of_kind(enum memoir_kind kind);
+
+/* On which mount a file of this device lies, once the magic number is in the clues. */
+void capture_place(const struct capture *c, uint32_t dev, struct buffer_clues *clues);
+
+/* Whether rings, buffers that no process has and the like are to be looked for. */
+bool capture_wants_buffers(const struct capture *c);
+
+/*
+ * What an open file is as a shared buffer, with its fdinfo read where that is needed and `read` allows
+ * it. NULL: it is none.
+ */
+const struct buffer_class *capture_read_buffer(struct capture *c, const struct open_file *file,
+					       bool read, struct buffer_facts *ret_facts);
+
+/* Put what is known of a buffer into its object. */
+void capture_describe(struct capture *c, uint32_t object, const struct open_file *file,
+		      const struct buffer_facts *facts);
+
+/* An object for each region of memory of a DRM client; take() is called with each of them. */
+int capture_drm_client(struct capture *c, const struct open_file *file,
+		       const struct buffer_facts *facts, int (*take)(uint32_t object, void *arg),
+		       void *arg);
+
+/* When all holders are there: tags of what was only mapped, what udmabufs are made of, sums. */
+int capture_finish_buffers(struct capture *c);
 
 /* ---- objects -------------------------------------------------------------------------------- */
 

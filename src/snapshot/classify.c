@@ -5,47 +5,64 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "buffers/buffer.h"
+#include "kernel/magic.h"
 #include "snapshot/capture.h"
-
-#define MAGIC_TMPFS 0x01021994u
-#define MAGIC_HUGETLBFS 0x958458f6u
-#define MAGIC_DMABUF 0x444d4142u
 
 static bool starts(const char *path, const char *with)
 {
 	return path && strncmp(path, with, strlen(with)) == 0;
 }
 
-/* On the kernel's own mount a file's name can't be chosen freely: there its beginning tells. */
-static enum memoir_kind shmem_kind(const struct capture *c, const char *path, uint32_t dev)
+static const uint8_t buffer_kinds[BUFFER_KINDS] = {
+	[BUFFER_HUGETLB] = MEMOIR_KIND_HUGETLB,   [BUFFER_DMABUF] = MEMOIR_KIND_DMABUF,
+	[BUFFER_DRM] = MEMOIR_KIND_DRM,           [BUFFER_MEMFD] = MEMOIR_KIND_MEMFD,
+	[BUFFER_SYSV] = MEMOIR_KIND_SYSV,         [BUFFER_SHARED_ANON] = MEMOIR_KIND_SHARED_ANON,
+	[BUFFER_SHMEM] = MEMOIR_KIND_SHMEM,       [BUFFER_SECRETMEM] = MEMOIR_KIND_SECRETMEM,
+	[BUFFER_IO_URING] = MEMOIR_KIND_IO_URING, [BUFFER_GUEST_MEMFD] = MEMOIR_KIND_GUEST_MEMFD,
+};
+
+enum memoir_kind capture_buffer_kind(const struct buffer_class *class)
 {
-	if (c->devs.shmem && dev != c->devs.shmem)
-		return MEMOIR_KIND_SHMEM;
-	if (starts(path, "/memfd:"))
-		return MEMOIR_KIND_MEMFD;
-	if (starts(path, "/SYSV"))
-		return MEMOIR_KIND_SYSV;
-	if (!path || starts(path, "/dev/zero"))
-		return MEMOIR_KIND_SHARED_ANON;
-	return MEMOIR_KIND_SHMEM;
+	return buffer_kinds[class->kind];
+}
+
+const struct buffer_class *capture_class_of_kind(enum memoir_kind kind)
+{
+	for (unsigned int i = 0; i < BUFFER_KINDS; i++)
+		if (buffer_kinds[i] == kind)
+			return buffer_class_of_kind(i);
+	return NULL;
+}
+
+/* On the kernel's own mount a file's name can't be chosen freely: there its beginning tells. */
+void capture_place(const struct capture *c, uint32_t dev, struct buffer_clues *clues)
+{
+	clues->on_shmem = clues->magic == TMPFS_MAGIC ||
+			  (!clues->magic && internal_devs_is_shmem(&c->devs, dev));
+	clues->on_own_shmem = clues->on_shmem && !(c->devs.shmem && dev != c->devs.shmem);
 }
 
 enum memoir_kind capture_file_kind(const struct capture *c, const char *path,
 				   const struct region_facts *facts)
 {
-	if (facts->hugetlb || facts->magic == MAGIC_HUGETLBFS)
-		return MEMOIR_KIND_HUGETLB;
-	if (facts->magic == MAGIC_DMABUF || starts(path, "/dmabuf:"))
-		return MEMOIR_KIND_DMABUF;
-	/* A device node on devtmpfs is a device, not shmem. */
+	struct buffer_clues clues = {
+		.path = path,
+		.magic = facts->magic,
+		.mode = facts->mode,
+		.hugetlb = facts->hugetlb,
+	};
+
+	capture_place(c, facts->dev, &clues);
+	const struct buffer_class *class = buffer_class_of(&clues);
+
+	if (class)
+		return capture_buffer_kind(class);
 	if (S_ISCHR(facts->mode) || S_ISBLK(facts->mode))
 		return MEMOIR_KIND_DEVICE;
-	if (facts->magic == MAGIC_TMPFS ||
-	    (!facts->magic && internal_devs_is_shmem(&c->devs, facts->dev)))
-		return shmem_kind(c, path, facts->dev);
 	if (!facts->mode && starts(path, "/dev/"))
 		return MEMOIR_KIND_DEVICE;
-	/* BPF maps, perf buffers, io_uring rings: inodes without a file system of their own. */
+	/* BPF maps, perf buffers: inodes without a file system of their own. */
 	if (starts(path, "anon_inode:"))
 		return MEMOIR_KIND_DEVICE;
 	return MEMOIR_KIND_FILE;

@@ -8,11 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kernel/magic.h"
 #include "kernel/sysv.h"
 #include "snapshot/capture.h"
-
-#define MAGIC_RAMFS 0x858458f6u
-#define MAGIC_SECRETMEM 0x5345434du
 
 /* SysV segments have no link either way: settle_sysv() asks for them. */
 static enum memoir_fate fate_of(enum memoir_kind kind, const struct object_facts *facts)
@@ -20,19 +18,31 @@ static enum memoir_fate fate_of(enum memoir_kind kind, const struct object_facts
 	switch (kind) {
 	case MEMOIR_KIND_MEMFD:
 	case MEMOIR_KIND_SHARED_ANON:
+	case MEMOIR_KIND_DMABUF:
+	case MEMOIR_KIND_DRM:
+	case MEMOIR_KIND_GUEST_MEMFD:
+	case MEMOIR_KIND_SECRETMEM:
+	case MEMOIR_KIND_IO_URING:
 		return MEMOIR_FATE_FREED;
 	case MEMOIR_KIND_SHMEM:
 	case MEMOIR_KIND_HUGETLB:
 		return facts->nlink ? MEMOIR_FATE_KEPT : MEMOIR_FATE_FREED;
 	case MEMOIR_KIND_FILE:
-		if (!facts->nlink || facts->magic == MAGIC_SECRETMEM)
+		if (!facts->nlink)
 			return MEMOIR_FATE_FREED;
-		return facts->magic == MAGIC_RAMFS ? MEMOIR_FATE_KEPT : MEMOIR_FATE_RECLAIMABLE;
+		return facts->magic == RAMFS_MAGIC ? MEMOIR_FATE_KEPT : MEMOIR_FATE_RECLAIMABLE;
 	case MEMOIR_KIND_DEVICE:
 		return S_ISBLK(facts->mode) ? MEMOIR_FATE_RECLAIMABLE : MEMOIR_FATE_UNKNOWN;
 	default:
 		return MEMOIR_FATE_UNKNOWN;
 	}
+}
+
+/* Whether its pages are those of its inode. */
+static bool is_in_its_inode(enum memoir_kind kind)
+{
+	return kind != MEMOIR_KIND_DMABUF && kind != MEMOIR_KIND_IO_URING &&
+	       kind != MEMOIR_KIND_DRM;
 }
 
 void capture_object_facts(struct capture *c, uint32_t object, const struct object_facts *facts)
@@ -46,7 +56,7 @@ void capture_object_facts(struct capture *c, uint32_t object, const struct objec
 	o->links = facts->nlink;
 	if (facts->size_bytes)
 		o->size_bytes = facts->size_bytes;
-	if (!facts->resident_known)
+	if (!facts->resident_known || !is_in_its_inode(o->kind))
 		return;
 	o->resident_bytes = facts->resident_bytes;
 	o->swapped_bytes = facts->swapped_bytes;
@@ -70,6 +80,7 @@ struct files_text capture_files_text(struct capture *c)
 		.root = c->memoir->root,
 		.devs = &c->devs,
 		.swap_in_use = total != unused,
+		.wanted = capture_wants_buffers(c) ? FILES_RINGS | FILES_SOCKETS : 0,
 	};
 }
 

@@ -167,6 +167,15 @@ static void move_holders(struct memoir_snapshot *s, const uint32_t *moved)
 			s->holders[kept++] = holder;
 	}
 	s->holder_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < s->in_flight_count; i++) {
+		struct memoir_in_flight in_flight = s->in_flight[i];
+
+		in_flight.process = moved[in_flight.process];
+		if (in_flight.process != MEMOIR_NONE)
+			s->in_flight[kept++] = in_flight;
+	}
+	s->in_flight_count = kept;
 }
 
 /* Leave out processes of which nothing was seen: they ended in between, which is normal. */

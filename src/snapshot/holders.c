@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/grow.h"
 #include "snapshot/capture.h"
@@ -23,6 +24,7 @@ struct gathering {
 	bool by_text;
 	struct u64map process_by_pid;
 	struct u64map object_by_inode; /* by text, objects have no other key */
+	struct u64map described;       /* objects whose fdinfo was read */
 	struct memoir_holder *found;
 	size_t found_count, found_room;
 	struct late_fd *late;
@@ -74,19 +76,15 @@ static uint64_t key_of(const struct gathering *g, const struct open_file *file)
 	return g->by_text ? capture_inode_key(file->dev, file->inode) : file->mapping;
 }
 
-static uint32_t add_object(struct gathering *g, const struct open_file *file)
+static uint32_t add_object(struct gathering *g, const struct open_file *file,
+			   const struct buffer_class *class)
 {
 	struct capture *c = g->c;
 	uint64_t key = key_of(g, file);
 	const char *path = *file->path ? snapshot_string(c->snap, file->path) : NULL;
-	const struct region_facts facts = {
-		.dev = file->dev,
-		.magic = file->magic,
-		.mode = file->mode,
-		.has_file = true,
-	};
-	uint32_t i = capture_object(c, key, capture_file_kind(c, path, &facts), file->dev >> 20,
-				    file->dev & 0xfffff, file->inode, path, file->size_bytes);
+	uint32_t i = capture_object(c, key, class ? capture_buffer_kind(class) : MEMOIR_KIND_FILE,
+				    file->dev >> 20, file->dev & 0xfffff, file->inode, path,
+				    file->size_bytes);
 
 	if (g->by_text && i != MEMOIR_NONE && u64map_set(&g->object_by_inode, key, i) < 0)
 		c->error = -ENOMEM;
@@ -136,23 +134,80 @@ static int add_late(struct gathering *g, uint64_t key, uint32_t process, int32_t
 	return 0;
 }
 
+/* fdinfo is read once for each object. */
+static int take_object(struct gathering *g, const struct open_file *file, uint32_t process)
+{
+	struct capture *c = g->c;
+	uint32_t object = u64map_get(objects(g), key_of(g, file));
+	bool described = object != U64MAP_NONE && u64map_get(&g->described, object) != U64MAP_NONE;
+	struct buffer_facts facts;
+
+	if (object == U64MAP_NONE && !c->snap->processes[process].in_scope)
+		return add_late(g, key_of(g, file), process, file->fd);
+	const struct buffer_class *class =
+		described ? NULL : capture_read_buffer(c, file, true, &facts);
+
+	if (object == U64MAP_NONE)
+		object = add_object(g, file, class);
+	if (object == MEMOIR_NONE || u64map_set(&g->described, object, 0) < 0)
+		return -ENOMEM;
+	tell_facts(g, object, file);
+	if (class)
+		capture_describe(c, object, file, &facts);
+	return add_found(g, object, process, file->fd);
+}
+
+/* One that holds an object, or several. */
+struct client {
+	struct gathering *g;
+	uint32_t process;
+	int32_t fd;
+};
+
+static int take_client_object(uint32_t object, void *arg)
+{
+	const struct client *client = arg;
+
+	return add_found(client->g, object, client->process, client->fd);
+}
+
+/* Which client an fd is of, only its fdinfo tells: those of processes not asked for are left out. */
+static int take_client(struct gathering *g, const struct open_file *file, uint32_t process)
+{
+	struct client client = { g, process, file->fd };
+	struct buffer_facts facts;
+
+	if (!g->c->snap->processes[process].in_scope)
+		return 0;
+	if (!capture_read_buffer(g->c, file, true, &facts))
+		return 0;
+	return capture_drm_client(g->c, file, &facts, take_client_object, &client);
+}
+
+static int take_socket(struct gathering *g, const struct open_file *file, uint32_t process)
+{
+	struct memoir_in_flight *in_flight;
+
+	if (!g->c->snap->processes[process].in_scope)
+		return 0;
+	in_flight = snapshot_add_in_flight(g->c->snap);
+	if (!in_flight)
+		return -ENOMEM;
+	*in_flight = (struct memoir_in_flight){ process, file->fd, file->in_flight };
+	return 0;
+}
+
 static int take_file(const struct open_file *file, void *arg)
 {
 	struct gathering *g = arg;
 	uint32_t process = u64map_get(&g->process_by_pid, (uint64_t)file->pid);
-	uint32_t object = u64map_get(objects(g), key_of(g, file));
 
 	/* Of memoir itself, or of a process born since. */
 	if (process == U64MAP_NONE)
 		return 0;
-	if (object == U64MAP_NONE && !g->c->snap->processes[process].in_scope)
-		return add_late(g, key_of(g, file), process, file->fd);
-	if (object == U64MAP_NONE)
-		object = add_object(g, file);
-	if (object == MEMOIR_NONE)
-		return -ENOMEM;
-	tell_facts(g, object, file);
-	return add_found(g, object, process, file->fd);
+	if (file->in_flight)
+		return take_socket(g, file, process);
+	return S_ISCHR(file->mode) ? take_client(g, file, process) : take_object(g, file, process);
 }
 
 static int settle_late(struct gathering *g)
@@ -178,7 +233,7 @@ static int gather_by_bpf(struct gathering *g)
 {
 	struct files *files = may_use_bpf(g->c->snap->engine) ? memoir_files(g->c->memoir) : NULL;
 
-	return files ? files_each(files, take_file, g) : -EOPNOTSUPP;
+	return files ? files_each(files, g->text.wanted, take_file, g) : -EOPNOTSUPP;
 }
 
 static int gather_pid(struct gathering *g, pid_t pid, bool single_thread)
@@ -197,6 +252,7 @@ static int gather_by_text(struct gathering *g)
 
 	g->by_text = true;
 	g->found_count = g->late_count = 0;
+	c->snap->in_flight_count = 0;
 	err = find_inodes(g);
 	for (size_t i = 0; i < c->snap->process_count && !err; i++) {
 		const struct memoir_process *p = &c->snap->processes[i];
@@ -244,6 +300,27 @@ static int keep_holders(struct gathering *g)
 	return 0;
 }
 
+static int compare_in_flight(const void *a, const void *b)
+{
+	const struct memoir_in_flight *x = a, *y = b;
+
+	return x->process != y->process ? compare_numbers(x->process, y->process)
+					: compare_numbers(x->fd, y->fd);
+}
+
+/* As holders: threads of an exited leader and peers are listed each. */
+static void keep_in_flight(struct memoir_snapshot *s)
+{
+	size_t kept = 0;
+
+	if (s->in_flight_count)
+		qsort(s->in_flight, s->in_flight_count, sizeof(*s->in_flight), compare_in_flight);
+	for (size_t i = 0; i < s->in_flight_count; i++)
+		if (!kept || compare_in_flight(&s->in_flight[kept - 1], &s->in_flight[i]) != 0)
+			s->in_flight[kept++] = s->in_flight[i];
+	s->in_flight_count = kept;
+}
+
 static bool wanted(const struct capture *c)
 {
 	const struct memoir_capture_options *o = c->options;
@@ -282,11 +359,16 @@ int capture_holders(struct capture *c)
 	if (!err)
 		err = keep_holders(&g);
 	if (!err)
+		keep_in_flight(c->snap);
+	if (!err)
 		err = capture_fates(c);
+	if (!err)
+		err = capture_finish_buffers(c);
 	/* Who may not look at others at all does not know what they hold. */
 	c->snap->holders_known = !err && !(g.refused && c->snap->engine == MEMOIR_ENGINE_SMAPS);
 	u64map_free(&g.process_by_pid);
 	u64map_free(&g.object_by_inode);
+	u64map_free(&g.described);
 	free(g.found);
 	free(g.late);
 	return err ? err : c->error;

@@ -31,7 +31,9 @@ struct memoir_snapshot {
 	size_t set_count, set_room;
 	struct memoir_holder *holders; /* those of one object stand together */
 	size_t holder_count, holder_room;
-	bool holders_known, sets_known;
+	struct memoir_in_flight *in_flight;
+	size_t in_flight_count, in_flight_room;
+	bool holders_known, sets_known, buffers_known;
 	const char **notes;
 	size_t note_count, note_room;
 	struct meminfo_line *meminfo;
@@ -47,6 +49,7 @@ struct memoir_region *snapshot_add_region(struct memoir_snapshot *s);
 struct memoir_object *snapshot_add_object(struct memoir_snapshot *s);
 struct memoir_set *snapshot_add_set(struct memoir_snapshot *s);
 struct memoir_holder *snapshot_add_holder(struct memoir_snapshot *s);
+struct memoir_in_flight *snapshot_add_in_flight(struct memoir_snapshot *s);
 int snapshot_add_meminfo(struct memoir_snapshot *s, const char *key, uint64_t bytes);
 
 /* A sentence about what could not be read; also marks the snapshot partial. */

@@ -37,6 +37,9 @@ static const char *const kind_names[MEMOIR_KINDS] = {
 	[MEMOIR_KIND_HUGETLB] = "hugetlb",
 	[MEMOIR_KIND_DMABUF] = "dmabuf",
 	[MEMOIR_KIND_DEVICE] = "device",
+	[MEMOIR_KIND_DRM] = "drm",
+	[MEMOIR_KIND_GUEST_MEMFD] = "guest-memfd",
+	[MEMOIR_KIND_SECRETMEM] = "secretmem",
 	[MEMOIR_KIND_VDSO] = "vdso",
 	[MEMOIR_KIND_SPECIAL] = "special",
 	[MEMOIR_KIND_GUARD] = "guard",
@@ -130,6 +133,7 @@ void memoir_snapshot_free(struct memoir_snapshot *snapshot)
 	free(snapshot->objects);
 	free(snapshot->sets);
 	free(snapshot->holders);
+	free(snapshot->in_flight);
 	free(snapshot->notes);
 	free(snapshot->meminfo);
 	strpool_free(snapshot->strings);
@@ -193,6 +197,16 @@ struct memoir_holder *snapshot_add_holder(struct memoir_snapshot *s)
 		append(&array, &s->holder_count, &s->holder_room, sizeof(*added));
 
 	s->holders = array;
+	return added;
+}
+
+struct memoir_in_flight *snapshot_add_in_flight(struct memoir_snapshot *s)
+{
+	void *array = s->in_flight;
+	struct memoir_in_flight *added =
+		append(&array, &s->in_flight_count, &s->in_flight_room, sizeof(*added));
+
+	s->in_flight = array;
 	return added;
 }
 
@@ -366,6 +380,41 @@ size_t memoir_snapshot_holder_count(const struct memoir_snapshot *snapshot)
 const struct memoir_holder *memoir_snapshot_holder(const struct memoir_snapshot *snapshot, size_t i)
 {
 	return i < snapshot->holder_count ? &snapshot->holders[i] : NULL;
+}
+
+size_t memoir_snapshot_in_flight_count(const struct memoir_snapshot *snapshot)
+{
+	return snapshot->in_flight_count;
+}
+
+const struct memoir_in_flight *memoir_snapshot_in_flight(const struct memoir_snapshot *snapshot,
+							 size_t i)
+{
+	return i < snapshot->in_flight_count ? &snapshot->in_flight[i] : NULL;
+}
+
+bool memoir_snapshot_buffers_known(const struct memoir_snapshot *snapshot)
+{
+	return snapshot->buffers_known;
+}
+
+bool memoir_object_is_buffer(const struct memoir_object *object)
+{
+	switch (object->is_family ? MEMOIR_KIND_ANON : object->kind) {
+	case MEMOIR_KIND_SHMEM:
+	case MEMOIR_KIND_MEMFD:
+	case MEMOIR_KIND_SHARED_ANON:
+	case MEMOIR_KIND_SYSV:
+	case MEMOIR_KIND_HUGETLB:
+	case MEMOIR_KIND_DMABUF:
+	case MEMOIR_KIND_DRM:
+	case MEMOIR_KIND_GUEST_MEMFD:
+	case MEMOIR_KIND_SECRETMEM:
+	case MEMOIR_KIND_IO_URING:
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool memoir_snapshot_holders_known(const struct memoir_snapshot *snapshot)

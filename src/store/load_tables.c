@@ -57,6 +57,8 @@ static int load_meta(struct reader *r, struct memoir_snapshot *s)
 	s->vanished = (size_t)reader_meta_int(r, "vanished", 0, INT64_MAX);
 	s->sets_known = reader_meta_int(r, "sets_known", 0, 1);
 	s->holders_known = reader_meta_int(r, "holders_known", 0, 1);
+	s->buffers_known =
+		reader_has_column(r, "objects", "tag") && reader_meta_int(r, "buffers_known", 0, 1);
 	return r->err;
 }
 
@@ -131,7 +133,7 @@ static int load_peers(struct reader *r, struct memoir_snapshot *s)
 static void load_object(struct reader *r, struct memoir_object *o)
 {
 	const char *fate;
-	int64_t links;
+	int64_t links, backing;
 
 	o->kind = (uint8_t)value_named(r, reader_string(r), kind_of, MEMOIR_KINDS);
 	o->is_family = reader_int(r, 0, 1);
@@ -149,11 +151,36 @@ static void load_object(struct reader *r, struct memoir_object *o)
 	fate = reader_string_or_null(r);
 	if (fate)
 		o->fate = (uint8_t)value_named(r, fate, fate_of, MEMOIR_FATES);
+	(void)reader_string_or_null(r); /* the id: it follows from the rest */
+	o->tag = reader_string_or_null(r);
+	o->exporter = reader_string_or_null(r);
+	o->elsewhere_bytes = reader_amount(r);
+	o->shared_bytes = reader_amount(r);
+	o->is_backed = reader_int_or_null(r, 0, MEMOIR_NONE - 1, &backing);
+	o->backing = o->is_backed ? (uint32_t)backing : 0;
+}
+
+/* What an object is made of has to be there, and no more of it can be elsewhere than there is. */
+static void check_objects(struct reader *r, const struct memoir_snapshot *s)
+{
+	for (size_t i = 0; i < s->object_count && !r->err; i++) {
+		const struct memoir_object *o = &s->objects[i];
+
+		if (o->is_backed && (o->backing >= s->object_count || o->backing == i ||
+				     s->objects[o->backing].is_family))
+			reader_damaged(r, "row %zu of objects: it cannot be made of %" PRIu32, i,
+				       o->backing);
+		if (o->elsewhere_bytes > o->resident_bytes)
+			reader_damaged(r, "row %zu of objects: elsewhere_bytes is too large", i);
+	}
 }
 
 static int load_objects(struct reader *r, struct memoir_snapshot *s)
 {
-	reader_begin(r, "objects", STORE_OBJECT_COLUMNS);
+	reader_begin(r, "objects",
+		     reader_has_column(r, "objects", "tag")
+			     ? STORE_OBJECT_COLUMNS STORE_BUFFER_COLUMNS
+			     : STORE_OBJECT_COLUMNS STORE_BUFFER_NOTHING);
 	while (reader_next(r)) {
 		struct memoir_object *o = snapshot_add_object(s);
 
@@ -163,6 +190,7 @@ static int load_objects(struct reader *r, struct memoir_snapshot *s)
 		}
 		load_object(r, o);
 	}
+	check_objects(r, s);
 	return reader_end(r);
 }
 

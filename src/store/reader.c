@@ -167,6 +167,17 @@ static int check_plain_table(struct reader *r, const char *table)
 	return reader_end(r);
 }
 
+bool reader_has_column(struct reader *r, const char *table, const char *column)
+{
+	bool has;
+
+	if (prepare(r, "SELECT count(*) FROM pragma_table_info(%Q) WHERE name = %Q", table, column))
+		return false;
+	has = sqlite3_step(r->rows) == SQLITE_ROW && sqlite3_column_int(r->rows, 0) > 0;
+	reader_end(r);
+	return has;
+}
+
 int reader_begin(struct reader *r, const char *table, const char *columns)
 {
 	r->table = table;

@@ -36,6 +36,8 @@ void reader_close(struct reader *r);
 
 /* Start reading a table that must be a plain one; columns as in schema.h, led by the row's id. */
 int reader_begin(struct reader *r, const char *table, const char *columns);
+/* Whether a table has a column: some came later, and older files lack them. */
+bool reader_has_column(struct reader *r, const char *table, const char *column);
 /* Step to the next row: true while there is one. Ids must be 0, 1, 2 … */
 bool reader_next(struct reader *r);
 int reader_end(struct reader *r);

@@ -55,6 +55,8 @@ static int put_meta(struct writer *w, const struct memoir_snapshot *s)
 	put_meta_int(w, "regions", s->region_count);
 	put_meta_int(w, "sets", s->set_count);
 	put_meta_int(w, "holders", s->holder_count);
+	put_meta_int(w, "buffers_known", s->buffers_known);
+	put_meta_int(w, "in_flight", s->in_flight_count);
 	return writer_end(w);
 }
 
@@ -104,7 +106,7 @@ static int put_objects(struct writer *w, const struct memoir_snapshot *s)
 {
 	char id[MEMOIR_OBJECT_ID_MAX];
 
-	if (writer_begin(w, "objects", STORE_OBJECT_COLUMNS))
+	if (writer_begin(w, "objects", STORE_OBJECT_COLUMNS STORE_BUFFER_COLUMNS))
 		return w->status;
 	for (size_t i = 0; i < s->object_count && w->status == SQLITE_OK; i++) {
 		const struct memoir_object *o = &s->objects[i];
@@ -124,6 +126,11 @@ static int put_objects(struct writer *w, const struct memoir_snapshot *s)
 		writer_index(w, o->links);
 		writer_string(w, memoir_fate_name(o->fate));
 		writer_string(w, memoir_object_id(o, id));
+		writer_string(w, o->tag);
+		writer_string(w, o->exporter);
+		writer_int(w, (int64_t)o->elsewhere_bytes);
+		writer_int(w, (int64_t)o->shared_bytes);
+		writer_index(w, o->is_backed ? o->backing : MEMOIR_NONE);
 		writer_end_row(w);
 	}
 	return writer_end(w);

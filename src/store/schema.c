@@ -82,6 +82,22 @@
 	"FROM holders h JOIN objects o ON o.id = h.object\n"                                  \
 	"               JOIN processes p ON p.id = h.process"
 
+/* Of memory made to be shared, who holds it: fds and mappings, one row for each buffer and process. */
+#define VIEW_BUFFERS                                                                            \
+	"CREATE VIEW buffers AS\n"                                                              \
+	"SELECT o.object, o.kind, o.tag, o.exporter, o.size_bytes, o.resident_bytes,\n"         \
+	"       o.resident_bytes - o.elsewhere_bytes AS own_bytes,\n"                           \
+	"       o.swapped_bytes AS swap_bytes, p.pid, p.comm, sum(u.fds) AS fds,\n"             \
+	"       sum(u.ranges) AS ranges, sum(u.mapped_bytes) AS mapped_bytes\n"                 \
+	"FROM objects o LEFT JOIN\n"                                                            \
+	"     (SELECT object, process, 1 AS fds, 0 AS ranges, 0 AS mapped_bytes FROM holders\n" \
+	"      UNION ALL\n"                                                                     \
+	"      SELECT object, process, 0, 1, \"end\" - \"start\" FROM regions) u\n"             \
+	"     ON u.object = o.id LEFT JOIN processes p ON p.id = u.process\n"                   \
+	"WHERE o.kind IN ('shmem', 'memfd', 'shared-anon', 'sysv', 'hugetlb', 'dmabuf',\n"      \
+	"                 'drm', 'guest-memfd', 'secretmem', 'io-uring')\n"                     \
+	"GROUP BY o.id, p.id"
+
 const char *const store_schema[] = {
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value)",
 
@@ -98,7 +114,9 @@ const char *const store_schema[] = {
 	"  is_family INTEGER NOT NULL, dev_major INTEGER NOT NULL, dev_minor INTEGER NOT NULL,\n"
 	"  inode INTEGER NOT NULL, alias INTEGER NOT NULL, path, size_bytes INTEGER NOT NULL,\n"
 	"  resident_bytes INTEGER, mapped_bytes INTEGER NOT NULL, swapped_bytes INTEGER,\n"
-	"  links INTEGER, fate TEXT, object TEXT NOT NULL)",
+	"  links INTEGER, fate TEXT, object TEXT NOT NULL, tag, exporter,\n"
+	"  elsewhere_bytes INTEGER NOT NULL, shared_bytes INTEGER NOT NULL,\n"
+	"  backing INTEGER REFERENCES objects(id))",
 
 	"CREATE TABLE regions(id INTEGER PRIMARY KEY,\n"
 	"  process INTEGER NOT NULL REFERENCES processes(id), \"start\" INTEGER NOT NULL,\n"
@@ -120,6 +138,10 @@ const char *const store_schema[] = {
 	"  object INTEGER NOT NULL REFERENCES objects(id),\n"
 	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL)",
 
+	"CREATE TABLE in_flight(id INTEGER PRIMARY KEY,\n"
+	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL,\n"
+	"  files INTEGER NOT NULL)",
+
 	"CREATE TABLE notes(id INTEGER PRIMARY KEY, note NOT NULL)",
 	"CREATE TABLE meminfo(id INTEGER PRIMARY KEY, key NOT NULL, bytes INTEGER NOT NULL)",
 	VIEW_PS,
@@ -128,5 +150,6 @@ const char *const store_schema[] = {
 	VIEW_SHARING_SETS,
 	VIEW_SET_MEMBERS,
 	VIEW_HELD,
+	VIEW_BUFFERS,
 	NULL,
 };

@@ -25,12 +25,16 @@
 #define STORE_OBJECT_COLUMNS                                                          \
 	"id, kind, is_family, dev_major, dev_minor, inode, alias, path, size_bytes, " \
 	"resident_bytes, mapped_bytes, swapped_bytes, links, fate, object"
+/* Of shared buffers; files of before there were any lack them, and these stand in their place. */
+#define STORE_BUFFER_COLUMNS ", tag, exporter, elsewhere_bytes, shared_bytes, backing"
+#define STORE_BUFFER_NOTHING ", NULL, NULL, 0, 0, NULL"
 #define STORE_REGION_COLUMNS                                                                    \
 	"id, process, \"start\", \"end\", perms, offset_bytes, kind, name, name_source, path, " \
 	"object, family, exact, inexact_why, own_anon_bytes, own_swap_bytes, " STORE_FIGURES
 #define STORE_SET_COLUMNS \
 	"id, parent, region, members, of_object, ram_bytes, swap_bytes, freed_bytes"
 #define STORE_HOLDER_COLUMNS "id, object, process, fd"
+#define STORE_IN_FLIGHT_COLUMNS "id, process, fd, files"
 #define STORE_NOTE_COLUMNS "id, note"
 #define STORE_MEMINFO_COLUMNS "id, key, bytes"
 

@@ -48,9 +48,25 @@ static int put_holders(struct writer *w, const struct memoir_snapshot *s)
 	return writer_end(w);
 }
 
+static int put_in_flight(struct writer *w, const struct memoir_snapshot *s)
+{
+	if (writer_begin(w, "in_flight", STORE_IN_FLIGHT_COLUMNS))
+		return w->status;
+	for (size_t i = 0; i < s->in_flight_count && w->status == SQLITE_OK; i++) {
+		writer_int(w, (int64_t)i);
+		writer_int(w, s->in_flight[i].process);
+		writer_int(w, s->in_flight[i].fd);
+		writer_int(w, s->in_flight[i].files);
+		writer_end_row(w);
+	}
+	return writer_end(w);
+}
+
 int tables_put_sharing(struct writer *w, const struct memoir_snapshot *s)
 {
-	return put_sets(w, s) ? w->status : put_holders(w, s);
+	if (!put_sets(w, s) && !put_holders(w, s))
+		put_in_flight(w, s);
+	return w->status;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -150,7 +166,33 @@ static int load_holders(struct reader *r, struct memoir_snapshot *s)
 	return reader_end(r);
 }
 
+/* Files of before there were buffers have no such table. */
+static int load_in_flight(struct reader *r, struct memoir_snapshot *s)
+{
+	if (!reader_has_column(r, "in_flight", "files"))
+		return r->err;
+	reader_begin(r, "in_flight", STORE_IN_FLIGHT_COLUMNS);
+	while (reader_next(r)) {
+		struct memoir_in_flight *in_flight = snapshot_add_in_flight(s);
+
+		if (!in_flight) {
+			r->err = -ENOMEM;
+			break;
+		}
+		in_flight->process = (uint32_t)reader_int(r, 0, (int64_t)s->process_count - 1);
+		in_flight->fd = (int32_t)reader_int(r, 0, INT32_MAX);
+		in_flight->files = (uint32_t)reader_int(r, 1, UINT32_MAX);
+	}
+	reader_end(r);
+	if (!r->err &&
+	    s->in_flight_count != (size_t)reader_meta_int(r, "in_flight", 0, MEMOIR_NONE))
+		reader_damaged(r, "rows of in_flight are missing");
+	return r->err;
+}
+
 int tables_load_sharing(struct reader *r, struct memoir_snapshot *s)
 {
-	return load_sets(r, s) ? r->err : load_holders(r, s);
+	if (!load_sets(r, s) && !load_holders(r, s))
+		load_in_flight(r, s);
+	return r->err;
 }

@@ -82,7 +82,12 @@ static void require_sound(const struct memoir_snapshot *s)
 
 		REQUIRE(memoir_object_id(&s->objects[i], id) == id);
 		REQUIRE(s->objects[i].fate < MEMOIR_FATES);
+		REQUIRE(s->objects[i].elsewhere_bytes <= s->objects[i].resident_bytes);
+		REQUIRE(!s->objects[i].is_backed ||
+			(s->objects[i].backing < s->object_count && s->objects[i].backing != i));
 	}
+	for (size_t i = 0; i < s->in_flight_count; i++)
+		REQUIRE(s->in_flight[i].process < s->process_count && s->in_flight[i].files);
 	require_sound_sharing(s);
 }
 
@@ -152,7 +157,7 @@ static uint32_t next_random(uint64_t *state)
 static size_t damage(uint8_t *bytes, size_t size, uint64_t *random)
 {
 	const size_t page = 4096, pages = size / page;
-	uint32_t changes = 1 + next_random(random) % 6;
+	uint32_t changes = 1 + next_random(random) % 8;
 
 	for (uint32_t i = 0; i < changes; i++) {
 		size_t at = next_random(random) % size;
@@ -205,9 +210,14 @@ static void any_column(const char *columns, uint64_t *random, char *column, size
 static void change(sqlite3 *db, uint64_t *random)
 {
 	static const char *const tables[][2] = {
-		{ "processes", " " STORE_PROCESS_COLUMNS }, { "peers", " " STORE_PEER_COLUMNS },
-		{ "objects", " " STORE_OBJECT_COLUMNS },    { "regions", " " STORE_REGION_COLUMNS },
-		{ "sets", " " STORE_SET_COLUMNS },          { "holders", " " STORE_HOLDER_COLUMNS },
+		{ "processes", " " STORE_PROCESS_COLUMNS },
+		{ "peers", " " STORE_PEER_COLUMNS },
+		{ "objects", " " STORE_OBJECT_COLUMNS },
+		{ "regions", " " STORE_REGION_COLUMNS },
+		{ "sets", " " STORE_SET_COLUMNS },
+		{ "holders", " " STORE_HOLDER_COLUMNS },
+		{ "objects", STORE_BUFFER_COLUMNS },
+		{ "in_flight", " " STORE_IN_FLIGHT_COLUMNS },
 	};
 	static const char *const values[] = { "0",          "1",       "2",    "3",       "4",
 					      "5",          "-1",      "4096", "1 << 31", "1 << 32",

@@ -3,7 +3,8 @@
 -- holds a memfd open that nobody maps. The ring is mapped by the server alone.
 INSERT INTO meta VALUES ('memoir', '0.1.0'), ('taken_ns', 1700000120123456789),
   ('taken', '2023-11-14T22:15:20.123Z'), ('engine', 'scan'), ('partial', 0), ('vanished', 0),
-  ('sets_known', 0), ('holders_known', 1), ('processes', 4), ('objects', 4), ('regions', 7), ('sets', 0), ('holders', 1);
+  ('sets_known', 0), ('holders_known', 1), ('processes', 4), ('objects', 4), ('regions', 7), ('sets', 0), ('holders', 1),
+  ('buffers_known', 0), ('in_flight', 0);
 
 -- id, pid, ppid, uid, start_ticks, comm, cgroup, threads, page_table_bytes, sole_anon_bytes,
 -- sole_swap_bytes, in_scope, readable
@@ -15,12 +16,12 @@ INSERT INTO processes VALUES
 INSERT INTO peers VALUES (0, 0, 101);
 
 -- id, kind, is_family, dev_major, dev_minor, inode, alias, path, size_bytes, resident_bytes,
--- mapped_bytes, swapped_bytes, links, fate, object
+-- mapped_bytes, swapped_bytes, links, fate, object, tag, exporter, elsewhere_bytes, shared_bytes, backing
 INSERT INTO objects VALUES
-  (0, 'memfd', 0, 0, 1, 99, 2, '/memfd:ring (deleted)', 65536, 65536, 65536, 0, 0, 'freed', 'memfd:00:01:99#2'),
-  (1, 'file', 0, 254, 1, 131, 0, '/usr/lib/libc.so.6', 1048576, 1048576, 409600, 0, 1, 'reclaimable', 'file:fe:01:131'),
-  (2, 'memfd', 0, 0, 1, 100, 0, '/memfd:frames (deleted)', 8388608, 8388608, 0, 0, 0, 'freed', 'memfd:00:01:100'),
-  (3, 'anon', 1, 0, 0, 2, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, 'family:2');
+  (0, 'memfd', 0, 0, 1, 99, 2, '/memfd:ring (deleted)', 65536, 65536, 65536, 0, 0, 'freed', 'memfd:00:01:99#2', NULL, NULL, 0, 0, NULL),
+  (1, 'file', 0, 254, 1, 131, 0, '/usr/lib/libc.so.6', 1048576, 1048576, 409600, 0, 1, 'reclaimable', 'file:fe:01:131', NULL, NULL, 0, 0, NULL),
+  (2, 'memfd', 0, 0, 1, 100, 0, '/memfd:frames (deleted)', 8388608, 8388608, 0, 0, 0, 'freed', 'memfd:00:01:100', NULL, NULL, 0, 0, NULL),
+  (3, 'anon', 1, 0, 0, 2, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, 'family:2', NULL, NULL, 0, 0, NULL);
 
 -- id, process, start, end, perms, offset_bytes, kind, name, name_source, path, object, family, exact,
 -- inexact_why, own_anon_bytes, own_swap_bytes; then rss, pss, uss, shared, swap, swap_pss, anon, file, shmem, thp, hugetlb

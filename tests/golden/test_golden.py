@@ -72,8 +72,9 @@ def main():
     good = True
     print(f"1..{len(todo) + 1}")
     with tempfile.TemporaryDirectory(prefix="memoir-golden-") as temp:
-        snapshots = {"db": Path(temp) / "snapshot.db", "later": Path(temp) / "later.db"}
-        for name, rows in (("db", "rows.sql"), ("later", "later.sql")):
+        snapshots = {name: Path(temp) / file for name, file in
+                     (("db", "snapshot.db"), ("later", "later.db"), ("buffers", "buffers.db"))}
+        for name, rows in (("db", "rows.sql"), ("later", "later.sql"), ("buffers", "buffers.sql")):
             subprocess.run([args.make_snapshot, HERE / rows, snapshots[name]], check=True)
         for number, (name, arguments) in enumerate(todo, 1):
             got = run(arguments, snapshots)

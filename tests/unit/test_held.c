@@ -230,10 +230,14 @@ static void fates_follow_from_kind_and_links(void **state)
 		{ MEMOIR_KIND_FILE, { .nlink = 1, .magic = MAGIC_EXT4 }, MEMOIR_FATE_RECLAIMABLE },
 		{ MEMOIR_KIND_FILE, { .nlink = 1, .magic = MAGIC_RAMFS }, MEMOIR_FATE_KEPT },
 		{ MEMOIR_KIND_FILE, { .nlink = 0, .magic = MAGIC_RAMFS }, MEMOIR_FATE_FREED },
-		{ MEMOIR_KIND_FILE, { .nlink = 1, .magic = MAGIC_SECRETMEM }, MEMOIR_FATE_FREED },
+		{ MEMOIR_KIND_SECRETMEM,
+		  { .nlink = 1, .magic = MAGIC_SECRETMEM },
+		  MEMOIR_FATE_FREED },
 		{ MEMOIR_KIND_DEVICE, { .nlink = 1, .mode = S_IFBLK }, MEMOIR_FATE_RECLAIMABLE },
 		{ MEMOIR_KIND_DEVICE, { .nlink = 1, .mode = S_IFCHR }, MEMOIR_FATE_UNKNOWN },
-		{ MEMOIR_KIND_DMABUF, { .nlink = 1 }, MEMOIR_FATE_UNKNOWN },
+		{ MEMOIR_KIND_DMABUF, { .nlink = 1 }, MEMOIR_FATE_FREED },
+		{ MEMOIR_KIND_DRM, { .nlink = 1 }, MEMOIR_FATE_FREED },
+		{ MEMOIR_KIND_GUEST_MEMFD, { .nlink = 1 }, MEMOIR_FATE_FREED },
 		{ MEMOIR_KIND_SYSV, { .nlink = 0 }, MEMOIR_FATE_UNKNOWN },
 	};
 	struct capture c = { .snap = snapshot_new() };

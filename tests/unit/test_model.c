@@ -34,11 +34,13 @@ static void every_value_has_its_name_and_no_other_has_one(void **state)
 		"shmem_bytes", "thp_bytes",      "hugetlb_bytes",
 	};
 	static const char *const kinds[] = {
-		"anon",        "heap",         "stack",         "file",           "shmem",
-		"memfd",       "shared-anon",  "sysv",          "hugetlb",        "dmabuf",
-		"device",      "vdso",         "special",       "guard",          "thread-stack",
-		"arena:glibc", "arena:python", "heap:java",     "metaspace:java", "code:java",
-		"heap:v8",     "heap:go",      "heap:jemalloc", "heap:mimalloc",  "jit",
+		"anon",        "heap",           "stack",         "file",
+		"shmem",       "memfd",          "shared-anon",   "sysv",
+		"hugetlb",     "dmabuf",         "device",        "drm",
+		"guest-memfd", "secretmem",      "vdso",          "special",
+		"guard",       "thread-stack",   "arena:glibc",   "arena:python",
+		"heap:java",   "metaspace:java", "code:java",     "heap:v8",
+		"heap:go",     "heap:jemalloc",  "heap:mimalloc", "jit",
 		"io-uring",    "perf",
 	};
 	static const char *const engines[] = { "auto", "tables", "scan", "text", "smaps" };

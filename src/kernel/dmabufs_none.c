@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The list of dma-bufs of a build without BPF: there is none.
+ */
+#include "kernel/dmabufs.h"
+
+#include <errno.h>
+
+int dmabufs_each(const struct kroot *root, open_file_fn each, void *arg)
+{
+	(void)root;
+	(void)each;
+	(void)arg;
+	return -EOPNOTSUPP;
+}

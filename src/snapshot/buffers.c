@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Shared buffers into the snapshot: what classes (src/buffers/) make of open files becomes objects.
+ * Knows no class but DRM clients, which are several objects.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/grow.h"
+#include "kernel/dmabufs.h"
+#include "kernel/fdinfo.h"
+#include "snapshot/capture.h"
+
+bool capture_wants_buffers(const struct capture *c)
+{
+	const struct memoir_capture_options *o = c->options;
+
+	return o && o->sz > offsetof(struct memoir_capture_options, buffers) && o->buffers;
+}
+
+/* ---- one open file -------------------------------------------------------------------------- */
+
+struct lines {
+	const struct buffer_class *class;
+	struct buffer_facts *facts;
+};
+
+static void take_line(const char *key, const char *value, void *arg)
+{
+	struct lines *lines = arg;
+
+	lines->class->line(lines->facts, key, value);
+}
+
+const struct buffer_class *capture_read_buffer(struct capture *c, const struct open_file *file,
+					       bool read, struct buffer_facts *ret_facts)
+{
+	struct buffer_clues clues = {
+		.path = file->path && *file->path ? file->path : NULL,
+		.magic = file->magic,
+		.mode = file->mode,
+		.rdev = file->rdev,
+		.exporter = file->exporter,
+		.size_bytes = file->size_bytes,
+		.backing = file->backing,
+		.backing_known = file->backing_known,
+	};
+
+	capture_place(c, file->dev, &clues);
+	const struct buffer_class *class = buffer_class_of(&clues);
+
+	if (!class)
+		return NULL;
+	buffer_begin(class, &clues, ret_facts);
+	if (read && buffer_wants_fdinfo(class, &clues)) {
+		struct lines lines = { class, ret_facts };
+
+		/* It may be closed by now: then this much is known. */
+		(void)fdinfo_each(c->memoir->root, file->pid, file->tid, file->fd, take_line,
+				  &lines);
+	}
+	return buffer_settle(class, &clues, ret_facts);
+}
+
+static const char *string_or_null(struct capture *c, const char *text)
+{
+	return *text ? snapshot_string(c->snap, text) : NULL;
+}
+
+static int note_backing(struct capture *c, uint32_t object, uint64_t mapping)
+{
+	uint64_t *keys =
+		grow(c->backing_keys, &c->backing_room, c->backing_count + 1, sizeof(*keys));
+
+	if (!keys)
+		return -ENOMEM;
+	c->backing_keys = keys;
+	keys[c->backing_count] = mapping;
+	return u64map_set(&c->backing, object, (uint32_t)c->backing_count++);
+}
+
+void capture_describe(struct capture *c, uint32_t object, const struct open_file *file,
+		      const struct buffer_facts *facts)
+{
+	struct memoir_object *o = &c->snap->objects[object];
+
+	if (!o->tag)
+		o->tag = string_or_null(c, facts->tag);
+	if (facts->exporter[0])
+		o->exporter = snapshot_string(c->snap, facts->exporter);
+	if (facts->size_bytes)
+		o->size_bytes = facts->size_bytes;
+	if (facts->resident_known) {
+		o->resident_bytes = facts->resident_bytes;
+		o->elsewhere_bytes = facts->elsewhere_bytes;
+		o->resident_known = true;
+	}
+	if (file->backing && u64map_get(&c->backing, object) == U64MAP_NONE &&
+	    note_backing(c, object, file->backing) < 0)
+		c->error = -ENOMEM;
+}
+
+/* ---- DRM clients ---------------------------------------------------------------------------- */
+
+/* Client ids are good within a device. */
+static uint64_t client_key(const struct open_file *file, const struct buffer_facts *facts,
+			   size_t part)
+{
+	struct {
+		uint64_t device, id, part;
+	} parts = { XXH3_64bits(facts->device, strlen(facts->device)), facts->id, part };
+
+	if (!facts->device[0])
+		parts.device = file->rdev;
+	return XXH3_64bits(&parts, sizeof(parts));
+}
+
+static void fill_part(struct capture *c, uint32_t object, const struct buffer_part *part,
+		      const struct buffer_facts *facts)
+{
+	struct memoir_object *o = &c->snap->objects[object];
+	uint64_t shared_bytes = part->shared_bytes < part->resident_bytes ? part->shared_bytes
+									  : part->resident_bytes;
+
+	o->fate = MEMOIR_FATE_FREED;
+	o->tag = snapshot_string(c->snap, part->tag);
+	o->exporter = string_or_null(c, facts->exporter);
+	o->size_bytes = part->size_bytes;
+	o->shared_bytes = part->shared_bytes;
+	o->resident_bytes = part->resident_bytes;
+	o->resident_known = part->resident_known;
+	o->elsewhere_bytes = part->in_ram ? shared_bytes : part->resident_bytes;
+}
+
+int capture_drm_client(struct capture *c, const struct open_file *file,
+		       const struct buffer_facts *facts, int (*take)(uint32_t object, void *arg),
+		       void *arg)
+{
+	int err = 0;
+
+	/* Without an id two fds of one client would be two of them. */
+	for (size_t i = 0; facts->id && i < facts->part_count && !err; i++) {
+		uint32_t object = capture_object(c, client_key(file, facts, i), MEMOIR_KIND_DRM,
+						 file->rdev >> 20, file->rdev & 0xfffff, facts->id,
+						 NULL, facts->parts[i].size_bytes);
+
+		if (object == MEMOIR_NONE)
+			return -ENOMEM;
+		fill_part(c, object, &facts->parts[i], facts);
+		err = take(object, arg);
+	}
+	return err;
+}
+
+/* ---- what the kernel alone holds ------------------------------------------------------------ */
+
+/* In order of the mapping's address, which all of one buffer's fds and mappings have. */
+static int take_dmabuf(const struct open_file *file, void *arg)
+{
+	struct capture *c = arg;
+	struct buffer_facts facts;
+	uint32_t object = u64map_get(&c->object_by_key, file->mapping);
+
+	if (!capture_read_buffer(c, file, false, &facts))
+		return 0;
+	if (object == U64MAP_NONE)
+		object = capture_object(c, file->mapping, MEMOIR_KIND_DMABUF, file->dev >> 20,
+					file->dev & 0xfffff, file->inode, NULL, file->size_bytes);
+	if (object == MEMOIR_NONE)
+		return -ENOMEM;
+	c->snap->objects[object].fate = MEMOIR_FATE_FREED;
+	capture_describe(c, object, file, &facts);
+	return c->error;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static void tag_object(struct capture *c, struct memoir_object *o)
+{
+	const struct buffer_class *class = capture_class_of_kind(o->kind);
+	const struct buffer_clues clues = { .path = o->path };
+	struct buffer_facts facts = { 0 };
+
+	if (o->tag || !o->path || !class || !class->tag)
+		return;
+	class->tag(&clues, &facts);
+	o->tag = string_or_null(c, facts.tag);
+}
+
+/* What a udmabuf is made of is an object if anybody has it. */
+static void settle_backing(struct capture *c, uint32_t i)
+{
+	struct memoir_object *o = &c->snap->objects[i];
+	uint32_t at = u64map_get(&c->backing, i);
+	uint32_t backing = at == U64MAP_NONE ? U64MAP_NONE
+					     : u64map_get(&c->object_by_key, c->backing_keys[at]);
+
+	if (backing == U64MAP_NONE || backing == i)
+		return;
+	o->backing = backing;
+	o->is_backed = true;
+}
+
+/* For the ledger: what the kernel counts nowhere else. */
+static int sum_dmabufs(struct capture *c)
+{
+	uint64_t bytes = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < c->snap->object_count; i++) {
+		const struct memoir_object *o = &c->snap->objects[i];
+
+		if (o->is_family || o->kind != MEMOIR_KIND_DMABUF || !o->resident_known)
+			continue;
+		any = true;
+		bytes += o->resident_bytes - o->elsewhere_bytes;
+	}
+	if (!any || (c->options && c->options->wants))
+		return 0;
+	return snapshot_add_meminfo(c->snap, "dmabuf_bytes", bytes);
+}
+
+int capture_finish_buffers(struct capture *c)
+{
+	bool wanted = capture_wants_buffers(c);
+	int err = 0;
+
+	if (wanted && !(c->options && c->options->wants))
+		err = dmabufs_each(c->memoir->root, take_dmabuf, c);
+	if (err == -ENOMEM)
+		return err;
+	for (uint32_t i = 0; i < c->snap->object_count; i++) {
+		if (c->snap->objects[i].is_family)
+			continue;
+		tag_object(c, &c->snap->objects[i]);
+		settle_backing(c, i);
+	}
+	c->snap->buffers_known = wanted;
+	return sum_dmabufs(c);
+}
