@@ -191,7 +191,8 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 		count_alone(count, pages, rule.anon_only);
 		return;
 	}
-	if (!pte_counted(entry) || (!rule.file_only && capture_is_huge_zero(c->memoir, entry, frame)))
+	if (!pte_counted(entry) ||
+	    (!rule.file_only && capture_is_huge_zero(c->memoir, entry, frame)))
 		return;
 	count->thp += pages;
 	if (rule.anon_only && region_anon_alone(count)) {
