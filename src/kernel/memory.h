@@ -18,4 +18,7 @@ int memory_open(const struct kroot *root, pid_t pid);
 /* Read all of [addr, addr + bytes). 0; -EFAULT: not all of it is mapped; -ESRCH: it is gone. */
 int memory_read(int fd, uint64_t addr, void *buffer, size_t bytes);
 
+/* Read a text up to its NUL. 0; -EINVAL: it and its NUL don't fit into `size`; or as memory_read(). */
+int memory_read_text(int fd, uint64_t addr, char *text, size_t size);
+
 #endif

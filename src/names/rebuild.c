@@ -245,7 +245,7 @@ int tree_rebuild_over(uint32_t slot, const struct span *range)
 
 /* ---- the first, and after a fork ------------------------------------------------------------ */
 
-int table_open(int32_t subject_pid, uint64_t subject_start_ticks)
+int table_open(const struct name_subject *subject)
 {
 	struct name_leaf *leaf;
 	uint32_t block, first;
@@ -264,8 +264,11 @@ int table_open(int32_t subject_pid, uint64_t subject_start_ticks)
 	directories.blocks = 1;
 	directories.block[0] = block;
 	space.header->root = NAME_ROOT(block, 1);
-	space.header->subject_pid = subject_pid;
-	space.header->subject_start_ticks = subject_start_ticks;
+	if (subject) {
+		space.header->subject_pid = subject->pid;
+		space.header->subject_start_ticks = subject->start_ticks;
+		space.header->subject_how = subject->how;
+	}
 	memcpy(&magic, NAME_TABLE_MAGIC, sizeof(magic));
 	__atomic_store_n((uint64_t *)(void *)space.header->magic, magic, __ATOMIC_RELEASE);
 	return 0;

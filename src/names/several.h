@@ -28,4 +28,24 @@ void several_drop(struct table_aside *table);
 /* How many ranges it has. */
 uint64_t several_ranges(const struct table_aside *table);
 
+/* Give [start, end) the name, NULL for none; opens the table if need be. 0; -ENOMEM. */
+int several_set(struct table_aside *table, const struct name_subject *about, uint64_t start,
+		uint64_t end, const char *name);
+
+/* mremap: what was [start, end) is at `to` now, and of to_bytes. 0; -ENOMEM. */
+int several_move(struct table_aside *table, uint64_t start, uint64_t end, uint64_t to,
+		 uint64_t to_bytes);
+
+/* Some ranges from *at on, with their names; *at moves on. How many, 0: that was all. */
+struct taken_range {
+	uint64_t start, end;
+	char name[NAME_TEXT_MAX + 1];
+};
+size_t several_some(struct table_aside *table, uint64_t *at, struct taken_range *ranges,
+		    size_t room);
+
+/* All that one table has, into another, which may have some. 0; -ENOMEM. */
+int several_copy(struct table_aside *to, const struct name_subject *about,
+		 struct table_aside *from);
+
 #endif

@@ -9,9 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "kernel/memory.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
@@ -117,65 +114,18 @@ int subject_renew(const struct kroot *root, pid_t tid, struct subject *subject)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-static uint32_t number_of(const char *name)
-{
-	size_t length = strlen(name);
-	struct text text = { name, length, XXH3_64bits(name, length) };
-	uint32_t number = strings_find(&text);
-
-	return number ? number : strings_add(&text);
-}
-
 /* name: NULL takes it away. */
 static int set(struct subject *subject, uint64_t start, uint64_t end, const char *name)
 {
-	uint32_t number = 0;
+	struct name_subject about = { subject->pid, NAME_HOW_GIVEN, subject->start_ticks };
 
-	several_take(&subject->table);
-	if (!name && !space.header)
-		return 0;
-	if (table_open(subject->pid, subject->start_ticks) < 0)
-		return -ENOMEM;
-	if (name) {
-		number = number_of(name);
-		if (!number)
-			return -ENOMEM;
-	}
-	return table_set(start, end, number);
+	return several_set(&subject->table, &about, start, end, name);
 }
-
-/* Some ranges from *at on, with their names; *at moves on. How many, 0: that was all. */
-struct taken_range {
-	uint64_t start, end;
-	char name[NAME_TEXT_MAX + 1];
-};
-
-static size_t take_some(struct subject *subject, uint64_t *at, struct taken_range *ranges,
-			size_t room)
-{
-	struct span span;
-	size_t count = 0;
-
-	several_take(&subject->table);
-	while (space.header && count < room && table_next(*at, UINT64_MAX, &span)) {
-		const struct name_string *string = strings_at(span.name);
-
-		ranges[count] = (struct taken_range){ .start = span.start, .end = span.end };
-		memcpy(ranges[count++].name, string->text, string->length);
-		*at = span.end;
-	}
-	return count;
-}
-
-#define SOME 64
 
 int subject_inherit(struct subject *subject, struct subject *parent)
 {
-	struct taken_range ranges[SOME];
+	struct name_subject about = { subject->pid, NAME_HOW_GIVEN, subject->start_ticks };
 	uint8_t now[sizeof(parent->random)], there[sizeof(parent->random)];
-	uint64_t at = 0;
-	size_t count;
-	int err = 0;
 
 	/* The bytes are those of the same exec: the child has not called it, nor the parent since. */
 	if (!parent->random_at ||
@@ -183,38 +133,10 @@ int subject_inherit(struct subject *subject, struct subject *parent)
 	    memory_read(subject->memory, parent->random_at, there, sizeof(there)) < 0 ||
 	    memcmp(now, there, sizeof(now)) != 0)
 		return -EXDEV;
-	while (!err && (count = take_some(parent, &at, ranges, SOME)))
-		for (size_t i = 0; i < count && !err; i++)
-			err = set(subject, ranges[i].start, ranges[i].end, ranges[i].name);
-	return err;
+	return several_copy(&subject->table, &about, &parent->table);
 }
 
 /* ---- a call --------------------------------------------------------------------------------- */
-
-/* Not over the end of a page in one go: the name may end just before what is not mapped. */
-static int read_name(const struct subject *subject, uint64_t addr, char name[NAME_TEXT_MAX + 1])
-{
-	uint64_t page = system_page_bytes();
-	size_t have = 0;
-
-	while (have <= NAME_TEXT_MAX) {
-		uint64_t at, rest;
-		size_t want = NAME_TEXT_MAX + 1 - have;
-		int err;
-
-		if (__builtin_add_overflow(addr, have, &at))
-			return -EFAULT;
-		rest = page - at % page;
-		want = rest < want ? (size_t)rest : want;
-		err = memory_read(subject->memory, at, name + have, want);
-		if (err)
-			return err;
-		if (memchr(name + have, '\0', want))
-			return 0;
-		have += want;
-	}
-	return -EINVAL;
-}
 
 /* The range in whole pages: 0, or -EINVAL. */
 static int whole_pages(const struct naming_call *call, uint64_t *ret_end)
@@ -246,7 +168,8 @@ int subject_name(const struct kroot *root, struct subject *subject, const struct
 	struct piece_of piece = { subject, call->name ? name : NULL };
 	struct areas areas = { root, subject->pid, call->tid, subject->maps, text };
 	uint64_t end;
-	int err = call->name ? read_name(subject, call->name, name) : 0;
+	int err =
+		call->name ? memory_read_text(subject->memory, call->name, name, sizeof(name)) : 0;
 
 	if (err)
 		return err;
@@ -257,6 +180,8 @@ int subject_name(const struct kroot *root, struct subject *subject, const struct
 		return err;
 	return areas_each(&areas, call->start, end, name_piece, &piece);
 }
+
+#define SOME 64
 
 /* ---- what is gone --------------------------------------------------------------------------- */
 
@@ -289,7 +214,7 @@ int subject_prune(const struct kroot *root, struct subject *subject, struct kbuf
 	uint64_t at = 0;
 	int err = areas_list(&source, &areas);
 
-	while (!err && (some = take_some(subject, &at, ranges, SOME)))
+	while (!err && (some = several_some(&subject->table, &at, ranges, SOME)))
 		for (size_t k = 0; k < some && !err; k++)
 			err = drop_outside(subject, &ranges[k], &areas, &i);
 	free(areas.items);

@@ -9,11 +9,24 @@
 
 #include "names/strings.h"
 
-/* Make the table if there is none yet, about a process (0: about this one). 0, -ENOMEM. */
-int table_open(int32_t subject_pid, uint64_t subject_start_ticks);
+/* The process that a table is about. */
+struct name_subject {
+	int32_t pid;
+	uint32_t how; /* NAME_HOW_… */
+	uint64_t start_ticks;
+};
+
+/* Make the table if there is none yet, about a process, or with NULL this one. 0, -ENOMEM. */
+int table_open(const struct name_subject *subject);
 
 /* Give [start, end) the name, 0 for none. 0, -ENOMEM: nothing has changed. */
 int table_set(uint64_t start, uint64_t end, uint32_t name);
+
+/*
+ * What was [start, end) is at `to` now, and of to_bytes: the names go along; what was added has that of the last
+ * byte. 0, -ENOMEM.
+ */
+int table_move(uint64_t start, uint64_t end, uint64_t to, uint64_t to_bytes);
 
 /*
  * The first range that ends behind addr, up to `end`, cut to these; false: there is none.

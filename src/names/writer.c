@@ -88,7 +88,7 @@ static int set_name(const struct request *r, const char *name, bool checked)
 			return 0;
 		if (!checked && !is_valid(name, r->length))
 			return -EINVAL;
-		err = table_open(0, 0);
+		err = table_open(NULL);
 	}
 	if (err)
 		return err;
@@ -105,30 +105,9 @@ static int set_name(const struct request *r, const char *name, bool checked)
 	return table_set(r->start, r->end, number);
 }
 
-/* The names of a range go along with it; what was added has that of the last byte. */
 static int move_names(const struct request *r)
 {
-	uint64_t length = r->end - r->start, kept = length < r->to_bytes ? length : r->to_bytes;
-	uint64_t end = r->to + r->to_bytes, at = r->start;
-	struct span span;
-	int err = 0;
-
-	if (!space.header)
-		return 0;
-	if (r->to != r->start)
-		err = table_set(r->to, end, 0);
-	while (!err && r->to != r->start && table_next(at, r->start + kept, &span)) {
-		err = table_set(span.start - r->start + r->to, span.end - r->start + r->to,
-				span.name);
-		at = span.end;
-	}
-	if (!err && r->to_bytes > length && length && table_next(r->end - 1, r->end, &span))
-		err = table_set(r->to + length, end, span.name);
-	if (r->to != r->start)
-		table_set(r->start, r->end, 0);
-	else if (kept < length)
-		table_set(r->start + kept, r->end, 0);
-	return err;
+	return space.header ? table_move(r->start, r->end, r->to, r->to_bytes) : 0;
 }
 
 static int carry_out(const struct request *request)

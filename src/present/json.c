@@ -256,6 +256,23 @@ static void write_notes(struct out *out, const struct json_document *document)
 	out_char(out, ']');
 }
 
+static void write_fields(struct out *out, const struct json_field *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			out_char(out, ',');
+		write_name(out, fields[i].name);
+		write_value(out, fields[i].name, &fields[i].cell);
+	}
+}
+
+void json_write_line(struct out *out, const struct json_field *fields, size_t count)
+{
+	out_char(out, '{');
+	write_fields(out, fields, count);
+	out_text(out, "}\n");
+}
+
 void json_write(struct out *out, const struct json_document *document)
 {
 	char taken[NUMBER_MAX];
@@ -269,11 +286,9 @@ void json_write(struct out *out, const struct json_document *document)
 	out_text(out, document->partial ? "\",\"partial\":true" : "\",\"partial\":false");
 	out_text(out, ",\"notes\":");
 	write_notes(out, document);
-	for (size_t i = 0; i < document->field_count; i++) {
+	if (document->field_count)
 		out_char(out, ',');
-		write_name(out, document->fields[i].name);
-		write_value(out, document->fields[i].name, &document->fields[i].cell);
-	}
+	write_fields(out, document->fields, document->field_count);
 	for (size_t i = 0; i < document->section_count; i++) {
 		out_char(out, ',');
 		write_name(out, document->sections[i].name);

@@ -33,6 +33,9 @@ struct json_document {
 	const struct sheet *sheet; /* totals and rows */
 };
 
+/* An object of these fields on a line of its own, for output that has no end yet. */
+void json_write_line(struct out *out, const struct json_field *fields, size_t count);
+
 /* One row stands on one line. Failures are kept in out->error; the caller flushes. */
 void json_write(struct out *out, const struct json_document *document);
 
