@@ -28,10 +28,10 @@ static bool parse(const char *line, struct sysv_segment *ret)
 	unsigned int perms;
 
 	if (sscanf(line,
-		   "%*d %" SCNu32 " %o %" SCNu64 " %*d %*d %*u %*u %*u %*u %*u %*u %*u %*u "
+		   "%" SCNd32 " %" SCNu32 " %o %" SCNu64 " %*d %*d %*u %*u %*u %*u %*u %*u %*u %*u "
 		   "%" SCNu64 " %" SCNu64,
-		   &ret->id, &perms, &ret->size_bytes, &ret->resident_bytes,
-		   &ret->swapped_bytes) != 5)
+		   &ret->key, &ret->id, &perms, &ret->size_bytes, &ret->resident_bytes,
+		   &ret->swapped_bytes) != 6)
 		return false;
 	ret->stays = !(perms & SHM_DEST);
 	return true;

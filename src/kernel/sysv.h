@@ -13,7 +13,8 @@
 
 struct sysv_segment {
 	uint32_t id; /* shmid, and the inode of its mappings */
-	bool stays;  /* when nobody has it attached; false: it is removed then */
+	int32_t key;
+	bool stays; /* when nobody has it attached; false: it is removed then */
 	uint64_t size_bytes, resident_bytes, swapped_bytes;
 };
 

@@ -228,12 +228,14 @@ static int sum_dmabufs(struct capture *c)
 int capture_finish_buffers(struct capture *c)
 {
 	bool wanted = capture_wants_buffers(c);
+	bool whole = wanted && !c->options->wants;
 	int err = 0;
 
-	if (wanted && !(c->options && c->options->wants))
+	if (whole)
 		err = dmabufs_each(c->memoir->root, take_dmabuf, c);
 	if (err == -ENOMEM)
 		return err;
+	err = 0;
 	for (uint32_t i = 0; i < c->snap->object_count; i++) {
 		if (c->snap->objects[i].is_family)
 			continue;
@@ -241,5 +243,7 @@ int capture_finish_buffers(struct capture *c)
 		settle_backing(c, i);
 	}
 	c->snap->buffers_known = wanted;
-	return sum_dmabufs(c);
+	if (whole)
+		err = capture_hidden(c);
+	return err ? err : sum_dmabufs(c);
 }

@@ -198,6 +198,9 @@ int capture_drm_client(struct capture *c, const struct open_file *file,
 		       const struct buffer_facts *facts, int (*take)(uint32_t object, void *arg),
 		       void *arg);
 
+/* How much shared memory nobody shows; when all objects are there, and of a whole capture only. */
+int capture_hidden(struct capture *c);
+
 /* When all holders are there: tags of what was only mapped, what udmabufs are made of, sums. */
 int capture_finish_buffers(struct capture *c);
 

@@ -4,6 +4,8 @@
  * knows nothing of who holds it.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -200,12 +202,28 @@ static int find_segments(struct segments *s)
 	return err;
 }
 
+/* One that no process has attached. Its key must not be that of a file with this inode. */
+static uint32_t add_segment(struct segments *s, const struct sysv_segment *segment)
+{
+	uint32_t dev = s->c->devs.shmem;
+	char path[32];
+
+	if (!capture_wants_buffers(s->c) || (s->c->options && s->c->options->wants))
+		return MEMOIR_NONE;
+	snprintf(path, sizeof(path), "/SYSV%08" PRIx32 " (deleted)", (uint32_t)segment->key);
+	return capture_object(s->c, ~capture_inode_key(dev, segment->id), MEMOIR_KIND_SYSV,
+			      dev >> 20, dev & 0xfffff, segment->id,
+			      snapshot_string(s->c->snap, path), segment->size_bytes);
+}
+
 static void take_segment(const struct sysv_segment *segment, void *arg)
 {
 	struct segments *s = arg;
 	uint32_t i = u64map_get(&s->by_id, segment->id);
 
 	if (i == U64MAP_NONE)
+		i = add_segment(s, segment);
+	if (i == MEMOIR_NONE)
 		return;
 	struct memoir_object *o = &s->c->snap->objects[i];
 
@@ -224,7 +242,7 @@ static int settle_sysv(struct capture *c)
 	struct segments s = { .c = c };
 	int err = find_segments(&s);
 
-	if (!err && s.by_id.used)
+	if (!err && (s.by_id.used || capture_wants_buffers(c)))
 		sysv_each(c->memoir->root, take_segment, &s);
 	u64map_free(&s.by_id);
 	return err;

@@ -1,0 +1,340 @@
+#!/usr/bin/env python3
+"""Shared buffers held in every way there is, by each way of finding out, against what made them; what-if
+and what hides against what the kernel says. It must leave nothing behind.
+
+    test_buffers.py [WORD-OF-A-TEST...]
+"""
+import contextlib
+import json
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import buffer_actors as make
+import freed
+import memoir
+import mkmem
+from tap import Tap
+
+ENGINES = ["tables", "scan", "text"]
+PAGE = make.PAGE
+MIB = 1 << 20
+TRIES = 5
+HIDDEN_SLACK = MIB  # others' shared memory comes and goes
+HOSTILE = "esc \x1b[31m\n\\ \"quoted\" (deleted)"
+
+
+def buffers(*arguments):
+    """The answer as a whole."""
+    code, out, err = memoir.run("buffers", "--json", *arguments)
+    if code not in (0, 3):
+        raise memoir.Failed(f"buffers {arguments}: exit code {code}: {err.strip()[-300:]}")
+    return memoir.decode(out)
+
+
+def of_pid(pid, *arguments):
+    return buffers(f"pid:{pid}", *arguments)["rows"]
+
+
+@contextlib.contextmanager
+def acting(*what):
+    actor = make.Actor(*what)
+    try:
+        if "skip" in actor.truth:
+            raise mkmem.Skip(actor.truth["skip"])
+        if "broken" in actor.truth:
+            raise mkmem.Broken(actor.truth["broken"])
+        yield actor
+    finally:
+        actor.kill()
+
+
+def holder_of(row, pid):
+    found = [h for h in row["holders"] if h["pid"] == pid]
+    return found[0] if len(found) == 1 else None
+
+
+def ranges_of(holder):
+    return [[int(r["start"], 16), int(r["end"], 16)] for r in holder["ranges"]]
+
+
+def differences(truth, row, pid, holders=1):
+    """What a row says otherwise than what made the buffer."""
+    own = truth.get("own_bytes", truth["resident_bytes"])
+    extra = truth.get("extra_bytes", max(0, own - truth.get("rss_bytes", 0)))
+    holder = holder_of(row, pid)
+    if not holder:
+        return [f"pid {pid} does not hold it: {row['holders']}"]
+    pairs = [(name, row[name], truth[name]) for name in
+             ("kind", "tag", "size_bytes", "resident_bytes")]
+    pairs += [("own_bytes", row["own_bytes"], own), ("holders", len(row["holders"]), holders),
+              ("fds", holder["fds"], truth["fds"]),
+              ("ranges", ranges_of(holder), truth.get("ranges", [])),
+              ("mapped_bytes", holder["mapped_bytes"],
+               sum(end - start for start, end in truth.get("ranges", []))),
+              ("rss_bytes", holder["rss_bytes"], truth.get("rss_bytes", 0)),
+              ("share_bytes", holder["share_bytes"], own // holders),
+              ("extra_bytes", holder["extra_bytes"], extra // holders),
+              ("unique_bytes", holder["unique_bytes"], own if holders == 1 else 0)]
+    return [f"{name} is {said!r}, not {is_so!r}" for name, said, is_so in pairs if said != is_so]
+
+
+def find(rows, truth, pid):
+    """By id, or where there is none beforehand, by where it is mapped."""
+    if truth["object"]:
+        return [row for row in rows if row["object"] == truth["object"]]
+    return [row for row in rows if row["object"] and
+            any(ranges_of(h) == truth["ranges"] for h in row["holders"] if h["pid"] == pid)]
+
+
+@contextlib.contextmanager
+def huge_page():
+    """One more in the pool, if that can be."""
+    path = Path("/proc/sys/vm/nr_hugepages")
+    before = int(path.read_text(encoding="ascii"))
+    path.write_text(str(before + 1), encoding="ascii")
+    try:
+        yield
+    finally:
+        path.write_text(str(before), encoding="ascii")
+
+
+def test_alone(tap):
+    for what, maker in make.ALONE.items():
+        pool = huge_page() if maker is make.hugetlb else contextlib.nullcontext()
+        try:
+            with pool, acting(maker, HOSTILE if what == "fd only" else what) as actor:
+                seen = {}
+                for engine in ENGINES:
+                    found = find(of_pid(actor.pid, "--engine", engine), actor.truth, actor.pid)
+                    bad = differences(actor.truth, found[0], actor.pid) if len(found) == 1 \
+                        else [f"{len(found)} rows"]
+                    tap.check(not bad, f"{what} ({engine})", bad)
+                    seen[engine] = found
+                same = all(rows == seen[ENGINES[0]] for rows in seen.values())
+                tap.check(same, f"{what}: the same row by all engines",
+                          [] if same else [json.dumps(seen)[:4000]])
+        except mkmem.Skip as why:
+            tap.skip(what, why)
+
+
+def test_shared(tap):
+    """Inherited, and passed and received: two processes hold one buffer."""
+    for what in "inherited by fork", "received from a socket":
+        fd = make.memfd(what, 64, 48)
+        near, far = socket.socketpair()
+        socket.send_fds(near, [b"x"], [fd])
+        maker, arguments = (make.holding, fd) if what.startswith("inherited") else \
+            (make.received, far.fileno())
+        truth = make.truth_of("memfd", fd, what, 64, 48)
+        try:
+            with acting(maker, arguments) as actor:
+                if maker is make.received:
+                    far.close()
+                holders = [(os.getpid(), [fd]), (actor.pid, sorted({fd, *actor.truth["fds"]}))]
+                for engine in ENGINES:
+                    found = find(of_pid(actor.pid, "--engine", engine), truth, actor.pid)
+                    bad = [f"{len(found)} rows"] if len(found) != 1 else [
+                        line for pid, fds in holders
+                        for line in differences({**truth, "fds": fds}, found[0], pid, 2)]
+                    tap.check(not bad, f"{what} ({engine})", bad)
+        finally:
+            os.close(fd)
+            near.close()
+            far.close()
+
+
+def test_views(tap):
+    with acting(make.duplicated, "memoir views") as actor:
+        held = [row for row in of_pid(actor.pid, "--by-process") if row["pid"] == actor.pid]
+        one = [row for row in held if row["object"] == actor.truth["object"]]
+        tap.check(len(one) == 1 and one[0]["references"] == 2 and
+                  one[0]["fds"] == actor.truth["fds"] and one[0]["unique_bytes"] == 64 * PAGE,
+                  "by process: one row for two references", one)
+        tags = buffers("--by-tag", "name:memoir views")["rows"]
+        tap.check(len(tags) == 1 and tags[0]["buffers"] == 1 and tags[0]["own_bytes"] == 64 * PAGE,
+                  "by tag", tags)
+        ps = [row for row in memoir.rows("ps", "--buffers", "--json", f"pid:{actor.pid}",
+                                         codes=(0, 3)) if row["pid"] == actor.pid]
+        tap.check(ps and ps[0]["buffer_references"] == sum(row["references"] for row in held) and
+                  ps[0]["buffer_extra_bytes"] >= 64 * PAGE and
+                  ps[0]["footprint_bytes"] >= 64 * PAGE, "ps --buffers has the sums", ps)
+        text = memoir.run("buffers", f"object:{actor.truth['object']}")[1].decode()
+        tap.check("memoir views" in text and f"{actor.pid} " in text and "fd " in text,
+                  "a table shows who holds it, and how", [text])
+
+
+def test_snapshot(tap):
+    with tempfile.TemporaryDirectory(prefix="memoir-live-") as directory, \
+            acting(make.mapped_in_part_and_twice, HOSTILE) as actor, \
+            acting(make.in_flight, "saved") as other:
+        path = Path(directory) / "saved.db"
+        code, _, err = memoir.run("capture", "-o", path)
+        if code not in (0, 3):
+            raise memoir.Failed(f"capture: {code} {err[-300:]}")
+        found = find(of_pid(actor.pid, "--from", path), actor.truth, actor.pid)
+        bad = differences(actor.truth, found[0], actor.pid) if len(found) == 1 else [found]
+        tap.check(not bad, "from a saved snapshot", bad)
+        sockets = [row for row in of_pid(other.pid, "--from", path) if row["files_in_flight"]]
+        tap.check(len(sockets) == 1 and sockets[0]["files_in_flight"] == 2,
+                  "files in flight, from a saved snapshot", sockets)
+
+
+def hidden_bytes(engine):
+    return sum(row["own_bytes"] for row in buffers("kind:in-flight", "--engine", engine)["rows"]
+               if row["object"] is None and row["own_bytes"] is not None)
+
+
+def test_hidden(tap):
+    """What is in flight or in a ring is in no process's list, but in what is hidden."""
+    for what, maker in ("in flight", make.in_flight), ("registered with a ring",
+                                                       make.ring_with_file):
+        for engine in "tables", "text":
+            try:
+                bad = hidden_difference(maker, engine)
+            except mkmem.Skip as why:
+                tap.skip(f"{what} ({engine})", why)
+                continue
+            tap.check(not bad, f"{what} is hidden memory ({engine})", bad)
+
+
+def hidden_difference(maker, engine):
+    bad = []
+    for _ in range(TRIES):
+        before = hidden_bytes(engine)
+        with acting(maker, "hidden") as actor:
+            more = hidden_bytes(engine) - before
+            rows = of_pid(actor.pid, "--engine", engine)
+        bad = [] if abs(more - actor.truth["hidden_bytes"]) <= HIDDEN_SLACK else \
+            [f"{more} more are hidden, not {actor.truth['hidden_bytes']}"]
+        if any(row["tag"] == "hidden" for row in rows):
+            bad.append("a process holds it all the same")
+        sockets = [(row["kind"], row["files_in_flight"], row["holders"][0]["fds"])
+                   for row in rows if row["files_in_flight"]]
+        if "socket" in actor.truth and \
+                sockets != [("in-flight", actor.truth["files"], [actor.truth["socket"]])]:
+            bad.append(f"sockets are {sockets}")
+        if not bad:
+            break
+    return bad
+
+
+def test_nobody(tap):
+    """A segment that no process has attached."""
+    segment, _ = make.sysv(16, False, False)
+    try:
+        for engine in ENGINES:
+            rows = [row for row in buffers("kind:sysv", "--engine", engine)["rows"]
+                    if not row["holders"] and row["object"].split("#")[0].endswith(f":{segment}")]
+            tap.check(len(rows) == 1 and rows[0]["size_bytes"] == 16 * PAGE and
+                      rows[0]["resident_bytes"] == 4 * PAGE,
+                      f"a segment that no process has attached ({engine})", rows)
+    finally:
+        make.libc.shmctl(segment, make.IPC_RMID, None)
+
+
+def shmem_bytes():
+    freed.read()  # sums up the counters of CPUs
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("Shmem:"))
+
+
+def whatif(pids):
+    code, out, err = memoir.run("whatif", "kill", "--json", "pid:" + ",".join(map(str, pids)))
+    if code not in (0, 3):
+        raise memoir.Failed(f"whatif: {code} {err[-300:]}")
+    return memoir.decode(out)["freed_bytes"]
+
+
+def kill_one(maker, pages, others):
+    """(predicted, came back, Shmem fell by) of killing who holds a buffer that `others` hold too."""
+    actor = make.Actor(maker, "whatif", pages)
+    also = [make.Actor(make.opened_again, actor.pid, actor.truth["fds"][0]) for _ in range(others)]
+    try:
+        predicted, before = whatif([actor.pid]), shmem_bytes()
+        came_back = freed.change(actor.kill).ram()
+        return predicted, came_back, before - shmem_bytes()
+    finally:
+        for one in [actor, *also]:
+            one.kill()
+
+
+def test_whatif(tap):
+    """Killing the only holder frees a buffer that nobody maps; of one of two it frees nothing."""
+    pages = 16384
+    for what, others, expected in ("the only holder", 0, pages * PAGE), ("one of two", 1, 0):
+        tried = []
+        for _ in range(TRIES):
+            predicted, came_back, fell = kill_one(make.fd_of, pages, others)
+            tried.append(f"predicted {predicted}, came back {came_back}, Shmem fell by {fell}")
+            slack = 4 * MIB  # the process's own memory
+            good = abs(predicted - expected) <= slack and abs(fell - expected) <= slack and \
+                abs(came_back - predicted) <= slack
+            if good:
+                break
+        tap.check(good, f"what-if of killing {what} of a buffer is what comes back", tried)
+
+
+def test_many(tap):
+    """10,000 fds and 2,000 buffers, and the same by text."""
+    with acting(make.many, "many", 2000, 5) as actor:
+        seen = {engine: of_pid(actor.pid, "--engine", engine) for engine in ENGINES}
+    for engine, rows in seen.items():
+        mine = [row for row in rows if (row["tag"] or "").startswith("many-")]
+        fds = sum(len(row["holders"][0]["fds"]) for row in mine)
+        tap.check(len(mine) == 2000 and fds == 10000, f"2,000 buffers with 10,000 fds ({engine})",
+                  [f"{len(mine)} buffers, {fds} fds"])
+    keyed = [{row["object"]: row for row in rows} for rows in seen.values()]
+    tap.check(keyed[0] == keyed[1] == keyed[2], "and the same rows by all engines")
+
+
+def test_busy(tap):
+    """A process that opens and closes all the time: every row is one that can be."""
+    with acting(make.opens_and_closes, "busy") as actor:
+        for engine in ENGINES:
+            bad = []
+            for _ in range(4):
+                rows = of_pid(actor.truth["busy"], "--engine", engine)
+                for row in rows:
+                    if row["tag"] == "busy" and (row["size_bytes"] not in (0, None, 4 * PAGE) or
+                                                 len(row["holders"]) != 1 or
+                                                 row["resident_bytes"] > 4 * PAGE):
+                        bad.append(row)
+            tap.check(not bad, f"fds that come and go ({engine})", bad[:3])
+        os.kill(actor.truth["busy"], 9)
+
+
+def test_totals(tap):
+    code, out, err = memoir.run("buffers", "--json")
+    answer = memoir.decode(out)
+    tap.check(code in (0, 3) and answer["totals"]["own_bytes"] > 0,
+              "totals are there", [code, err, answer["totals"]])
+
+
+TESTS = {
+    "alone": test_alone, "shared": test_shared, "views": test_views, "snapshot": test_snapshot,
+    "hidden": test_hidden, "nobody": test_nobody, "whatif": test_whatif, "many": test_many,
+    "busy": test_busy, "totals": test_totals,
+}
+
+
+def main():
+    wanted, tap = sys.argv[1:] or list(TESTS), Tap()
+    mkmem.exit_on_signals()
+    if os.geteuid():
+        tap.skip("shared buffers", "needs root: it looks at what others have open")
+        return tap.done()
+    for name in wanted:
+        try:
+            TESTS[name](tap)
+        except mkmem.Skip as why:
+            tap.skip(name, why)
+        except (memoir.Failed, mkmem.Broken, OSError) as error:
+            tap.check(False, name, [f"{type(error).__name__}: {error}"])
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
