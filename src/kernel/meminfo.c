@@ -33,3 +33,11 @@ int meminfo_read(const struct kroot *root, void (*each)(const char *key, uint64_
 	}
 	return 0;
 }
+
+void meminfo_settle(const struct kroot *root)
+{
+	char nothing[1];
+
+	/* To read it is to do it; there is nothing in it. */
+	(void)kroot_read(root, nothing, sizeof(nothing), "proc/sys/vm/stat_refresh");
+}

@@ -16,4 +16,7 @@
 int meminfo_read(const struct kroot *root, void (*each)(const char *key, uint64_t value, void *arg),
 		 void *arg);
 
+/* Have all CPUs add what they hold back to the counters (root; else nothing is done). */
+void meminfo_settle(const struct kroot *root);
+
 #endif

@@ -81,9 +81,7 @@ static int put(struct hiding *h)
 /* Read once more: the first time is before the capture. CPUs hold back a part until asked. */
 static int read_shmem(struct hiding *h)
 {
-	char nothing[1];
-
-	(void)kroot_read(h->c->memoir->root, nothing, sizeof(nothing), "proc/sys/vm/stat_refresh");
+	meminfo_settle(h->c->memoir->root);
 	return meminfo_read(h->c->memoir->root, take_shmem, h);
 }
 

@@ -171,16 +171,16 @@ class Ring:
     def __init__(self):
         self.fd = libc.syscall(IO_URING_SETUP, 8, ctypes.create_string_buffer(120))
         if self.fd < 0:
-            raise Unavailable("io_uring can't be set up here")
+            raise Unavailable("io_uring_setup: refused")
 
     def register_memory(self, start, length):
         iovec = (ctypes.c_size_t * 2)(start, length)
         if libc.syscall(IO_URING_REGISTER, self.fd, REGISTER_BUFFERS, iovec, 1) < 0:
-            raise Unavailable("no buffer can be registered with io_uring")
+            raise Unavailable("io_uring_setup: registers no memory")
 
     def register_file(self, fd):
         if libc.syscall(IO_URING_REGISTER, self.fd, REGISTER_FILES, (ctypes.c_int * 1)(fd), 1) < 0:
-            raise Unavailable("no file can be registered with io_uring")
+            raise Unavailable("io_uring_setup: registers no files")
 
 
 def ring_with_memory(_):
