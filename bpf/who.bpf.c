@@ -128,6 +128,43 @@ static __always_inline void fill_name(struct mapper_record *out, struct vm_area_
 		out->name_len = len - 1;
 }
 
+#define FRAME_MASK 0x000ffffffffff000ull
+#define PTE_PRESENT 1ull
+#define PTE_LARGE 0x80ull
+#define PUD_SHIFT 30
+#define PGD_SHIFT 48
+
+/*
+ * The entry of the page tables that maps an address, from level to level; ret_shift says of which, 0: it
+ * could not be read. What it means is for user space.
+ */
+static __always_inline u64 read_entry(struct mm_struct *mm, u64 addr, u32 *ret_shift)
+{
+	u64 table = (u64)BPF_CORE_READ(mm, pgd), entry = 0;
+
+	*ret_shift = 0;
+	if (!request.direct_map)
+		return 0;
+#pragma unroll
+	for (u32 shift = PGD_SHIFT; shift >= 12; shift -= 9) {
+		if (shift == PGD_SHIFT && request.levels != 5)
+			continue;
+		if (bpf_probe_read_kernel(&entry, sizeof(entry),
+					  (void *)(table + ((addr >> shift) & 511) * 8)))
+			return 0;
+		/* Not a table: memory itself, or (not present) nothing, or an entry of the kernel's own. */
+		if (shift == 12 || !(entry & PTE_PRESENT) ||
+		    (shift <= PUD_SHIFT && entry & PTE_LARGE)) {
+			*ret_shift = shift;
+			return entry;
+		}
+		if ((entry & FRAME_MASK) >= request.max_phys)
+			return 0;
+		table = request.direct_map + (entry & FRAME_MASK);
+	}
+	return 0;
+}
+
 static __always_inline int emit(struct vm_area_struct *vma, u32 bits)
 {
 	struct mapper_record *out;
@@ -153,6 +190,9 @@ static __always_inline int emit(struct vm_area_struct *vma, u32 bits)
 	out->offset_pages = BPF_CORE_READ(vma, vm_pgoff);
 	out->bits = bits | (file ? MAPPER_FILE : 0) |
 		    (BPF_CORE_READ(vma, anon_vma) ? MAPPER_HAS_ANON : 0);
+	if (!(bits & MAPPER_ASKED))
+		out->entry = read_entry(mm, out->start + ((state.index - out->offset_pages) << 12),
+					&out->entry_shift);
 	fill_owner(out, mm);
 	if (!file)
 		fill_label(out, vma, mm);
@@ -245,6 +285,22 @@ static __always_inline void set_tree_of_object(struct address_space *mapping)
 
 /* ---- questions ------------------------------------------------------------------------------ */
 
+static __always_inline void probe(struct task_struct *task, struct vm_area_struct *vma,
+				  struct file *file, struct address_space *mapping)
+{
+	struct mm_struct *mm = BPF_CORE_READ(vma, vm_mm);
+	u32 shift;
+
+	state.probe_page = (u64)BPF_CORE_READ(mapping, i_pages.xa_head);
+	state.probe_entry = read_entry(mm, request.addr, &shift);
+	state.witnesses[0] = (u64)task;
+	state.witnesses[1] = (u64)mm;
+	state.witnesses[2] = (u64)vma;
+	state.witnesses[3] = (u64)file;
+	state.witnesses[4] = (u64)BPF_CORE_READ(task, cred);
+	state.witnesses[5] = (u64)BPF_CORE_READ(task, signal);
+}
+
 static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *unused)
 {
 	struct file *file = BPF_CORE_READ(vma, vm_file);
@@ -257,7 +313,7 @@ static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *u
 	if (request.question == MAPPERS_OBJECT)
 		set_tree_of_object(mapping);
 	if (request.question == MAPPERS_PROBE && mapping)
-		state.probe_page = (u64)BPF_CORE_READ(mapping, i_pages.xa_head);
+		probe(task, vma, file, mapping);
 	if (request.question == MAPPERS_FAMILY && anon) {
 		/* The root is the first member (see walk.bpf.c); all of a family are in its tree. */
 		bpf_probe_read_kernel(&root, sizeof(root), anon);

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "kernel/pagemap.h"
+#include "kernel/direct_map.h"
 #include "kernel/process.h"
+#include "kernel/pte.h"
 
 #include "who.lskel.h"
 
@@ -24,7 +25,8 @@ struct mappers {
 	int all_link; /* visits every task; -1: not made yet */
 	const char *answer;
 	bool calibrated;
-	uint64_t vmemmap; /* 0: not known */
+	uint64_t vmemmap;              /* 0: not known */
+	uint64_t direct_map, max_phys; /* 0: not known */
 };
 
 static int map_answer(struct mappers *mappers)
@@ -144,6 +146,9 @@ static int ask(struct mappers *mappers, const struct mappers_request *request)
 	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_NS };
 
 	mappers->skel->bss->request = *request;
+	mappers->skel->bss->request.direct_map = mappers->direct_map;
+	mappers->skel->bss->request.max_phys = mappers->max_phys;
+	mappers->skel->bss->request.levels = direct_map_levels(mappers->direct_map);
 	for (int i = 0; i < BUSY_TRIES; i++) {
 		int err = run_over(mappers, (pid_t)request->tgid);
 
@@ -220,56 +225,72 @@ static void ignore(const struct mapper_record *record, const char *name, void *a
 	(void)arg;
 }
 
-static uint64_t own_frame(const struct kroot *root, uint64_t addr)
+#ifdef __x86_64__
+static int probe(struct mappers *mappers, const struct own_page *page)
 {
-	int fd = pagemap_open(root, getpid());
-	uint64_t word = 0;
+	struct mappers_answer answer;
 
-	if (fd < 0)
-		return 0;
-	ssize_t got = pagemap_read(fd, addr >> 12, &word, 1);
-
-	close(fd);
-	return got == 1 && pagemap_present(word) ? pagemap_frame(word) : 0;
+	return mappers_at(mappers, getpid(), page->addr, MAPPERS_PROBE, ignore, NULL, &answer);
 }
 
 /*
  * A file of one page has that page for its tree of pages: its struct page is seen by BPF and its frame by
  * pagemap, so it is known where struct page 0 would be. The kernel randomises that by whole GiB.
  */
-static uint64_t find_vmemmap(struct mappers *mappers, const struct kroot *root, uint64_t addr)
+static uint64_t find_vmemmap(const struct mappers *mappers, const struct own_page *page)
 {
 	const struct mappers_state *state = &mappers->skel->bss->state;
-	struct mappers_answer answer;
-	uint64_t frame = own_frame(root, addr);
+	uint64_t base;
 
-	if (!frame ||
-	    mappers_at(mappers, getpid(), addr, MAPPERS_PROBE, ignore, NULL, &answer) < 0 ||
-	    !state->page_struct_bytes || state->probe_page < frame * state->page_struct_bytes)
+	if (!state->page_struct_bytes || state->probe_page < page->frame * state->page_struct_bytes)
 		return 0;
-	uint64_t base = state->probe_page - frame * state->page_struct_bytes;
-
+	base = state->probe_page - page->frame * state->page_struct_bytes;
 	return base % (1ull << 30) == 0 ? base : 0;
 }
 
+/* Where the objects around our page lie tells the direct map; that our page's entry is found by it proves it. */
+static void find_direct_map(struct mappers *mappers, const struct kroot *root,
+			    const struct own_page *page)
+{
+	const struct mappers_state *state = &mappers->skel->bss->state;
+	struct witnesses witnesses = { .count = 0 };
+	struct kpage kpage;
+
+	if (kpage_open(root, &kpage) < 0)
+		return;
+	for (size_t i = 0; i < MAPPERS_WITNESSES; i++)
+		witnesses_add(&witnesses, state->witnesses[i]);
+	mappers->direct_map = direct_map_find(&kpage, &witnesses);
+	mappers->max_phys = kpage_end(&kpage) << 12;
+	kpage_close(&kpage);
+	if (!mappers->direct_map)
+		return;
+	if (probe(mappers, page) < 0 || !pte_present(state->probe_entry) ||
+	    pte_frame(state->probe_entry) != page->frame)
+		mappers->direct_map = 0;
+}
+
+static void calibrate(struct mappers *mappers, const struct kroot *root)
+{
+	struct own_page page;
+
+	if (own_page_make(root, &page) == 0 && probe(mappers, &page) == 0) {
+		mappers->vmemmap = find_vmemmap(mappers, &page);
+		find_direct_map(mappers, root, &page);
+	}
+	own_page_end(&page);
+}
+#else
+static void calibrate(struct mappers *mappers, const struct kroot *root)
+{
+	(void)mappers, (void)root;
+}
+#endif
+
 int mappers_calibrate(struct mappers *mappers, const struct kroot *root)
 {
-#ifdef __x86_64__
-	int memfd = mappers->calibrated ? -1 : memfd_create("memoir-probe", MFD_CLOEXEC);
-	char *page = MAP_FAILED;
-
+	if (!mappers->calibrated)
+		calibrate(mappers, root);
 	mappers->calibrated = true;
-	if (memfd >= 0 && ftruncate(memfd, 4096) == 0)
-		page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	if (page != MAP_FAILED) {
-		*page = 1;
-		mappers->vmemmap = find_vmemmap(mappers, root, (uint64_t)(uintptr_t)page);
-		munmap(page, 4096);
-	}
-	if (memfd >= 0)
-		close(memfd);
-#else
-	(void)root;
-#endif
 	return mappers->vmemmap ? 0 : -EOPNOTSUPP;
 }

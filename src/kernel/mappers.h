@@ -3,7 +3,8 @@
  * The VMAs that may map one page, by the kernel's own reverse map, read by BPF (bpf/who.bpf.c).
  *
  * Needs what kernel/walk.h needs, but x86-64 only to begin at a frame. What is found may be stale or
- * lack something, because nothing is locked meanwhile: whoever asks verifies it in pagemap.
+ * lack something, because nothing is locked meanwhile: whoever asks compares the entries of page tables
+ * that come along with what the kernel counts, and where that differs, asks pagemap.
  * Costs: 2 to 6 ms to load once; 30 µs a question and 0.5 µs a VMA.
  */
 #ifndef MEMOIR_KERNEL_MAPPERS_H
@@ -47,7 +48,10 @@ typedef void (*mapper_fn)(const struct mapper_record *record, const char *name, 
 int mappers_at(struct mappers *mappers, pid_t pid, uint64_t addr, enum mappers_question question,
 	       mapper_fn each, void *arg, struct mappers_answer *ret_answer);
 
-/* Whether mappers_of_frame() works: finds the array of struct page at the first call. 0 or -EOPNOTSUPP. */
+/*
+ * Whether mappers_of_frame() works: finds the array of struct page at the first call, and the direct map,
+ * without which records have no entries. 0 or -EOPNOTSUPP.
+ */
 int mappers_calibrate(struct mappers *mappers, const struct kroot *root);
 
 /* Those that may map what a frame holds; none where it is of no file and no family (KSM, the kernel). */

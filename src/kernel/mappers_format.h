@@ -21,24 +21,32 @@ enum mappers_question {
 	MAPPERS_VMA,    /* only that one */
 	MAPPERS_OBJECT, /* all that map the same page of its file */
 	MAPPERS_FAMILY, /* all of its anonymous family that may have its page */
-	MAPPERS_PROBE,  /* its file's only page, as the address of a struct page */
+	MAPPERS_PROBE,  /* its file's only page: its struct page and entry, and objects around it */
 	MAPPERS_FRAME,  /* all that may map what is in `frame` */
 };
 
 struct mappers_request {
 	u64 addr;
 	u64 frame;
-	u64 vmemmap; /* address of struct page 0 */
+	u64 vmemmap;    /* address of struct page 0 */
+	u64 direct_map; /* kernel address of physical address 0; 0: page tables are not to be read */
+	u64 max_phys;
+	u32 levels; /* of page tables: 4 or 5 */
 	u32 tgid;
 	u32 question;
+	u32 unused;
 };
+
+#define MAPPERS_WITNESSES 6
 
 /* Kept by the program. */
 struct mappers_state {
 	u64 used;       /* bytes of records */
 	u64 index;      /* of the page, in the object or family */
 	u64 tree;       /* root node of the tree of mappings, 0: there is none */
-	u64 probe_page; /* MAPPERS_PROBE */
+	u64 probe_page; /* MAPPERS_PROBE: and the next two */
+	u64 probe_entry;
+	u64 witnesses[MAPPERS_WITNESSES]; /* addresses of slab objects */
 	u64 page_struct_bytes;
 	u64 page_mapping; /* MAPPERS_FRAME: what the page says it is of, with the kernel's low bits */
 	u32 anon;         /* whether it is a tree of a family */
@@ -55,8 +63,11 @@ struct mapper_record {
 	u32 bits;
 	u64 mm, start, end, flags, offset_pages;
 	u64 start_ns;
+	u64 entry;           /* of the page table, where the page would be */
 	u32 tgid, tid, ppid; /* tgid 0: the kernel does not keep whose address space it is */
 	u32 name_len;
+	u32 entry_shift; /* 12, or of an entry that maps more; 0: it was not read */
+	u32 unused;
 	char comm[16];
 	char label[MAPPERS_LABEL_BYTES]; /* "[vdso]" and the like, else "" */
 	char name[];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Candidates for mapping a page: found by the kernel's reverse map, verified in pagemap. What they add up
- * to is for who.c.
+ * Candidates for mapping a page: found by the kernel's reverse map, verified by their page tables or in
+ * pagemap. What they add up to is for who.c.
  */
 #include "snapshot/who_live.h"
 
@@ -48,6 +48,8 @@ static void take_record(struct inquiry *q, struct candidate *c, const struct map
 		.end = record->end,
 		.flags = record->flags,
 		.first = record->offset_pages,
+		.entry = record->entry,
+		.entry_shift = record->entry_shift,
 		.start_ticks = record->start_ns / NS_PER_TICK,
 		.pid = (pid_t)record->tgid,
 		.tid = (pid_t)record->tid,
@@ -280,6 +282,34 @@ size_t who_verify(struct inquiry *q)
 	for (size_t i = 0; i < q->count; i++) {
 		q->list[i].has_it = who_has_sought(q, q->list[i].word);
 		found += q->list[i].has_it;
+	}
+	return found;
+}
+
+/* What pagemap would say, as far as it is about frames. */
+static uint64_t word_of_entry(const struct candidate *c)
+{
+	uint64_t pages = (1ull << c->entry_shift) / PAGE_BYTES;
+
+	if (!pte_present(c->entry))
+		return 0;
+	return PAGEMAP_BIT_PRESENT |
+	       (pte_huge_frame(c->entry, pages) + (c->address / PAGE_BYTES & (pages - 1)));
+}
+
+size_t who_verify_entries(struct inquiry *q)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < q->count; i++)
+		if (!q->list[i].entry_shift)
+			return 0;
+	for (size_t i = 0; i < q->count; i++) {
+		struct candidate *c = &q->list[i];
+
+		c->word = word_of_entry(c);
+		c->has_it = who_has_sought(q, c->word);
+		found += c->has_it;
 	}
 	return found;
 }

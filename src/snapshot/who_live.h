@@ -18,7 +18,9 @@ struct candidate {
 	uint64_t first;   /* which page of its object or family it begins with */
 	uint64_t address; /* where the page would be */
 	uint64_t start_ticks;
-	uint64_t word; /* of pagemap, after who_verify() */
+	uint64_t entry;           /* of the page table, as BPF read it */
+	unsigned int entry_shift; /* how much it maps; 0: it was not read */
+	uint64_t word;            /* of pagemap, after who_verify() */
 	pid_t pid, tid, ppid;
 	bool has_file;
 	bool denied; /* its pagemap may not be read */
@@ -75,6 +77,12 @@ void who_read_word(const struct inquiry *q, struct candidate *candidate);
 void who_read_words(struct inquiry *q);
 /* And which of them have what is sought. Returns how many. */
 size_t who_verify(struct inquiry *q);
+
+/*
+ * Which of them have the frame that is sought by the entries that came along: no file has to be opened for
+ * that. Returns how many; 0 also where some were not read.
+ */
+size_t who_verify_entries(struct inquiry *q);
 
 /* Whether a word of pagemap has what is sought. */
 bool who_has_sought(const struct inquiry *q, uint64_t word);
