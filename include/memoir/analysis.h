@@ -26,6 +26,12 @@ struct memoir_name_sum {
 	uint32_t processes;
 	uint32_t regions;
 	struct memoir_figures figures;
+	/**
+	 * RAM that comes back when all these regions are unmapped: memory that no other region maps and
+	 * no fd holds. Files' pages stay in the page cache. freed_known: false without sharing sets.
+	 */
+	uint64_t freed_bytes;
+	bool freed_known;
 };
 
 struct memoir_name_sums {
@@ -41,6 +47,37 @@ struct memoir_name_sums {
 int memoir_names_sum(const struct memoir_snapshot *snapshot,
 		     const struct memoir_selection *selection, struct memoir_name_sums *ret_sums);
 void memoir_name_sums_free(struct memoir_name_sums *sums);
+
+/**
+ * A name in a tree, or a group of names that begin alike. Names are cut behind each ':' (and the spaces that
+ * follow), and at first behind '-', '/' or ' ' too: "dalvik-main space" and "dalvik-zygote space" are
+ * in the group "dalvik-". Paths are cut behind each '/', kinds in brackets never. A group has at least
+ * two names; groups that would have the same names are one.
+ */
+struct memoir_name_node {
+	/** Of the name, or of all in the group; name is what its parent's path lacks; id: of names only. */
+	struct memoir_name_sum sum;
+	const char *path;  /**< the names from the top down to this one, put together */
+	uint32_t parent;   /**< index of its group, which stands before it; MEMOIR_NONE: none */
+	uint32_t depth;    /**< 0: in no group */
+	uint32_t children; /**< of a group: what stands directly in it */
+	bool is_name;      /**< false: a group */
+	bool kind_known;   /**< false: in the group are several kinds, or */
+	bool source_known; /**< several sources */
+};
+
+struct memoir_name_tree {
+	size_t count;
+	struct memoir_name_node *nodes; /**< in the order of their paths */
+};
+
+/**
+ * @brief The same sums as memoir_names_sum(), and those of groups of names. O(regions · depth).
+ * @return 0; -ENOMEM. Free with memoir_name_tree_free().
+ */
+int memoir_names_tree(const struct memoir_snapshot *snapshot,
+		      const struct memoir_selection *selection, struct memoir_name_tree *ret_tree);
+void memoir_name_tree_free(struct memoir_name_tree *tree);
 
 /* ---- what if -------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "analysis/label.h"
+#include "analysis/name_freed.h"
 #include "analysis/select.h"
 #include "base/grow.h"
 
@@ -39,6 +40,7 @@ struct entry {
 struct gather {
 	struct labels labels;
 	struct entry *entries; /* one for each label */
+	uint32_t *of_region;   /* which entry; MEMOIR_NONE: it is not meant */
 	size_t count, room;
 };
 
@@ -78,6 +80,7 @@ static int gather_region(struct gather *gather, const struct memoir_snapshot *sn
 
 	if (!entry)
 		return -ENOMEM;
+	gather->of_region[region - snapshot->regions] = (uint32_t)(entry - gather->entries);
 	entry->sum.regions++;
 	/* Regions of one process stand together. */
 	if (entry->last_process != region->process)
@@ -123,6 +126,22 @@ static int compare_sums(const void *left, const void *right)
 	return order ? order : (int)a->kind - (int)b->kind;
 }
 
+static int add_freed(struct gather *gather, const struct memoir_snapshot *snapshot)
+{
+	uint64_t *freed = calloc(gather->count + 1, sizeof(*freed));
+	bool *known = calloc(gather->count + 1, sizeof(*known));
+	struct name_freed nodes = { gather->of_region, NULL, gather->count, freed, known };
+	int err = freed && known ? name_freed(snapshot, &nodes) : -ENOMEM;
+
+	for (size_t i = 0; i < gather->count && !err; i++) {
+		gather->entries[i].sum.freed_bytes = freed[i];
+		gather->entries[i].sum.freed_known = known[i];
+	}
+	free(freed);
+	free(known);
+	return err;
+}
+
 static int hand_out(const struct gather *gather, struct memoir_name_sums *ret_sums)
 {
 	struct memoir_name_sum *rows = calloc(gather->count + 1, sizeof(*rows));
@@ -141,14 +160,23 @@ int memoir_names_sum(const struct memoir_snapshot *snapshot,
 {
 	struct gather gather = { 0 };
 	size_t processes = memoir_snapshot_process_count(snapshot);
+	size_t regions = memoir_snapshot_region_count(snapshot);
 	int ret = 0;
 
+	gather.of_region = malloc((regions + 1) * sizeof(*gather.of_region));
+	if (!gather.of_region)
+		return -ENOMEM;
+	for (size_t i = 0; i < regions; i++)
+		gather.of_region[i] = MEMOIR_NONE;
 	for (size_t i = 0; i < processes && ret == 0; i++)
 		ret = gather_process(&gather, snapshot, selection,
 				     memoir_snapshot_process(snapshot, i));
 	if (ret == 0)
+		ret = add_freed(&gather, snapshot);
+	if (ret == 0)
 		ret = hand_out(&gather, ret_sums);
 	labels_free(&gather.labels);
+	free(gather.of_region);
 	free(gather.entries);
 	return ret;
 }

@@ -11,14 +11,19 @@
 #include "cli/watch_names.h"
 
 struct names_options {
-	bool watch;
+	bool watch, tree;
 };
 
 enum {
 	OPTION_WATCH = 0x300,
+	OPTION_TREE,
 };
 
 static const struct argp_option options[] = {
+	{ "tree", OPTION_TREE, NULL, 0,
+	  "Names that begin alike in groups, with subtotals: cut behind ':', the first part "
+	  "also behind '-', '/' or a space, paths behind '/'",
+	  0 },
 	{ "watch", OPTION_WATCH, NULL, 0,
 	  "Print names as programs give them, until interrupted, and keep those that the kernel "
 	  "refuses for other commands (needs CAP_BPF and CAP_PERFMON)",
@@ -36,6 +41,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_WATCH:
 		own->watch = true;
 		return 0;
+	case OPTION_TREE:
+		own->tree = true;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -46,10 +54,11 @@ static const struct argp own_argp = { .options = options, .parser = parse };
 /* What goes with --watch; says so where something does not. */
 static bool can_watch(const struct cli *cli)
 {
+	const struct names_options *own = cli->own;
 	const struct shape *shape = &cli->shape;
 
-	if (cli->from || cli->root || cli->engine || cli->csv || cli->totals || shape->columns ||
-	    shape->sort || shape->reverse || shape->head != SHEET_ALL) {
+	if (own->tree || cli->from || cli->root || cli->engine || cli->csv || cli->totals ||
+	    shape->columns || shape->sort || shape->reverse || shape->head != SHEET_ALL) {
 		complain("--watch goes with --json, --bytes and -H only");
 		return false;
 	}
@@ -72,9 +81,9 @@ static int run(struct cli *cli)
 	code = cli_take_snapshot(cli);
 	if (code != EXIT_DONE)
 		return code;
-	if (name_rows_make(cli, &rows) < 0)
+	if (name_rows_make(cli, own->tree, &rows) < 0)
 		return cli_no_memory();
-	code = cli_print_rows(cli, &report, rows.pointers, rows.sums.count, NULL);
+	code = cli_print_rows(cli, &report, rows.pointers, rows.count, NULL);
 	name_rows_free(&rows);
 	return code;
 }
@@ -90,7 +99,7 @@ const struct command names_command = {
 	       "path "
 	       "kind object, or a pid, or PID:START-END; several must all match.",
 	.model = &name_model,
-	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS,
+	.flags = COMMAND_SNAPSHOT,
 	.options = &own_argp,
 	.own_bytes = sizeof(struct names_options),
 	.run = run,

@@ -144,7 +144,7 @@ static int make_sheets(const struct cli *cli, struct overview *o, struct memoir_
 		ret = sheet_make(&process_model, &top, o->processes.pointers, o->processes.count,
 				 NULL, &o->process_sheet, error);
 	if (ret == 0)
-		ret = sheet_make(&name_model, &top, o->names.pointers, o->names.sums.count, NULL,
+		ret = sheet_make(&name_model, &top, o->names.pointers, o->names.count, NULL,
 				 &o->name_sheet, error);
 	if (ret == 0)
 		ret = sheet_make(&object_model, &top, o->objects.pointers, o->objects.sums.count,
@@ -177,7 +177,7 @@ static void make_texts(const struct cli *cli, struct overview *o)
 	snprintf(o->process_title, sizeof(o->process_title), "Processes by PSS, %zu of %zu",
 		 o->process_sheet.row_count, o->processes.count);
 	snprintf(o->name_title, sizeof(o->name_title), "Names by PSS, %zu of %zu",
-		 o->name_sheet.row_count, o->names.sums.count);
+		 o->name_sheet.row_count, o->names.count);
 	snprintf(o->object_title, sizeof(o->object_title), "Objects by PSS, %zu of %zu",
 		 o->object_sheet.row_count, o->objects.sums.count);
 	make_note(cli, o);
@@ -227,7 +227,7 @@ static int make_overview(const struct cli *cli, struct overview *o, struct memoi
 	if (ret == 0)
 		make_lines(cli, o);
 	if (ret == 0)
-		ret = name_rows_make(cli, &o->names);
+		ret = name_rows_make(cli, false, &o->names);
 	if (ret == 0)
 		ret = object_rows_make(cli, &o->objects);
 	if (ret == 0)

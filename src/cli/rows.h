@@ -35,15 +35,30 @@ struct process_rows {
 int process_rows_make(const struct cli *cli, struct process_rows *ret_rows);
 void process_rows_free(struct process_rows *rows);
 
-/* Rows are struct memoir_name_sum. */
+/* A name, or with --tree also a group of names. */
+struct name_row {
+	const struct memoir_name_sum *sum;
+	const char *path; /* all of the name, or what all names of a group begin with */
+	const char *text; /* for eyes: indented */
+	const struct name_row *parent; /* the group that it is in, or NULL */
+	uint32_t depth;
+	bool is_group;
+	bool kind_known, source_known;
+};
+
+/* Rows are struct name_row. */
 extern const struct table_model name_model;
 
 struct name_rows {
-	struct memoir_name_sums sums;
+	struct memoir_name_sums sums; /* one of the two */
+	struct memoir_name_tree tree;
+	struct name_row *rows;
 	const void **pointers;
+	char **texts; /* that rows own */
+	size_t count;
 };
 
-int name_rows_make(const struct cli *cli, struct name_rows *ret_rows);
+int name_rows_make(const struct cli *cli, bool tree, struct name_rows *ret_rows);
 void name_rows_free(struct name_rows *rows);
 
 #endif

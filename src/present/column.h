@@ -73,6 +73,8 @@ struct table_model {
 	size_t column_count;
 	const char *shown; /* the columns of a table without -o: "a,b" */
 	const char *sort;  /* the column sorted by without -s; NULL: rows are in order already */
+	/* The row below which a row stands, NULL: none; which totals are of. NULL: there is no such. */
+	const void *(*parent)(const void *row);
 };
 
 /* Setters for getters; NULL text is "not known". */

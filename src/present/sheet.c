@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "present/columns.h"
+#include "present/nest.h"
 
 /* What a row is sorted by, copied out of its cell. */
 struct sort_key {
@@ -146,7 +147,7 @@ static void add_total(struct cell *total, const struct cell *cell)
 		total->number = UINT64_MAX;
 }
 
-static void sum_totals(struct sheet *sheet)
+static void sum_totals(struct sheet *sheet, const struct table_model *model)
 {
 	struct cell cell;
 
@@ -154,6 +155,9 @@ static void sum_totals(struct sheet *sheet)
 		if (!(sheet->columns[c]->flags & COLUMN_SUMMED))
 			continue;
 		for (size_t row = 0; row < sheet->row_count; row++) {
+			/* It is part of what it stands below. */
+			if (model->parent && model->parent(sheet->rows[row]))
+				continue;
 			sheet_cell(sheet, row, c, &cell);
 			add_total(&sheet->totals[c], &cell);
 		}
@@ -196,11 +200,12 @@ int sheet_make(const struct table_model *model, const struct shape *shape, const
 	if (ret < 0)
 		return ret;
 	sheet.totals = calloc(sheet.column_count + 1, sizeof(*sheet.totals));
-	if (!sheet.totals || put_in_order(&sheet, key, shape) < 0) {
+	if (!sheet.totals || put_in_order(&sheet, key, shape) < 0 ||
+	    (model->parent && nest_rows(rows, row_count, model->parent) < 0)) {
 		sheet_free(&sheet);
 		return error_set(error, -ENOMEM, "out of memory");
 	}
-	sum_totals(&sheet);
+	sum_totals(&sheet, model);
 	if (sheet.row_count > shape->head)
 		sheet.row_count = shape->head;
 	*ret_sheet = sheet;

@@ -38,8 +38,9 @@ int shape_check(const struct shape *shape, const struct table_model *model,
 
 /*
  * Make a sheet of these rows. Sorts `rows` in place (stable; sizes and counts downwards, changes by
- * their size, all else upwards, unknown cells last) and keeps pointing at them. Totals are those of
- * all rows, not only of the first ones that `head` leaves. 0, -EINVAL, -ENOMEM.
+ * their size, all else upwards, unknown cells last) and keeps pointing at them. Where the model has parents, each
+ * row is followed by those below it, and they are in order among themselves. Totals are those of all rows
+ * that are below none, not only of the first ones that `head` leaves. 0, -EINVAL, -ENOMEM.
  */
 int sheet_make(const struct table_model *model, const struct shape *shape, const void **rows,
 	       size_t row_count, const void *ctx, struct sheet *ret_sheet,

@@ -73,8 +73,10 @@ def main():
     print(f"1..{len(todo) + 1}")
     with tempfile.TemporaryDirectory(prefix="memoir-golden-") as temp:
         snapshots = {name: Path(temp) / file for name, file in
-                     (("db", "snapshot.db"), ("later", "later.db"), ("buffers", "buffers.db"))}
-        for name, rows in (("db", "rows.sql"), ("later", "later.sql"), ("buffers", "buffers.sql")):
+                     (("db", "snapshot.db"), ("later", "later.db"), ("buffers", "buffers.db"),
+                      ("names", "names.db"))}
+        for name, rows in (("db", "rows.sql"), ("later", "later.sql"), ("buffers", "buffers.sql"),
+                           ("names", "names.sql")):
             subprocess.run([args.make_snapshot, HERE / rows, snapshots[name]], check=True)
         for number, (name, arguments) in enumerate(todo, 1):
             got = run(arguments, snapshots)
