@@ -24,8 +24,8 @@
 struct region {
 	const char *what;
 	volatile char *at;
-	size_t pages, written, read,
-		step; /* one page in `step` is touched: huge pages need but one */
+	size_t pages, written, read;
+	size_t step; /* one page in so many is really touched */
 };
 
 static struct region regions[REGIONS_MAX];
@@ -94,6 +94,7 @@ static char *map_huge(size_t pages)
 	if (mprotect(at, bytes, PROT_READ | PROT_WRITE) < 0)
 		fail("mprotect");
 	madvise(at, bytes, MADV_HUGEPAGE);
+	madvise(at, bytes, MADV_DONTFORK); /* or the child's share would have them split */
 	memset(at, 1, bytes);
 	return at;
 }

@@ -94,8 +94,8 @@ def idle(*arguments, **popen):
 
 
 def huge_works(it):
-    """Whether the region is one of huge pages here: by what smaps says."""
-    region, inside = it.regions["huge"], False
+    """Whether the region of which a byte is touched is a huge page here: by what smaps says."""
+    region, inside = it.regions["huge byte"], False
     with open(f"/proc/{it.pid}/smaps", encoding="utf-8") as file:
         for line in file:
             if line[0] not in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
@@ -171,7 +171,7 @@ def test_regions(tap, means, it):
               answer["cannot_tell"], f"{means}: says by which means, how long, and what it can't tell",
               [answer["means"], answer["interval_ms"]])
     for what, region in it.regions.items():
-        if what in ("zero", "child") or (what == "huge" and not huge_works(it)):
+        if what in ("zero", "child") or (what == "huge byte" and not huge_works(it)):
             continue
         if what == "late":
             row = row_of(answer["rows"], region)
