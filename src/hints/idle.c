@@ -16,6 +16,7 @@
 #include "analysis/meant.h"
 #include "base/grow.h"
 #include "kernel/clear_refs.h"
+#include "kernel/damon.h"
 
 struct means {
 	const char *name, *blind;
@@ -78,31 +79,10 @@ bool memoir_idle_means_has_pages(enum memoir_idle_means means)
 	return means_of(means) && means_of(means)->has_pages;
 }
 
-uint64_t idle_now_ns(void)
+/* Where only words can be read the mark means nothing: then DAMON's takes its place. */
+static enum watch_mark pages_mark(const struct watch *watch)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-int idle_note(struct memoir_idle *idle, bool partial, const char *format, ...)
-{
-	char **notes = grow(idle->notes, &idle->note_room, idle->note_count + 1, sizeof(*notes));
-	va_list args;
-
-	if (!notes)
-		return -ENOMEM;
-	idle->notes = notes;
-	va_start(args, format);
-	int len = vasprintf(&notes[idle->note_count], format, args);
-
-	va_end(args);
-	if (len < 0)
-		return -ENOMEM;
-	idle->note_count++;
-	idle->partial |= partial;
-	return 0;
+	return watch_tables_work(watch->memoir) ? WATCH_NOT_ACCESSED : WATCH_NOT_WRITTEN;
 }
 
 /* ---- beginning ------------------------------------------------------------------------------ */
@@ -110,9 +90,9 @@ int idle_note(struct memoir_idle *idle, bool partial, const char *format, ...)
 static int choose(struct memoir_idle *idle, enum memoir_idle_means asked,
 		  struct memoir_error *error)
 {
-	const struct kroot *root = idle->memoir->root;
+	const struct kroot *root = idle->watch.memoir->root;
 	bool tables = asked != MEMOIR_IDLE_REFERENCED && asked != MEMOIR_IDLE_WRITTEN &&
-		      idle_tables_work(idle->memoir);
+		      watch_tables_work(idle->watch.memoir);
 
 	if (!means_of(asked))
 		return error_set(error, -EINVAL, "there is no such means");
@@ -133,40 +113,20 @@ static int choose(struct memoir_idle *idle, enum memoir_idle_means asked,
 	return 0;
 }
 
-static int list_spaces(struct memoir_idle *idle, const struct memoir_snapshot *snapshot,
-		       const struct memoir_selection *selection)
-{
-	uint8_t *meant = meant_processes(snapshot, selection);
-
-	idle->spaces = calloc(snapshot->process_count + 1, sizeof(*idle->spaces));
-	if (!meant || !idle->spaces) {
-		free(meant);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < snapshot->process_count; i++)
-		if (meant[i] != MEANT_NOT)
-			idle->spaces[idle->space_count++] = (struct idle_space){
-				.pid = snapshot->processes[i].pid,
-				.start_ticks = snapshot->processes[i].start_ticks,
-			};
-	free(meant);
-	return 0;
-}
-
-static void clear_space(struct memoir_idle *idle, struct idle_space *space)
+static void clear_space(struct memoir_idle *idle, struct watch_space *space)
 {
 	enum clear_refs what = means_of(idle->means)->clears;
 	int err = 0;
 
-	space->begun_ns = idle_now_ns();
+	space->begun_ns = watch_now_ns();
 	if (what) {
-		err = clear_refs(idle->memoir->root, space->pid, what);
-		uint64_t took = idle_now_ns() - space->begun_ns;
+		err = clear_refs(idle->watch.memoir->root, space->pid, what);
+		uint64_t took = watch_now_ns() - space->begun_ns;
 
 		idle->stall_ns = took > idle->stall_ns ? took : idle->stall_ns;
 	}
 	if (err)
-		space->state = err == -ENOENT || err == -ESRCH ? IDLE_VANISHED : IDLE_DENIED;
+		space->state = err == -ENOENT || err == -ESRCH ? WATCH_VANISHED : WATCH_DENIED;
 }
 
 /* The ranges of a process that anything asked for is resident in, neighbours put together. */
@@ -198,13 +158,13 @@ static int list_ranges(const struct memoir_snapshot *snapshot, const uint8_t *me
 static int begin_damon(struct memoir_idle *idle, const struct memoir_snapshot *snapshot,
 		       const struct memoir_selection *selection, struct memoir_error *error)
 {
-	struct damon_target *targets = calloc(idle->space_count + 1, sizeof(*targets));
+	struct damon_target *targets = calloc(idle->watch.count + 1, sizeof(*targets));
 	uint8_t *meant = meant_regions(snapshot, selection);
 	size_t count = 0;
 	int err = targets && meant ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < idle->space_count && !err; i++) {
-		struct idle_space *space = &idle->spaces[i];
+	for (size_t i = 0; i < idle->watch.count && !err; i++) {
+		struct watch_space *space = &idle->watch.spaces[i];
 
 		err = list_ranges(snapshot, meant, memoir_snapshot_find_pid(snapshot, space->pid),
 				  &targets[count]);
@@ -212,36 +172,24 @@ static int begin_damon(struct memoir_idle *idle, const struct memoir_snapshot *s
 		if (!err && targets[count].count)
 			count++;
 		else
-			space->state = IDLE_VANISHED;
+			space->state = WATCH_VANISHED;
 	}
 	if (!err && count)
-		err = damon_begin(idle->memoir->root, targets, count, idle->asked_ns, &idle->damon,
-				  error);
-	for (size_t i = 0; targets && i <= idle->space_count; i++)
+		err = damon_begin(idle->watch.memoir->root, targets, count, idle->asked_ns,
+				  &idle->damon, error);
+	for (size_t i = 0; targets && i <= idle->watch.count; i++)
 		free(targets[i].ranges);
 	free(targets);
 	free(meant);
 	return err;
 }
 
-static int read_pages(struct memoir_idle *idle)
-{
-	return idle_tables_work(idle->memoir) ? idle_read_tables(idle) : idle_read_words(idle);
-}
-
-/* The first of two looks: kept apart, and all are watched on. */
+/* The first of two looks. */
 static int look_before(struct memoir_idle *idle)
 {
-	int err = read_pages(idle);
+	int err = watch_read_pages(&idle->watch, pages_mark(&idle->watch));
 
-	for (size_t i = 0; i < idle->space_count && !err; i++) {
-		struct idle_space *space = &idle->spaces[i];
-
-		space->before = space->pages;
-		space->pages = (struct idle_pages){ 0 };
-		if (space->state == IDLE_READ)
-			space->state = IDLE_WATCHED;
-	}
+	watch_go_on(&idle->watch);
 	return err;
 }
 
@@ -251,11 +199,11 @@ static int check_denied(struct memoir_idle *idle, struct memoir_error *error)
 	size_t denied = 0, left = 0;
 	pid_t first = 0;
 
-	for (size_t i = 0; i < idle->space_count; i++) {
-		left += idle->spaces[i].state == IDLE_WATCHED;
-		if (idle->spaces[i].state != IDLE_DENIED)
+	for (size_t i = 0; i < idle->watch.count; i++) {
+		left += idle->watch.spaces[i].state == WATCH_GOES_ON;
+		if (idle->watch.spaces[i].state != WATCH_DENIED)
 			continue;
-		first = denied++ ? first : idle->spaces[i].pid;
+		first = denied++ ? first : idle->watch.spaces[i].pid;
 	}
 	if (denied && !left)
 		return error_set_about(error, -EACCES, first, "",
@@ -263,10 +211,11 @@ static int check_denied(struct memoir_idle *idle, struct memoir_error *error)
 				       "written by its own user, or with CAP_DAC_OVERRIDE",
 				       (int)first, (int)first);
 	if (denied)
-		return idle_note(idle, true,
-				 "%zu process%s can't be watched, among them %d: clear_refs may be "
-				 "written by their own user, or with CAP_DAC_OVERRIDE",
-				 denied, denied == 1 ? "" : "es", (int)first);
+		return watch_note(
+			&idle->watch, true,
+			"%zu process%s can't be watched, among them %d: clear_refs may be "
+			"written by their own user, or with CAP_DAC_OVERRIDE",
+			denied, denied == 1 ? "" : "es", (int)first);
 	return 0;
 }
 
@@ -274,23 +223,23 @@ static int begin(struct memoir_idle *idle, const struct memoir_snapshot *snapsho
 		 const struct memoir_selection *selection,
 		 const struct memoir_idle_options *options, struct memoir_error *error)
 {
-	unsigned int others = damon_running(idle->memoir->root);
+	unsigned int others = damon_running(idle->watch.memoir->root);
 	int err = choose(idle, options->means, error);
 
 	idle->asked_ns = options->interval_ns;
 	if (!err)
-		err = list_spaces(idle, snapshot, selection);
+		err = watch_list(&idle->watch, snapshot, selection);
 	if (!err && idle->means == MEMOIR_IDLE_DAMON)
 		err = begin_damon(idle, snapshot, selection, error);
 	else if (!err && others && idle->means != MEMOIR_IDLE_WRITTEN)
-		err = idle_note(idle, false,
-				"DAMON runs on this machine (%u kdamond%s): it clears accessed "
-				"bits too, so that memory touched only now and then may look idle",
-				others, others == 1 ? "" : "s");
+		err = watch_note(&idle->watch, false,
+				 "DAMON runs on this machine (%u kdamond%s): it clears accessed "
+				 "bits too, so that memory touched only now and then may look idle",
+				 others, others == 1 ? "" : "s");
 	if (err)
 		return err;
-	for (size_t i = 0; i < idle->space_count; i++)
-		clear_space(idle, &idle->spaces[i]);
+	for (size_t i = 0; i < idle->watch.count; i++)
+		clear_space(idle, &idle->watch.spaces[i]);
 	err = check_denied(idle, error);
 	if (!err && (idle->means == MEMOIR_IDLE_PASSIVE || idle->means == MEMOIR_IDLE_DAMON))
 		err = look_before(idle);
@@ -308,7 +257,7 @@ int memoir_idle_begin(struct memoir *memoir, const struct memoir_snapshot *snaps
 		*error = (struct memoir_error){ 0 };
 	if (!idle)
 		return error_set(error, -ENOMEM, "out of memory");
-	idle->memoir = memoir;
+	idle->watch.memoir = memoir;
 	int err = begin(idle, snapshot, selection, options, error);
 
 	if (err) {
@@ -326,7 +275,7 @@ int memoir_idle_begin(struct memoir *memoir, const struct memoir_snapshot *snaps
 
 static void mark_idle(uint64_t start, uint64_t end, void *arg)
 {
-	idle_pages_mark(arg, start, end);
+	page_bits_mark(arg, start, end);
 }
 
 /*
@@ -335,18 +284,19 @@ static void mark_idle(uint64_t start, uint64_t end, void *arg)
  */
 static int read_damon(struct memoir_idle *idle)
 {
-	uint64_t age_ns = (idle_now_ns() - (idle->space_count ? idle->spaces[0].begun_ns : 0)) / 2;
-	int err = read_pages(idle);
+	uint64_t age_ns =
+		(watch_now_ns() - (idle->watch.count ? idle->watch.spaces[0].begun_ns : 0)) / 2;
+	int err = watch_read_pages(&idle->watch, pages_mark(&idle->watch));
 
-	for (size_t i = 0; i < idle->space_count && !err; i++) {
-		struct idle_space *space = &idle->spaces[i];
+	for (size_t i = 0; i < idle->watch.count && !err; i++) {
+		struct watch_space *space = &idle->watch.spaces[i];
 
-		if (space->state != IDLE_READ)
+		if (space->state != WATCH_READ)
 			continue;
-		idle_pages_forget(&space->pages);
+		page_bits_forget(&space->pages);
 		if (damon_idle(&idle->damon, space->kdamond, age_ns, mark_idle, &space->pages) < 0)
-			space->state = IDLE_VANISHED;
-		idle_pages_only(&space->pages, &space->before);
+			space->state = WATCH_VANISHED;
+		page_bits_only(&space->pages, &space->before);
 	}
 	return err;
 }
@@ -354,16 +304,17 @@ static int read_damon(struct memoir_idle *idle)
 static int read_passive(struct memoir_idle *idle)
 {
 	uint64_t cleared = 0;
-	int err = idle_read_tables(idle);
+	int err = watch_read_tables(&idle->watch, WATCH_NOT_ACCESSED);
 
-	for (size_t i = 0; i < idle->space_count && !err; i++)
-		cleared += idle_pages_since(&idle->spaces[i].pages, &idle->spaces[i].before);
+	for (size_t i = 0; i < idle->watch.count && !err; i++)
+		cleared += page_bits_since(&idle->watch.spaces[i].pages,
+					   &idle->watch.spaces[i].before);
 	if (!err && cleared)
-		err = idle_note(idle, false,
-				"the kernel has cleared the accessed bits of %" PRIu64
-				" pages meanwhile: some that were touched before that may look "
-				"idle",
-				cleared);
+		err = watch_note(&idle->watch, false,
+				 "the kernel has cleared the accessed bits of %" PRIu64
+				 " pages meanwhile: some that were touched before that may look "
+				 "idle",
+				 cleared);
 	return err;
 }
 
@@ -373,11 +324,11 @@ static int read_all(struct memoir_idle *idle)
 	case MEMOIR_IDLE_PASSIVE:
 		return read_passive(idle);
 	case MEMOIR_IDLE_ACCESSED:
-		return idle_read_tables(idle);
+		return watch_read_tables(&idle->watch, WATCH_NOT_ACCESSED);
 	case MEMOIR_IDLE_REFERENCED:
-		return idle_read_smaps(idle);
+		return watch_read_smaps(&idle->watch);
 	case MEMOIR_IDLE_WRITTEN:
-		return idle_read_words(idle);
+		return watch_read_words(&idle->watch, WATCH_NOT_WRITTEN);
 	case MEMOIR_IDLE_DAMON:
 		return read_damon(idle);
 	default:
@@ -385,38 +336,29 @@ static int read_all(struct memoir_idle *idle)
 	}
 }
 
-static int count_states(struct memoir_idle *idle)
+static void count_vanished(struct memoir_idle *idle)
 {
-	size_t denied = 0;
-
-	for (size_t i = 0; i < idle->space_count; i++) {
-		idle->vanished += idle->spaces[i].state == IDLE_VANISHED;
-		/* Those that could not even be cleared have their note. */
-		denied += idle->spaces[i].state == IDLE_DENIED && idle->spaces[i].begun_ns;
-	}
-	if (!denied || idle->partial)
-		return 0;
-	return idle_note(idle, true,
-			 "%zu process%s could not be read: this needs the right to ptrace them "
-			 "(CAP_SYS_PTRACE, or their own user)",
-			 denied, denied == 1 ? "" : "es");
+	for (size_t i = 0; i < idle->watch.count; i++)
+		idle->vanished += idle->watch.spaces[i].state == WATCH_VANISHED;
 }
 
 int memoir_idle_read(struct memoir_idle *idle, struct memoir_error *error)
 {
-	uint64_t now = idle_now_ns();
+	uint64_t now = watch_now_ns();
 	int err = idle->read ? -EALREADY : read_all(idle);
 
 	idle->read = true;
-	idle->interval_ns = idle->space_count ? UINT64_MAX : 0;
-	for (size_t i = 0; i < idle->space_count; i++)
-		if (now - idle->spaces[i].begun_ns < idle->interval_ns)
-			idle->interval_ns = now - idle->spaces[i].begun_ns;
+	idle->interval_ns = idle->watch.count ? UINT64_MAX : 0;
+	for (size_t i = 0; i < idle->watch.count; i++)
+		if (now - idle->watch.spaces[i].begun_ns < idle->interval_ns)
+			idle->interval_ns = now - idle->watch.spaces[i].begun_ns;
 	if (idle->damon.count)
 		damon_end(&idle->damon);
 	idle->damon.count = 0;
-	if (!err)
-		err = count_states(idle);
+	count_vanished(idle);
+	/* Who could not even be cleared has a note already. */
+	if (!err && !idle->watch.partial)
+		err = watch_note_denied(&idle->watch);
 	return err ? error_set(error, err, "what was touched can't be read: %s", strerror(-err))
 		   : 0;
 }
@@ -427,15 +369,7 @@ void memoir_idle_free(struct memoir_idle *idle)
 		return;
 	if (idle->damon.count)
 		damon_end(&idle->damon);
-	for (size_t i = 0; i < idle->space_count; i++) {
-		idle_pages_free(&idle->spaces[i].before);
-		idle_pages_free(&idle->spaces[i].pages);
-		free(idle->spaces[i].spans);
-	}
-	for (size_t i = 0; i < idle->note_count; i++)
-		free(idle->notes[i]);
-	free(idle->notes);
-	free(idle->spaces);
+	watch_free(&idle->watch);
 	free(idle);
 }
 
@@ -458,7 +392,7 @@ uint64_t memoir_idle_stall_ns(const struct memoir_idle *idle)
 
 bool memoir_idle_partial(const struct memoir_idle *idle)
 {
-	return idle->partial;
+	return idle->watch.partial;
 }
 
 size_t memoir_idle_vanished(const struct memoir_idle *idle)
@@ -468,35 +402,38 @@ size_t memoir_idle_vanished(const struct memoir_idle *idle)
 
 size_t memoir_idle_note_count(const struct memoir_idle *idle)
 {
-	return idle->note_count;
+	return idle->watch.note_count;
 }
 
 const char *memoir_idle_note(const struct memoir_idle *idle, size_t i)
 {
-	return i < idle->note_count ? idle->notes[i] : NULL;
-}
-
-static const struct idle_space *find(const struct memoir_idle *idle, pid_t pid)
-{
-	for (size_t i = 0; i < idle->space_count; i++)
-		if (idle->spaces[i].pid == pid)
-			return idle->spaces[i].state == IDLE_READ ? &idle->spaces[i] : NULL;
-	return NULL;
+	return i < idle->watch.note_count ? idle->watch.notes[i] : NULL;
 }
 
 bool memoir_idle_knows(const struct memoir_idle *idle, const struct memoir_process *process)
 {
-	const struct idle_space *space = find(idle, process->pid);
+	const struct watch_space *space = watch_find(&idle->watch, process->pid);
 
 	return space && space->start_ticks == process->start_ticks;
 }
 
+static void sum_pages(const struct watch_space *space, uint64_t start, uint64_t end,
+		      struct memoir_idle_figures *sum)
+{
+	struct page_sum pages = page_bits_sum(&space->pages, start, end);
+
+	sum->rss_bytes = pages.there_bytes;
+	sum->idle_bytes = pages.marked_bytes;
+	sum->unknown_bytes = pages.unknown_bytes;
+	sum->touched_bytes = pages.there_bytes - pages.marked_bytes - pages.unknown_bytes;
+}
+
 /* Whole mappings in the range; one that it cuts can't be told. Rising. */
-static int sum_spans(const struct idle_space *space, uint64_t start, uint64_t end,
+static int sum_spans(const struct watch_space *space, uint64_t start, uint64_t end,
 		     struct memoir_idle_figures *sum)
 {
 	for (size_t i = 0; i < space->span_count; i++) {
-		const struct idle_span *span = &space->spans[i];
+		const struct watch_span *span = &space->spans[i];
 
 		if (span->end <= start || span->start >= end)
 			continue;
@@ -512,14 +449,14 @@ static int sum_spans(const struct idle_space *space, uint64_t start, uint64_t en
 int memoir_idle_of(const struct memoir_idle *idle, pid_t pid, uint64_t start, uint64_t end,
 		   struct memoir_idle_figures *ret_figures)
 {
-	const struct idle_space *space = find(idle, pid);
+	const struct watch_space *space = watch_find(&idle->watch, pid);
 	struct memoir_idle_figures sum = { 0 };
 	int err = 0;
 
 	if (!space)
 		return -ESRCH;
 	if (memoir_idle_means_has_pages(idle->means))
-		idle_pages_sum(&space->pages, start, end, &sum);
+		sum_pages(space, start, end, &sum);
 	else
 		err = sum_spans(space, start, end, &sum);
 	if (!err)
@@ -530,11 +467,11 @@ int memoir_idle_of(const struct memoir_idle *idle, pid_t pid, uint64_t start, ui
 int memoir_idle_ranges(const struct memoir_idle *idle, pid_t pid, uint64_t start, uint64_t end,
 		       int (*each)(uint64_t start, uint64_t end, void *arg), void *arg)
 {
-	const struct idle_space *space = find(idle, pid);
+	const struct watch_space *space = watch_find(&idle->watch, pid);
 
 	if (!space)
 		return -ESRCH;
 	if (!memoir_idle_means_has_pages(idle->means))
 		return -ENODATA;
-	return idle_pages_runs(&space->pages, start, end, each, arg);
+	return page_bits_runs(&space->pages, start, end, each, arg);
 }

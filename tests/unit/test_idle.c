@@ -11,22 +11,22 @@
 #include <cmocka.h>
 
 #include "cli/wait.h"
-#include "hints/idle_pages.h"
+#include "hints/page_bits.h"
 
 #define PAGES 3000u
-#define BASE (UINT64_C(0x7f0000000000) + 77 * IDLE_PAGE_BYTES)
+#define BASE (UINT64_C(0x7f0000000000) + 77 * BITS_PAGE_BYTES)
 #define ROUNDS 200
 
 enum state { ABSENT, IDLE, TOUCHED, UNKNOWN };
 
 struct world {
 	enum state states[PAGES];
-	struct idle_pages pages;
+	struct page_bits pages;
 };
 
 static uint64_t addr_of(unsigned int page)
 {
-	return BASE + page * IDLE_PAGE_BYTES;
+	return BASE + page * BITS_PAGE_BYTES;
 }
 
 /* Runs of random states and lengths, some as long as huge pages. */
@@ -41,7 +41,7 @@ static void fill(struct world *w)
 		for (unsigned int i = 0; i < len; i++)
 			w->states[at + i] = state;
 		if (state != ABSENT)
-			assert_int_equal(idle_pages_add(&w->pages, addr_of(at), len, state == IDLE),
+			assert_int_equal(page_bits_add(&w->pages, addr_of(at), len, state == IDLE),
 					 0);
 		at += len;
 	}
@@ -53,19 +53,19 @@ static uint64_t count(const struct world *w, unsigned int from, unsigned int to,
 
 	for (unsigned int i = from; i < to; i++)
 		n += w->states[i] == state;
-	return n * IDLE_PAGE_BYTES;
+	return n * BITS_PAGE_BYTES;
 }
 
 static void check_sum(const struct world *w, unsigned int from, unsigned int to)
 {
-	struct memoir_idle_figures sum = { 0 };
-
 	/* A page belongs to the range that has its first byte. */
-	idle_pages_sum(&w->pages, addr_of(from) - (from ? 0 : 5000), addr_of(to) - 1, &sum);
-	assert_int_equal(sum.idle_bytes, count(w, from, to, IDLE));
-	assert_int_equal(sum.touched_bytes, count(w, from, to, TOUCHED));
+	struct page_sum sum =
+		page_bits_sum(&w->pages, addr_of(from) - (from ? 0 : 5000), addr_of(to) - 1);
+
+	assert_int_equal(sum.marked_bytes, count(w, from, to, IDLE));
 	assert_int_equal(sum.unknown_bytes, count(w, from, to, UNKNOWN));
-	assert_int_equal(sum.rss_bytes, sum.idle_bytes + sum.touched_bytes + sum.unknown_bytes);
+	assert_int_equal(sum.there_bytes,
+			 sum.marked_bytes + sum.unknown_bytes + count(w, from, to, TOUCHED));
 }
 
 struct seen {
@@ -76,8 +76,8 @@ struct seen {
 static int see_run(uint64_t start, uint64_t end, void *arg)
 {
 	struct seen *seen = arg;
-	unsigned int first = (unsigned int)((start - BASE) / IDLE_PAGE_BYTES);
-	unsigned int last = (unsigned int)((end - BASE) / IDLE_PAGE_BYTES);
+	unsigned int first = (unsigned int)((start - BASE) / BITS_PAGE_BYTES);
+	unsigned int last = (unsigned int)((end - BASE) / BITS_PAGE_BYTES);
 
 	assert_true(first < last);
 	for (; seen->next < first; seen->next++)
@@ -93,7 +93,7 @@ static void check_runs(const struct world *w, unsigned int from, unsigned int to
 {
 	struct seen seen = { w, from, to, from };
 
-	assert_int_equal(idle_pages_runs(&w->pages, addr_of(from), addr_of(to), see_run, &seen), 0);
+	assert_int_equal(page_bits_runs(&w->pages, addr_of(from), addr_of(to), see_run, &seen), 0);
 	for (; seen.next < to; seen.next++)
 		assert_int_not_equal(w->states[seen.next], IDLE);
 }
@@ -117,7 +117,7 @@ static void sums_and_runs_are_those_of_every_page(void **state)
 		check_sum(&w, 0, PAGES);
 		check_sum(&w, from, to);
 		check_runs(&w, from, to);
-		idle_pages_free(&w.pages);
+		page_bits_free(&w.pages);
 	}
 }
 
@@ -130,15 +130,15 @@ static void marking_makes_what_is_resident_idle(void **state)
 		struct world w;
 
 		fill(&w);
-		idle_pages_forget(&w.pages);
+		page_bits_forget(&w.pages);
 		random_range(&from, &to);
-		idle_pages_mark(&w.pages, addr_of(from), addr_of(to));
+		page_bits_mark(&w.pages, addr_of(from), addr_of(to));
 		for (unsigned int page = 0; page < PAGES; page++)
 			if (w.states[page] != ABSENT)
 				w.states[page] = page >= from && page < to ? IDLE : TOUCHED;
 		check_sum(&w, 0, PAGES);
 		check_runs(&w, 0, PAGES);
-		idle_pages_free(&w.pages);
+		page_bits_free(&w.pages);
 	}
 }
 
@@ -166,13 +166,13 @@ static void two_looks_tell_only_what_is_sure(void **state)
 		fill(&now);
 		for (unsigned int page = 0; page < PAGES; page++)
 			cleared += before.states[page] == TOUCHED && now.states[page] == IDLE;
-		assert_int_equal(idle_pages_since(&now.pages, &before.pages), cleared);
+		assert_int_equal(page_bits_since(&now.pages, &before.pages), cleared);
 		for (unsigned int page = 0; page < PAGES; page++)
 			now.states[page] = since(before.states[page], now.states[page]);
 		check_sum(&now, 0, PAGES);
 		check_runs(&now, 0, PAGES);
-		idle_pages_free(&before.pages);
-		idle_pages_free(&now.pages);
+		page_bits_free(&before.pages);
+		page_bits_free(&now.pages);
 	}
 }
 
@@ -185,16 +185,16 @@ static int stop_at_once(uint64_t start, uint64_t end, void *arg)
 
 static void a_caller_may_end_the_runs(void **state)
 {
-	struct idle_pages pages = { 0 };
+	struct page_bits pages = { 0 };
 	int calls = 0;
 
 	(void)state;
 	for (unsigned int page = 0; page < 100; page += 2)
-		assert_int_equal(idle_pages_add(&pages, addr_of(page), 1, true), 0);
-	assert_int_equal(idle_pages_runs(&pages, addr_of(0), addr_of(100), stop_at_once, &calls),
+		assert_int_equal(page_bits_add(&pages, addr_of(page), 1, true), 0);
+	assert_int_equal(page_bits_runs(&pages, addr_of(0), addr_of(100), stop_at_once, &calls),
 			 -7);
 	assert_int_equal(calls, 1);
-	idle_pages_free(&pages);
+	page_bits_free(&pages);
 }
 
 static void times_are_parsed(void **state)
