@@ -12,8 +12,10 @@
 #include <memoir/diff.h>
 #include <memoir/idle.h>
 #include <memoir/memoir.h>
+#include <memoir/refault.h>
 #include <memoir/select.h>
 #include <memoir/snapshot.h>
+#include <memoir/subject.h>
 #include <memoir/who.h>
 #pragma GCC visibility pop
 

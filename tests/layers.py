@@ -35,6 +35,8 @@ PUBLIC = {
     "memoir/name-weak.h": "names",
     "memoir/hint.h": "hints",
     "memoir/idle.h": "hints",
+    "memoir/refault.h": "hints",
+    "memoir/subject.h": "analysis",
 }
 
 # (file, include): why it may. Keep this short.

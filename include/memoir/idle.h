@@ -15,6 +15,7 @@
 #define MEMOIR_IDLE_H
 
 #include <memoir/select.h>
+#include <memoir/subject.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -122,31 +123,15 @@ int memoir_idle_ranges(const struct memoir_idle *idle, pid_t pid, uint64_t start
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-enum memoir_idle_by {
-	MEMOIR_IDLE_BY_REGION,
-	MEMOIR_IDLE_BY_NAME,
-	MEMOIR_IDLE_BY_PROCESS,
-	MEMOIR_IDLE_BYS,
-};
-
-/** "region", "name", "process"; NULL for an unknown value. */
-const char *memoir_idle_by_name(enum memoir_idle_by by);
-
 struct memoir_idle_row {
-	const struct memoir_process *process; /**< NULL by name */
-	const struct memoir_region *region;   /**< by region only */
-	const char *name;                     /**< as memoir_names_sum() has it; NULL by process */
-	enum memoir_kind kind;
-	enum memoir_name_source source;
-	uint32_t processes, regions;
+	struct memoir_subject subject;
 	bool known; /**< false: nothing could be told of it */
 	struct memoir_idle_figures figures;
 };
 
 struct memoir_idle_rows {
 	size_t count;
-	struct memoir_idle_row
-		*rows; /**< by region in order of address, else by falling idle_bytes */
+	struct memoir_idle_row *rows; /**< by falling idle_bytes */
 	struct memoir_idle_figures total;
 };
 
@@ -156,7 +141,7 @@ struct memoir_idle_rows {
  * @return 0; -ENOMEM. Free with memoir_idle_rows_free().
  */
 int memoir_idle_rows(const struct memoir_idle *idle, const struct memoir_snapshot *snapshot,
-		     const struct memoir_selection *selection, enum memoir_idle_by by,
+		     const struct memoir_selection *selection, enum memoir_by by,
 		     struct memoir_idle_rows *ret_rows);
 void memoir_idle_rows_free(struct memoir_idle_rows *rows);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "cli/idle_rows.h"
+#include "cli/subject_columns.h"
 #include "cli/wait.h"
 #include "present/number.h"
 
@@ -21,7 +22,7 @@ enum { OPTION_MEANS = 0x200, OPTION_BY };
 
 struct idle_options {
 	enum memoir_idle_means means;
-	enum memoir_idle_by by;
+	enum memoir_by by;
 	uint64_t interval_ns; /* 0: the default */
 };
 
@@ -37,14 +38,6 @@ static int means_by_name(const char *name)
 {
 	for (int i = 0; i < MEMOIR_IDLE_MEANS; i++)
 		if (strcmp(memoir_idle_means_name((enum memoir_idle_means)i), name) == 0)
-			return i;
-	return -1;
-}
-
-static int by_by_name(const char *name)
-{
-	for (int i = 0; i < MEMOIR_IDLE_BYS; i++)
-		if (strcmp(memoir_idle_by_name((enum memoir_idle_by)i), name) == 0)
 			return i;
 	return -1;
 }
@@ -72,10 +65,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		own->means = (enum memoir_idle_means)found;
 		return 0;
 	case OPTION_BY:
-		found = by_by_name(arg);
+		found = subject_by_name(arg);
 		if (found < 0)
 			argp_error(state, "--by takes region, name or process, not '%s'", arg);
-		own->by = (enum memoir_idle_by)found;
+		own->by = (enum memoir_by)found;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -99,7 +92,7 @@ static void make_fields(const struct memoir_idle *idle, const struct idle_option
 	fields[i].name = "cannot_tell";
 	cell_text(&fields[i++].cell, memoir_idle_means_blind(means));
 	fields[i].name = "by";
-	cell_text(&fields[i++].cell, memoir_idle_by_name(own->by));
+	cell_text(&fields[i++].cell, memoir_by_name(own->by));
 	fields[i].name = "interval_ms";
 	cell_number(&fields[i++].cell, CELL_NUMBER, memoir_idle_interval_ns(idle) / NS_PER_MS);
 	fields[i].name = "stall_us";
@@ -135,7 +128,7 @@ static int print(struct cli *cli, const struct memoir_idle *idle,
 	const char **notes = calloc(note_count + 2, sizeof(*notes));
 	const void **pointers = calloc(rows->count + 1, sizeof(*pointers));
 	struct json_field fields[FIELDS];
-	char summary[512];
+	char summary[512], shown[SUBJECT_COLUMNS_MAX];
 	struct report report = {
 		.schema = "memoir.idle/1",
 		.fields = fields,
@@ -152,10 +145,9 @@ static int print(struct cli *cli, const struct memoir_idle *idle,
 		for (size_t i = 0; i < note_count; i++)
 			notes[report.note_count++] = memoir_idle_note(idle, i);
 		if (wait_interrupted())
-			notes[report.note_count++] =
-				"interrupted: the time is shorter than was asked for";
+			notes[report.note_count++] = WAIT_INTERRUPTED;
 		if (!cli->shape.columns && cli->shape.for_eyes)
-			cli->shape.columns = idle_columns(own->by);
+			cli->shape.columns = subject_columns(own->by, IDLE_FIGURES, shown);
 		for (size_t i = 0; i < rows->count; i++)
 			pointers[i] = &rows->rows[i];
 		code = cli_print_rows(cli, &report, pointers, rows->count, NULL);

@@ -12,7 +12,7 @@
 /* Rows are struct memoir_idle_row. */
 extern const struct table_model idle_model;
 
-/* The columns of a table, where the rows are not by region: NULL there. */
-const char *idle_columns(enum memoir_idle_by by);
+/* Those in tables. */
+#define IDLE_FIGURES "rss_bytes,idle_bytes,idle_percent"
 
 #endif

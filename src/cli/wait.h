@@ -22,6 +22,9 @@ void wait_catch_signals(void);
 /* Whether one came. */
 bool wait_interrupted(void);
 
+/* What then has to be said of the result. */
+#define WAIT_INTERRUPTED "interrupted: the time is shorter than was asked for"
+
 /* Monotonic. */
 uint64_t wait_now_ns(void);
 

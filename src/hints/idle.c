@@ -7,14 +7,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "analysis/meant.h"
-#include "base/grow.h"
 #include "kernel/clear_refs.h"
 #include "kernel/damon.h"
 
@@ -257,6 +253,10 @@ int memoir_idle_begin(struct memoir *memoir, const struct memoir_snapshot *snaps
 		*error = (struct memoir_error){ 0 };
 	if (!idle)
 		return error_set(error, -ENOMEM, "out of memory");
+	if (options->sz < sizeof(*options)) {
+		free(idle);
+		return error_set(error, -EINVAL, "struct memoir_idle_options: sz must be set");
+	}
 	idle->watch.memoir = memoir;
 	int err = begin(idle, snapshot, selection, options, error);
 

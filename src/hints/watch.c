@@ -174,12 +174,12 @@ static void table_vma(const struct walk_vma *vma, const char *path, const char *
 /* Take in pages that one entry stands for. */
 static void take_entry(struct tables *t, uint64_t addr, uint64_t entry, uint64_t pages)
 {
-	bool marked = pte_swapped(entry);
+	bool resident = pte_counted(entry), moving = pte_migrating(entry);
+	bool marked = t->mark == WATCH_SWAPPED ? pte_swapped(entry)
+					       : resident && !(entry & PTE_BIT_ACCESSED);
 
-	if (!pte_counted(entry) && !(t->mark == WATCH_SWAPPED && marked))
+	if (!resident && !moving && !marked)
 		return;
-	if (t->mark == WATCH_NOT_ACCESSED)
-		marked = !(entry & PTE_BIT_ACCESSED);
 	if (page_bits_add(&t->space->pages, addr, pages, marked) < 0)
 		t->error = -ENOMEM;
 }
@@ -284,14 +284,14 @@ struct words {
 
 static int take_word(struct words *w, uint64_t addr, uint64_t word)
 {
-	bool swapped = w->mark == WATCH_SWAPPED && pagemap_swapped(word);
 	bool resident = pagemap_present(word) && pagemap_frame(word) != w->zero_frame &&
 			!(w->anonymous && word & PAGEMAP_BIT_FILE);
+	bool marked = w->mark == WATCH_SWAPPED ? pagemap_swapped(word)
+					       : resident && !(word & PAGEMAP_BIT_SOFT_DIRTY);
 
-	if (!resident && !swapped)
+	if (!resident && !pagemap_migrating(word) && !marked)
 		return 0;
-	return page_bits_add(&w->space->pages, addr, 1,
-			     w->mark == WATCH_SWAPPED ? swapped : !(word & PAGEMAP_BIT_SOFT_DIRTY));
+	return page_bits_add(&w->space->pages, addr, 1, marked);
 }
 
 static int take_words(struct words *w, uint64_t page, uint64_t end)

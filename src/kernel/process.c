@@ -33,6 +33,7 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 	struct process_stat stat = { 0 };
 	size_t comm_len = (size_t)(close - open - 1);
 	unsigned long long start;
+	unsigned long long faults;
 	unsigned long flags;
 	unsigned int threads;
 
@@ -40,13 +41,14 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 		comm_len = sizeof(stat.comm) - 1;
 	memcpy(stat.comm, open + 1, comm_len);
 	if (sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %u %*d "
+		   " %c %d %*d %*d %*d %*d %lu %*u %*u %llu %*u %*u %*u %*d %*d %*d %*d %u %*d "
 		   "%llu",
-		   &stat.state, &stat.ppid, &flags, &threads, &start) != 5)
+		   &stat.state, &stat.ppid, &flags, &faults, &threads, &start) != 6)
 		return -EBADMSG;
 	stat.kernel_thread = flags & PF_KTHREAD;
 	stat.start_ticks = start;
 	stat.threads = threads;
+	stat.major_faults = faults;
 	*ret_stat = stat;
 	return 0;
 }

@@ -19,6 +19,7 @@ struct process_stat {
 	uint64_t start_ticks;
 	bool kernel_thread;
 	uint32_t threads;
+	uint64_t major_faults; /* pages that had to be read in for it: from swap or files */
 };
 
 struct process_status {
