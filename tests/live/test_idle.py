@@ -217,6 +217,12 @@ def test_by(tap):
     tap.check(names.get("/memfd:mkidle (deleted)", {}).get("rss_bytes") == 1000 * PAGE,
               "by name: a memfd goes by its name", sorted(names)[:8])
     tap.check([row["pid"] for row in answers[2][1]["rows"]] == [it.pid], "by process: one row")
+    with target() as one, target() as other:
+        _, answer, _ = idle(f"pid:{one.pid},{other.pid}", "-t", "0.2", "--by", "name")
+        names = {row["name"]: row for row in answer["rows"]}
+        counts = {name: (names[name]["processes"], names[name]["regions"])
+                  for name in ("/memfd:mkidle (deleted)", "[heap]", "[stack]")}
+        tap.check(set(counts.values()) == {(2, 2)}, "by name: two processes count as two", [counts])
     tap.check(answers[0][1]["rows"] == sorted(answers[0][1]["rows"], key=lambda row: -row["idle_bytes"]),
               "what is idle most comes first")
 
