@@ -36,7 +36,7 @@ int meminfo_read(const struct kroot *root, void (*each)(const char *key, uint64_
 
 void meminfo_settle(const struct kroot *root)
 {
-	char nothing[1];
+	char nothing[16];
 
 	/* To read it is to do it; there is nothing in it. */
 	(void)kroot_read(root, nothing, sizeof(nothing), "proc/sys/vm/stat_refresh");
