@@ -28,9 +28,10 @@ QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
-              "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak")
+              "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak", "fds-loop",
+              "lib-files")
 # Ours that time themselves, and say so on standard output.
-LIBRARY = ("lib-map", "lib-ledger")
+LIBRARY = ("lib-map", "lib-ledger", "lib-files")
 RSS_TOLERANCE = 0.01
 THP_PART = 0.95
 PEAK_BYTES_PER_FRAME = 16
@@ -72,7 +73,7 @@ class Limit:
     """One figure that a program of ours prints behind a key, and the most that it may be."""
 
     words: tuple
-    key: str
+    key: str | None  # None: the time of the whole process
     allowed: float
     unit: str = "ns"
     runs: int = 7
@@ -119,6 +120,7 @@ MAP = ("memoir", "map", "{pid}", "--json")
 LIB_MAP = ("lib-map", "{pid}")
 LOOP = ("rollup-loop",)
 LOOP_ONE = ("rollup-loop", "{pid}")
+FDS_LOOP = ("fds-loop",)
 FRAMES_LOOP = ("frames-loop",)
 
 CASES = (
@@ -154,6 +156,13 @@ CASES = (
                  Limit(("lib-name", "100000"), "bytes_per_range", 32, "B"),
                  Limit(("name-read", "100000"), "name_read_ns", 10e6),
                  Limit(("name-weak",), "weak_ps", 1000, "ps"))),
+    Case("buffers",
+         (Versus(("lib-files",), FDS_LOOP, ratio=0.15, memoir_key="lib_files_ns",
+                 peer_key="loop_ns"),
+          Versus(("lib-files", "text"), FDS_LOOP, ratio=1.1, memoir_key="lib_files_ns",
+                 peer_key="loop_ns")),
+         limits=(Limit(("memoir", "buffers", "--json"), None, 100e6, runs=11),),
+         workload=("fds", "300"), needs_bytes=GIB),
     Case("ledger",
          (Versus(("lib-ledger",), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
                  memoir_key="lib_ledger_ns", peer_key="loop_ns"),
@@ -349,12 +358,14 @@ def compare_who(case, scene):
 
 def compare_limit(case, limit, scene):
     """The row of a figure that has a bar of its own; the program measures it."""
-    row = Row(case.name, f"{scene.programs.shown(limit.words)} {limit.key}", "allowed", "<= 1",
-              unit=limit.unit, peer_all=[limit.allowed])
+    row = Row(case.name, f"{scene.programs.shown(limit.words)} {limit.key or ''}".rstrip(),
+              "allowed", "<= 1", unit=limit.unit, peer_all=[limit.allowed])
     try:
-        runs = [measure.run(scene.programs.argv(limit.words, None), True)
+        exits = MEMOIR_EXITS if limit.words[0] == "memoir" else (0,)
+        runs = [measure.run(scene.programs.argv(limit.words, None), bool(limit.key), exits)
                 for _ in range(limit.runs)]
-        row.memoir_all = [run.number_after(limit.key) for run in runs]
+        row.memoir_all = [run.number_after(limit.key) if limit.key else run.wall_ns
+                          for run in runs]
     except RunFailed as error:
         row.notes.append(str(error))
     judge(row, lambda allowed: allowed)

@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -166,11 +168,47 @@ static int fill_vmas(struct load *load, unsigned int index)
 	return 0;
 }
 
+/* Of ten files two are memfds, one is an eventfd, one a socket, and the rest are pipes and /dev/null. */
+static int open_file(unsigned int number)
+{
+	int ends[2], fd;
+
+	switch (number % 10) {
+	case 0:
+	case 5:
+		fd = memfd_create("bench", MFD_CLOEXEC);
+		return fd < 0 || ftruncate(fd, 65536) || write(fd, "x", 1) != 1 ? -1 : fd;
+	case 3:
+		return eventfd(0, EFD_CLOEXEC);
+	case 7:
+		return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) ? -1 : ends[0];
+	case 4:
+	case 8:
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	default:
+		return pipe2(ends, O_CLOEXEC) ? -1 : ends[0];
+	}
+}
+
+#define FDS_A_CHILD 34 /* those inherited too; a socket pair and a pipe are two */
+
+static int fill_fds(struct load *load, unsigned int index)
+{
+	(void)load;
+	for (int fd = 0; fd < FDS_A_CHILD - 1; index++) {
+		fd = open_file(index);
+		if (fd < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 static const struct kind kinds[] = {
 	{ "forked", CHILDREN_MAX, false, prepare_forked, fill_forked },
 	{ "programs", CHILDREN_MAX, false, NULL, fill_programs },
 	{ "pages", PAGES_BYTES_MAX, true, NULL, fill_pages },
 	{ "vmas", VMAS_MAX, true, NULL, fill_vmas },
+	{ "fds", CHILDREN_MAX, false, NULL, fill_fds },
 };
 
 static _Noreturn void be_child(const struct kind *kind, struct load *load, unsigned int index,
@@ -306,7 +344,7 @@ int main(int argc, char **argv)
 	int err = 0;
 
 	if (!kind) {
-		fputs("usage: workload forked N | programs N | pages BYTES [thp] | vmas N\n"
+		fputs("usage: workload forked N | programs N | pages BYTES [thp] | vmas N | fds N\n"
 		      "at most 500 children, 4294967296 bytes, 65000 VMAs\n",
 		      stderr);
 		return 2;
