@@ -76,7 +76,7 @@ _memoir() {
 	elif [[ $command == whatif && $COMP_CWORD -eq 2 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "kill trim" -- "$current")
 	elif [[ $command == ps || $command == map || $command == names || $command == capture ||
-		$command == sharing || $command == whatif ]]; then
+		$command == sharing || $command == whatif || $command == buffers ]]; then
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -W \
 			"pid: comm: user: cgroup: name: path: kind: object:" -- "$current")

@@ -338,6 +338,9 @@ static const struct probe probes[] = {
 	{ "open files by BPF", live_open_files, true,
 	  "who has memfds, files of tmpfs and deleted files open, and what of them is in RAM",
 	  "/proc/PID/fd is read, slower; what of a deleted file is in RAM is not known" },
+	{ "dma-bufs by BPF", live_dmabufs, true,
+	  "dma-bufs that no process has, and who made those that are only mapped",
+	  "dma-bufs are found by their fds and mappings" },
 	{ "/proc/PID/map_files", live_map_files, true,
 	  "which mapped files are deleted, where BPF iterators cannot be used",
 	  "it is not known of files whose path says (deleted)" },
@@ -404,8 +407,8 @@ static const struct probe probes[] = {
 	{ "dma-buf heaps", text_dmabuf_heaps, false, "finding shared buffers made from heaps",
 	  "buffers of other exporters are found all the same" },
 	{ "dma-buf statistics", text_dmabuf_stats, false,
-	  "the size and exporter of buffers nobody has open",
-	  "buffers are found by their fds and mappings" },
+	  "comparing memoir's list of dma-bufs with the kernel's, by hand",
+	  "memoir itself needs them for nothing" },
 };
 
 #define PROBES (sizeof(probes) / sizeof(probes[0]))

@@ -23,6 +23,7 @@
 #include "kernel/damon.h"
 #include "kernel/features_probe.h"
 #include "kernel/mappers.h"
+#include "kernel/dmabufs.h"
 #include "kernel/files.h"
 #include "kernel/pagemap.h"
 #include "kernel/walk.h"
@@ -280,6 +281,20 @@ int live_open_files(struct probing *p)
 				error.text);
 	files_close(files);
 	return 1;
+}
+
+static int pass_over(const struct open_file *file, void *arg)
+{
+	(void)file;
+	(void)arg;
+	return 0;
+}
+
+int live_dmabufs(struct probing *p)
+{
+	int err = dmabufs_each(p->root, pass_over, NULL);
+
+	return err == -EOPNOTSUPP ? detailed(p, 0, "Linux 6.16") : err ? err : 1;
 }
 
 int live_map_files(struct probing *p)

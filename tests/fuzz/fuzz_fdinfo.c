@@ -61,7 +61,7 @@ static void read_as(const struct buffer_class *class, const uint8_t *data, size_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	for (const struct buffer_class *const *class = buffer_classes; *class; class++)
+	for (const struct buffer_class *const *class = buffer_classes; *class; class ++)
 		if ((*class)->line)
 			read_as(*class, data, size);
 	return 0;
