@@ -56,6 +56,22 @@ int memoir_unmap(void *addr, size_t len);
  */
 int memoir_remap(void *addr, size_t old_len, size_t new_len, void **ret_addr);
 
+/**
+ * @brief The same with the flags of mremap(2); new_addr is looked at with MREMAP_FIXED only.
+ *
+ * With MREMAP_DONTUNMAP the names stay at the old addresses as well. An old_len of 0 is the kernel's matter.
+ */
+int memoir_remap_flags(void *addr, size_t old_len, size_t new_len, int flags, void *new_addr,
+		       void **ret_addr);
+
+enum memoir_name_places {
+	MEMOIR_NAMES_IN_TABLE = 1,
+	MEMOIR_NAMES_IN_KERNEL = 2,
+};
+
+/** Where names are kept: values of enum memoir_name_places, or-ed; 0: nowhere. The first call finds out. */
+unsigned int memoir_name_places(void);
+
 /** The id of a name, the same everywhere: XXH3-64 of its bytes without the NUL. */
 uint64_t memoir_name_hash(const char *name);
 

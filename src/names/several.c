@@ -78,7 +78,7 @@ int several_move(struct table_aside *table, uint64_t start, uint64_t end, uint64
 		 uint64_t to_bytes)
 {
 	several_take(table);
-	return space.header ? table_move(start, end, to, to_bytes) : 0;
+	return space.header ? table_move(start, end, to, to_bytes, false) : 0;
 }
 
 size_t several_some(struct table_aside *table, uint64_t *at, struct taken_range *ranges,

@@ -52,10 +52,11 @@ int system_unmap(void *addr, size_t bytes)
 	return err;
 }
 
-int system_remap(void *addr, size_t old_bytes, size_t new_bytes, void **ret_addr)
+int system_remap(void *addr, size_t old_bytes, size_t new_bytes, int flags, void *new_addr,
+		 void **ret_addr)
 {
 	int saved = errno, err = 0;
-	void *moved = mremap(addr, old_bytes, new_bytes, MREMAP_MAYMOVE);
+	void *moved = mremap(addr, old_bytes, new_bytes, flags, new_addr);
 
 	if (moved == MAP_FAILED)
 		err = -errno;

@@ -13,7 +13,9 @@
 void *system_map(size_t bytes);
 int system_map_named(size_t bytes, void **ret_addr);
 int system_unmap(void *addr, size_t bytes);
-int system_remap(void *addr, size_t old_bytes, size_t new_bytes, void **ret_addr);
+/* new_addr: with MREMAP_FIXED. */
+int system_remap(void *addr, size_t old_bytes, size_t new_bytes, int flags, void *new_addr,
+		 void **ret_addr);
 
 /* The page by which readers find the table; NULL: it can't be made. */
 void *system_map_anchor(void);

@@ -261,7 +261,7 @@ bool table_next(uint64_t addr, uint64_t end, struct span *ret_span)
 
 /* ---- moving --------------------------------------------------------------------------------- */
 
-int table_move(uint64_t start, uint64_t end, uint64_t to, uint64_t to_bytes)
+int table_move(uint64_t start, uint64_t end, uint64_t to, uint64_t to_bytes, bool stays)
 {
 	uint64_t length = end - start, kept = length < to_bytes ? length : to_bytes;
 	uint64_t at = start;
@@ -270,15 +270,15 @@ int table_move(uint64_t start, uint64_t end, uint64_t to, uint64_t to_bytes)
 
 	if (to != start)
 		err = table_set(to, to + to_bytes, 0);
-	while (!err && to != start && table_next(at, start + kept, &span)) {
+	while (!err && at < start + kept && to != start && table_next(at, start + kept, &span)) {
 		err = table_set(span.start - start + to, span.end - start + to, span.name);
 		at = span.end;
 	}
 	if (!err && to_bytes > length && length && table_next(end - 1, end, &span))
 		err = table_set(to + length, to + to_bytes, span.name);
-	if (to != start)
+	if (to != start && !stays)
 		table_set(start, end, 0);
-	else if (kept < length)
+	else if (to == start && kept < length)
 		table_set(start + kept, end, 0);
 	return err;
 }

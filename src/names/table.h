@@ -24,9 +24,9 @@ int table_set(uint64_t start, uint64_t end, uint32_t name);
 
 /*
  * What was [start, end) is at `to` now, and of to_bytes: the names go along; what was added has that of the last
- * byte. 0, -ENOMEM.
+ * byte. stays: it is still where it was, too. 0, -ENOMEM.
  */
-int table_move(uint64_t start, uint64_t end, uint64_t to, uint64_t to_bytes);
+int table_move(uint64_t start, uint64_t end, uint64_t to, uint64_t to_bytes, bool stays);
 
 /*
  * The first range that ends behind addr, up to `end`, cut to these; false: there is none.

@@ -8,12 +8,17 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "names/system.h"
 
 #define SPINS 2000
 #define ROUNDS 1000
+/* Who has the turn may not be running: up to some 100 ms for it, once. */
+#define YIELDS 20
+#define SLEEPS 2000
+#define SLEEP_NS 50000
 #define PLACES 16
 
 enum { PLACE_FREE, PLACE_TAKEN, PLACE_READY };
@@ -22,6 +27,8 @@ enum { PLACE_FREE, PLACE_TAKEN, PLACE_READY };
 enum { FORK_CHILD, FORK_SETTLED, FORK_SETTLING };
 
 static uint32_t turn;         /* 1: somebody's */
+static uint32_t turns = 1;    /* how many were over, so that it shows who does not go on */
+static uint32_t given_up;     /* nobody waits for that one any more */
 static uint32_t waiting;      /* requests in places */
 static uint32_t places_order; /* of the next request */
 static uint32_t *fork_mark;
@@ -215,9 +222,35 @@ static void carry_out_waiting(void)
 	}
 }
 
+/*
+ * What waits in a place is not in the table: until it is, memory that is given away has its old name. So a
+ * request goes there only if whoever has the turn does not go on, as when it is stopped, or waits for us.
+ */
+static bool wait_for_turn(void)
+{
+	const struct timespec sleep = { .tv_nsec = SLEEP_NS };
+	uint32_t now = __atomic_load_n(&turns, __ATOMIC_RELAXED);
+	int saved = errno;
+	bool mine = false;
+
+	if (__atomic_load_n(&given_up, __ATOMIC_RELAXED) == now)
+		return false;
+	for (int i = 0; i < YIELDS + SLEEPS && !mine; i++) {
+		if (i < YIELDS)
+			sched_yield();
+		else
+			nanosleep(&sleep, NULL);
+		mine = begin(1);
+	}
+	errno = saved;
+	if (!mine && __atomic_load_n(&turns, __ATOMIC_RELAXED) == now)
+		__atomic_store_n(&given_up, now, __ATOMIC_RELAXED);
+	return mine;
+}
+
 bool turn_take(void)
 {
-	if (within || !begin(SPINS))
+	if (within || (!begin(SPINS) && !wait_for_turn()))
 		return false;
 	carry_out_waiting();
 	return true;
@@ -225,6 +258,7 @@ bool turn_take(void)
 
 static void end(void)
 {
+	__atomic_store_n(&turns, turns + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
 	compiler_barrier();
 	within = false;

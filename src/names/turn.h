@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whose turn it is to change the table. Nobody waits for it who could be what it waits for: a signal
- * handler within a call leaves its request to that call, and so does a thread that waits for long.
+ * handler within a call leaves its request to that call, and so does a thread that has waited for 100 ms.
  */
 #ifndef MEMOIR_NAMES_TURN_H
 #define MEMOIR_NAMES_TURN_H
@@ -15,6 +15,7 @@
 enum request_what {
 	REQUEST_NAME, /* [start, end) has the name, or with no_name none */
 	REQUEST_MOVE, /* what was [start, end) is now at to, of to_bytes */
+	REQUEST_COPY, /* the same, and the old names stay */
 };
 
 struct request {

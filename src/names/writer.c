@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -15,7 +16,11 @@
 #include "names/table.h"
 #include "names/turn.h"
 
-enum { PLACE_TABLE = 1, PLACE_KERNEL = 2, PLACES_KNOWN = 4 };
+enum {
+	PLACE_TABLE = MEMOIR_NAMES_IN_TABLE,
+	PLACE_KERNEL = MEMOIR_NAMES_IN_KERNEL,
+	PLACES_KNOWN = 4,
+};
 
 static uint32_t places_chosen;
 
@@ -107,13 +112,15 @@ static int set_name(const struct request *r, const char *name, bool checked)
 
 static int move_names(const struct request *r)
 {
-	return space.header ? table_move(r->start, r->end, r->to, r->to_bytes) : 0;
+	bool stays = r->what == REQUEST_COPY;
+
+	return space.header ? table_move(r->start, r->end, r->to, r->to_bytes, stays) : 0;
 }
 
 static int carry_out(const struct request *request)
 {
-	return request->what == REQUEST_MOVE ? move_names(request)
-					     : set_name(request, request->name, true);
+	return request->what == REQUEST_NAME ? set_name(request, request->name, true)
+					     : move_names(request);
 }
 
 const struct turn_work turn_work = { .carry_out = carry_out, .recover = table_recover };
@@ -193,13 +200,14 @@ int memoir_unmap(void *addr, size_t len)
 }
 
 /* In one turn: who gets the old addresses next names them after this. */
-int memoir_remap(void *addr, size_t old_len, size_t new_len, void **ret_addr)
+int memoir_remap_flags(void *addr, size_t old_len, size_t new_len, int flags, void *new_addr,
+		       void **ret_addr)
 {
 	bool in_table = places() & PLACE_TABLE, mine = in_table && turn_take();
 	void *moved = addr;
-	int err = old_len ? system_remap(addr, old_len, new_len, &moved) : -EINVAL;
+	int err = system_remap(addr, old_len, new_len, flags, new_addr, &moved);
 	struct request r = {
-		.what = REQUEST_MOVE,
+		.what = flags & MREMAP_DONTUNMAP ? REQUEST_COPY : REQUEST_MOVE,
 		.start = (uintptr_t)addr,
 		.end = (uintptr_t)addr + old_len,
 		.to = (uintptr_t)moved,
@@ -215,6 +223,18 @@ int memoir_remap(void *addr, size_t old_len, size_t new_len, void **ret_addr)
 	if (!err)
 		*ret_addr = moved;
 	return err;
+}
+
+int memoir_remap(void *addr, size_t old_len, size_t new_len, void **ret_addr)
+{
+	if (!old_len)
+		return -EINVAL;
+	return memoir_remap_flags(addr, old_len, new_len, MREMAP_MAYMOVE, NULL, ret_addr);
+}
+
+unsigned int memoir_name_places(void)
+{
+	return places() & ~(uint32_t)PLACES_KNOWN;
 }
 
 uint64_t memoir_name_hash(const char *name)

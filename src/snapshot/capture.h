@@ -361,6 +361,9 @@ int capture_split(struct capture *c, uint32_t region, const struct named_range *
 /* Put the parts where they belong, when all else that goes by a region's index is settled. */
 int capture_settle_parts(struct capture *c);
 void capture_parts_free(struct capture *c);
+/* Regions as they were before they were split, for who looks at them whole; and back, with what was found. */
+void capture_join_parts(struct capture *c);
+void capture_part_again(struct capture *c);
 
 /* Recognise what the kernel gives no name, by what is in it; where that is wanted, and after finish. */
 int capture_kinds(struct capture *c);

@@ -112,13 +112,11 @@ static bool wants_kinds(const struct memoir_capture_options *options)
 	       !options->without_kinds;
 }
 
-int capture_kinds(struct capture *c)
+static int look_at_all(struct capture *c, size_t *denied)
 {
 	struct identify_region *shown = NULL;
-	size_t room = 0, denied = 0;
+	size_t room = 0;
 
-	if (!wants_kinds(c->options) || !kroot_is_live(c->memoir->root))
-		return 0;
 	for (uint32_t i = 0; i < c->snap->process_count; i++) {
 		const struct memoir_process *p = &c->snap->processes[i];
 		struct identify_region *more;
@@ -131,13 +129,26 @@ int capture_kinds(struct capture *c)
 			return -ENOMEM;
 		}
 		shown = more;
-		denied += look_at_process(c, i, shown);
+		*denied += look_at_process(c, i, shown);
 	}
 	free(shown);
-	return denied ? snapshot_note(
-				c->snap,
-				"what is in the memory of %zu process%s could not be looked at "
-				"to tell its kind: run memoir as root or with CAP_SYS_PTRACE",
-				denied, denied == 1 ? "" : "es")
-		      : 0;
+	return 0;
+}
+
+int capture_kinds(struct capture *c)
+{
+	size_t denied = 0;
+	int err;
+
+	if (!wants_kinds(c->options) || !kroot_is_live(c->memoir->root))
+		return 0;
+	capture_join_parts(c);
+	err = look_at_all(c, &denied);
+	capture_part_again(c);
+	if (err || !denied)
+		return err;
+	return snapshot_note(c->snap,
+			     "what is in the memory of %zu process%s could not be looked at "
+			     "to tell its kind: run memoir as root or with CAP_SYS_PTRACE",
+			     denied, denied == 1 ? "" : "es");
 }

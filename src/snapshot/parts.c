@@ -250,6 +250,31 @@ int capture_split(struct capture *c, uint32_t region, const struct named_range *
 	return c->tally.error;
 }
 
+/* ---- whole regions -------------------------------------------------------------------------- */
+
+void capture_join_parts(struct capture *c)
+{
+	struct memoir_region *regions = c->snap->regions;
+
+	for (size_t i = 0; c->parts && i < c->parts->count; i++)
+		regions[c->parts->parts[i].of].end = regions[c->parts->parts[i].at].end;
+}
+
+/* Parts of a region stand one after the other, in order: from the last to the first. */
+void capture_part_again(struct capture *c)
+{
+	struct memoir_region *regions = c->snap->regions;
+
+	for (size_t i = c->parts ? c->parts->count : 0; i-- > 0;) {
+		struct memoir_region *whole = &regions[c->parts->parts[i].of];
+		struct memoir_region *part = &regions[c->parts->parts[i].at];
+
+		whole->end = part->start;
+		if (part->kind == MEMOIR_KIND_ANON && whole->kind != MEMOIR_KIND_GUARD)
+			part->kind = whole->kind;
+	}
+}
+
 /* ---- where they belong ---------------------------------------------------------------------- */
 
 static int compare_parts(const void *a, const void *b)

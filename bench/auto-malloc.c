@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the preload library costs: libc's own functions and those that stand in front of them, in turn in one
+ * process, which has to run with the library preloaded. Medians: ps an operation, and the ratio in thousandths.
+ *
+ *     LD_PRELOAD=.../libmemoir-auto.so auto-malloc [ROUNDS]
+ */
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define HELD 4096u
+#define ROUNDS_MAX 1001u
+#define PAGES_BYTES (16u * 4096u)
+#define LARGE_BYTES (1u << 20)
+
+struct functions {
+	void *(*malloc)(size_t bytes);
+	void (*free)(void *block);
+	void *(*mmap)(void *addr, size_t bytes, int prot, int flags, int fd, off_t offset);
+	int (*munmap)(void *addr, size_t bytes);
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint32_t next_random(void)
+{
+	static uint64_t seed = 88172645463325252u;
+
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 32);
+}
+
+/* As programs do: of many sizes, mostly small, kept for a while, written and read. */
+static void small_blocks(const struct functions *by, uint32_t operations)
+{
+	static unsigned char *held[HELD];
+	static volatile uint32_t sum;
+
+	for (uint32_t i = 0; i < operations; i++) {
+		uint32_t random = next_random(), at = random % HELD;
+		size_t bytes = 16u + (random >> 12) % (random & 0x80000000u ? 112u : 1008u);
+
+		if (held[at])
+			sum += held[at][0];
+		by->free(held[at]);
+		held[at] = by->malloc(bytes);
+		if (!held[at])
+			abort();
+		memset(held[at], (int)random, bytes);
+	}
+}
+
+/* The least that malloc and free can take. */
+static void one_block(const struct functions *by, uint32_t operations)
+{
+	for (uint32_t i = 0; i < operations; i++) {
+		char *volatile block = by->malloc(32);
+
+		by->free(block);
+	}
+}
+
+static void mappings(const struct functions *by, uint32_t operations)
+{
+	for (uint32_t i = 0; i < operations; i++) {
+		char *got = by->mmap(NULL, PAGES_BYTES, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (got == MAP_FAILED)
+			abort();
+		by->munmap(got, PAGES_BYTES);
+	}
+}
+
+/* From the heap: the kernel has no part in it. */
+static void large_blocks(const struct functions *by, uint32_t operations)
+{
+	for (uint32_t i = 0; i < operations; i++) {
+		char *volatile block = by->malloc(LARGE_BYTES + i % 7 * 4096u);
+
+		by->free(block);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t median(uint64_t *values, uint32_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+static void measure(const char *what, const struct functions *sides,
+		    void (*run)(const struct functions *, uint32_t), uint32_t operations,
+		    uint32_t rounds)
+{
+	static uint64_t took[2][ROUNDS_MAX], ratios[ROUNDS_MAX];
+
+	for (uint32_t i = 0; i < rounds; i++) {
+		for (uint32_t k = 0; k < 2; k++) {
+			uint32_t side = (i + k) % 2;
+			uint64_t began = now_ns();
+
+			run(&sides[side], operations);
+			took[side][i] = (now_ns() - began) * 1000 / operations;
+		}
+		ratios[i] = took[1][i] * 1000 / took[0][i];
+	}
+	printf("%s_libc_ps %llu\n", what, (unsigned long long)median(took[0], rounds));
+	printf("%s_auto_ps %llu\n", what, (unsigned long long)median(took[1], rounds));
+	printf("%s_ratio %llu\n", what, (unsigned long long)median(ratios, rounds));
+}
+
+static void find(void *from, const char *name, void *ret_function)
+{
+	void *function = dlsym(from, name);
+
+	if (!function)
+		abort();
+	memcpy(ret_function, &function, sizeof(function));
+}
+
+static struct functions functions_of(void *from)
+{
+	struct functions found;
+
+	find(from, "malloc", &found.malloc);
+	find(from, "free", &found.free);
+	find(from, "mmap", &found.mmap);
+	find(from, "munmap", &found.munmap);
+	return found;
+}
+
+int main(int argc, char **argv)
+{
+	uint32_t rounds = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 101;
+	void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+	struct functions sides[2];
+
+	if (!libc || !rounds || rounds > ROUNDS_MAX)
+		return 2;
+	sides[0] = functions_of(libc);
+	sides[1] = functions_of(RTLD_DEFAULT);
+	if (sides[0].malloc == sides[1].malloc) {
+		fprintf(stderr, "auto-malloc: libmemoir-auto.so is not preloaded\n");
+		return 2;
+	}
+	measure("small", sides, small_blocks, 100000, rounds);
+	measure("one", sides, one_block, 300000, rounds);
+	measure("mmap", sides, mappings, 2000, rounds);
+	measure("large", sides, large_blocks, 20000, rounds);
+	return 0;
+}

@@ -1,0 +1,124 @@
+/*
+ * Large blocks of malloc and its kin, with mappings of their own and in the heap.
+ */
+#include <dlfcn.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mkauto.h"
+
+#define LARGE (1ul << 20)
+#define BY_ONE ONE ":allocate"
+#define BY_TWO TWO ":allocate"
+
+/* The pages that are the block's alone. */
+static void block_is(const char *block, size_t bytes, const char *name)
+{
+	uintptr_t start = ((uintptr_t)block + PAGE - 1) & ~(PAGE - 1);
+	uintptr_t end = ((uintptr_t)block + bytes) & ~(PAGE - 1);
+
+	is_named((const void *)start, end - start, name);
+}
+
+static char *allocate(const struct auto_library *library, enum allocation how, void *from,
+		      size_t bytes)
+{
+	char *block = library->allocate(how, from, bytes);
+
+	if (!block)
+		broken("no memory");
+	if (how != BY_STRDUP)
+		memset(block, 1, bytes);
+	return block;
+}
+
+static void large(void)
+{
+	char *text = malloc(LARGE + 1), *blocks[6];
+
+	memset(text, 'x', LARGE);
+	text[LARGE] = '\0';
+	blocks[0] = allocate(one, BY_MALLOC, NULL, LARGE);
+	blocks[1] = allocate(two, BY_CALLOC, NULL, LARGE);
+	blocks[2] = allocate(one, BY_POSIX_MEMALIGN, NULL, LARGE);
+	blocks[3] = allocate(two, BY_ALIGNED_ALLOC, NULL, LARGE);
+	blocks[4] = allocate(one, BY_STRDUP, text, LARGE);
+	blocks[5] = allocate(one, BY_REALLOC, NULL, 128ul << 10);
+	for (int i = 0; i < 5; i++)
+		block_is(blocks[i], LARGE, i % 2 ? BY_TWO : BY_ONE);
+	block_is(blocks[5], 128ul << 10, BY_ONE);
+	block_is(text, LARGE, "mkauto");
+	step("large blocks, by who asked", getpid());
+	blocks[0] = allocate(two, BY_REALLOC, blocks[0], 4 * LARGE);
+	free(blocks[2]);
+	block_is(blocks[0], 4 * LARGE, BY_TWO);
+	block_is(blocks[1], LARGE, BY_TWO);
+	step("grown by another one", getpid());
+	for (int i = 0; i < 6; i++)
+		if (i != 2)
+			free(blocks[i]);
+	free(text);
+	/* Where they were. */
+	one->map(at(0), 8 * PAGE, 3, 0x32, -1);
+	is_named(at(0), 8 * PAGE, ONE ":map_memory");
+	step("given back", getpid());
+}
+
+/* Blocks in the heap have the heap's region around them. */
+static void in_heap(void)
+{
+	char *first, *second, *plug;
+
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	mallopt(M_TRIM_THRESHOLD, 512 << 20);
+	first = allocate(one, BY_MALLOC, NULL, LARGE);
+	second = allocate(two, BY_MALLOC, NULL, LARGE);
+	plug = malloc(1000);
+	block_is(first, LARGE, BY_ONE);
+	block_is(second, LARGE, BY_TWO);
+	step("in the heap", getpid());
+	free(first);
+	block_is(first, LARGE, NULL);
+	block_is(second, LARGE, BY_TWO);
+	step("free, and still mapped", getpid());
+	first = allocate(two, BY_MALLOC, NULL, LARGE / 2);
+	second = allocate(one, BY_REALLOC, second, LARGE / 4);
+	block_is(first, LARGE / 2, BY_TWO);
+	block_is(second, LARGE / 4, BY_ONE);
+	block_is(second + LARGE / 4 + PAGE, LARGE / 2, NULL);
+	step("used again, and shrunk", getpid());
+	second = allocate(two, BY_REALLOC, second, 1000);
+	block_is(second + PAGE, LARGE / 4 - 2 * PAGE, NULL);
+	block_is(first, LARGE / 2, BY_TWO);
+	step("shrunk to a small one", getpid());
+	free(plug);
+}
+
+/* operator new of libstdc++ is not who wanted it. */
+static void by_new(void)
+{
+	void *runtime = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
+	void *operator_new = runtime ? dlsym(runtime, "_Znwm") : NULL;
+	void *operator_new_array = runtime ? dlsym(runtime, "_Znam") : NULL;
+	char *blocks[2];
+
+	if (!operator_new || !operator_new_array)
+		broken("libstdc++.so.6");
+	blocks[0] = allocate(one, BY_NEW, operator_new, LARGE);
+	blocks[1] = allocate(two, BY_NEW, operator_new_array, LARGE);
+	block_is(blocks[0], LARGE, BY_ONE);
+	block_is(blocks[1], LARGE, BY_TWO);
+	step("operator new, by who called it", getpid());
+	free(blocks[0]);
+	free(blocks[1]);
+}
+
+const struct auto_case malloc_cases[] = {
+	{ "large", large },
+	{ "in-heap", in_heap },
+	{ "new", by_new },
+	{ NULL, NULL },
+};
