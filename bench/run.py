@@ -29,7 +29,7 @@ PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
               "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak", "fds-loop",
-              "lib-files")
+              "lib-files", "auto-malloc")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger", "lib-files")
 RSS_TOLERANCE = 0.01
@@ -163,6 +163,11 @@ CASES = (
                  peer_key="loop_ns")),
          limits=(Limit(("memoir", "buffers", "--json"), None, 100e6, runs=11),),
          workload=("fds", "300"), needs_bytes=GIB),
+    Case("auto",
+         limits=(Limit(("auto-malloc",), "small_ratio", 1040, "/1000", runs=3),
+                 Limit(("auto-malloc",), "small_more_ps", 1500, "ps", runs=3),
+                 Limit(("auto-malloc",), "large_more_ps", 200000, "ps", runs=3),
+                 Limit(("auto-malloc",), "mmap_more_ps", 1000000, "ps", runs=3))),
     Case("ledger",
          (Versus(("lib-ledger",), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
                  memoir_key="lib_ledger_ns", peer_key="loop_ns"),

@@ -29,7 +29,9 @@ _memoir() {
 	COMPREPLY=()
 	if [[ $command == run && $COMP_CWORD -gt 1 && $current != -* ]]; then
 		local first=2
-		[[ ${COMP_WORDS[2]} == -- && $COMP_CWORD -gt 2 ]] && first=3
+		while [[ $first -lt $COMP_CWORD && ${COMP_WORDS[first]} == -* ]]; do
+			[[ ${COMP_WORDS[first++]} == -- ]] && break
+		done
 		_command_offset "$first" 2>/dev/null ||
 			mapfile -t COMPREPLY < <(compgen -c -- "$current")
 		return

@@ -12,6 +12,7 @@ from pathlib import Path
 
 BUILD = Path(os.environ["MEMOIR_BUILD"])
 SOURCE = Path(os.environ["MEMOIR_SOURCE"])
+HAVE_AUTO = (BUILD / "src/libmemoir-auto.so").exists()
 WARNINGS = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror")
 FUNCTION = re.compile(r"\b(memoir_[a-z0-9_]+)\s*\([^;{}]*\)\s*;")
 
@@ -67,6 +68,8 @@ def check_files(tree, _temp):
             raise Failed(f"{library}.so is no link to version 0")
     for page in (SOURCE / "docs").glob("*.[1-8].scd"):
         tree.one(f"**/man/man*/{page.stem}")
+    if HAVE_AUTO:
+        tree.one("**/memoir/libmemoir-auto.so")
     tree.one("**/bash-completion/completions/memoir")
     tree.one("**/zsh/site-functions/_memoir")
 
@@ -152,6 +155,18 @@ def check_names(tree, temp):
         raise Failed(f"libmemoir-name needs more than libc: {needed}")
 
 
+def check_auto(tree, temp):
+    """memoir run --auto finds its library where both are installed, and that finds libmemoir-name."""
+    if not HAVE_AUTO:
+        return
+    program = temp / "auto"
+    run(["cc", *WARNINGS, *tree.pkg_config("--cflags", package="memoir-name"),
+         SOURCE / "examples" / "name-weak.c", "-o", program])
+    env = {"PATH": "/usr/bin:/bin", "MEMOIR_NAMES": "table"}
+    if run([tree.bin, "run", "--auto", "--", program], env=env).strip() != "named":
+        raise Failed("the library is not preloaded")
+
+
 CHECKS = (
     ("everything is installed where it belongs", check_files),
     ("the installed program runs without the build tree", check_program),
@@ -160,6 +175,7 @@ CHECKS = (
     ("the example builds by pkg-config and runs with the shared library", check_shared),
     ("the example builds by pkg-config and runs with the static library", check_static),
     ("libmemoir-name names memory linked, static and preloaded, and is not missed", check_names),
+    ("memoir run --auto preloads what is installed with it", check_auto),
 )
 
 

@@ -63,6 +63,11 @@ KERNEL_EXCEPTIONS = {
     ("src/names/system.c", "madvise("),
     ("src/names/system.c", "mremap("),
     ("src/names/system.c", "<sys/prctl.h"),
+    # What it stands in front of has these names.
+    ("src/preload/mappings.c", "prctl("),
+    ("src/preload/mappings.c", "mremap("),
+    ("src/preload/next.c", "prctl("),
+    ("src/preload/next.c", "mremap("),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]+[>"])', re.MULTILINE)

@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 
+#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +12,32 @@
 #include <unistd.h>
 
 #include "cli/run.h"
+#include "cli/run_auto.h"
 #include "names/system.h"
+
+struct run_options {
+	bool by_caller;
+};
+
+static const struct argp_option options[] = {
+	{ "auto", 'a', NULL, 0,
+	  "Name what mmap and malloc bring too, by the calling library and function", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	const struct cli *cli = state->input;
+	struct run_options *own = cli ? cli->own : NULL;
+
+	(void)arg;
+	if (key != 'a')
+		return ARGP_ERR_UNKNOWN;
+	own->by_caller = true;
+	return 0;
+}
+
+static const struct argp argp = { .options = options, .parser = parse };
 
 /* What is closed at first must not become something else's number: the supervisor gives these three up. */
 static void hold_standard_fds(void)
@@ -62,6 +88,11 @@ static int supervise(char **argv)
 
 static int run(struct cli *cli)
 {
+	const struct run_options *own = cli->own;
+	int code = own->by_caller ? run_auto_preload(cli->program[0]) : EXIT_DONE;
+
+	if (code != EXIT_DONE)
+		return code;
 	if (system_kernel_names())
 		return become(cli->program);
 	/* Programs with libmemoir-name keep their own tables, at a thousandth of the cost. */
@@ -79,4 +110,6 @@ const struct command run_command = {
 	       "fails. Where the kernel keeps names itself, CMD just runs.",
 	.flags = COMMAND_RUNS,
 	.run = run,
+	.options = &argp,
+	.own_bytes = sizeof(struct run_options),
 };

@@ -3,6 +3,7 @@
  */
 #include <dlfcn.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,30 @@ static void in_heap(void)
 	free(plug);
 }
 
+static void *in_thread(void *unused)
+{
+	char *first = allocate(one, BY_MALLOC, NULL, LARGE), *second;
+
+	(void)unused;
+	second = allocate(two, BY_MALLOC, NULL, LARGE);
+	block_is(first, LARGE, BY_ONE);
+	block_is(second, LARGE, BY_TWO);
+	step("in a thread's arena", getpid());
+	free(first);
+	free(second);
+	return NULL;
+}
+
+static void in_arena(void)
+{
+	pthread_t thread;
+
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	if (pthread_create(&thread, NULL, in_thread, NULL) != 0)
+		broken("pthread_create");
+	pthread_join(thread, NULL);
+}
+
 /* operator new of libstdc++ is not who wanted it. */
 static void by_new(void)
 {
@@ -119,6 +144,7 @@ static void by_new(void)
 const struct auto_case malloc_cases[] = {
 	{ "large", large },
 	{ "in-heap", in_heap },
+	{ "in-arena", in_arena },
 	{ "new", by_new },
 	{ NULL, NULL },
 };

@@ -180,6 +180,43 @@ static void memory_moves_with_its_names(void **state)
 		munmap(other, PAGE);
 }
 
+static void memory_moves_as_flags_say(void **state)
+{
+	void *memory = NULL, *target = NULL, *moved = NULL;
+
+	(void)state;
+	assert_int_equal(memoir_map(8 * PAGE, "one", &memory), 0);
+	assert_int_equal(memoir_map(8 * PAGE, "two", &target), 0);
+	/* A part of a named range, onto a part of another. */
+	assert_int_equal(memoir_remap_flags((char *)memory + PAGE, 2 * PAGE, 2 * PAGE,
+					    MREMAP_MAYMOVE | MREMAP_FIXED, (char *)target + PAGE,
+					    &moved),
+			 0);
+	assert_ptr_equal(moved, (char *)target + PAGE);
+	assert_string_equal(own_name_at(target), "two");
+	assert_string_equal(own_name_at((char *)target + 3 * PAGE - 1), "one");
+	assert_string_equal(own_name_at((char *)target + 3 * PAGE), "two");
+	assert_string_equal(own_name_at(memory), "one");
+	assert_string_equal(own_name_at((char *)memory + PAGE), "");
+	assert_string_equal(own_name_at((char *)memory + 3 * PAGE), "one");
+	assert_int_equal(memoir_remap_flags((char *)memory + 3 * PAGE, 2 * PAGE, 2 * PAGE,
+					    MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL, &moved),
+			 0);
+	assert_string_equal(own_name_at(moved), "one");
+	assert_string_equal(own_name_at((char *)memory + 3 * PAGE), "one");
+	assert_int_equal(memoir_unmap(moved, 2 * PAGE), 0);
+	assert_int_equal(memoir_remap_flags((char *)memory + 1, PAGE, PAGE, 0, NULL, &moved),
+			 -EINVAL);
+	/* Nothing is moved, so no name is. */
+	assert_int_not_equal(memoir_remap_flags((char *)memory + 3 * PAGE, 0, PAGE, MREMAP_MAYMOVE,
+						NULL, &moved),
+			     0);
+	assert_string_equal(own_name_at((char *)memory + 3 * PAGE), "one");
+	memoir_unmap(memory, 8 * PAGE);
+	memoir_unmap(target, 8 * PAGE);
+	assert_int_equal(memoir_name_places(), MEMOIR_NAMES_IN_TABLE);
+}
+
 /* ---- fork ----------------------------------------------------------------------------------- */
 
 static int wait_for(pid_t pid)
@@ -407,6 +444,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ids_are_those_of_every_machine),
 		cmocka_unit_test(names_are_kept_where_they_are_told_to),
 		cmocka_unit_test(memory_moves_with_its_names),
+		cmocka_unit_test(memory_moves_as_flags_say),
 		cmocka_unit_test(a_child_has_all_names_and_its_own_from_then_on),
 		cmocka_unit_test(a_child_of_vfork_does_no_harm),
 		cmocka_unit_test(forks_in_the_midst_leave_a_good_table),
