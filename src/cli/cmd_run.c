@@ -31,7 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct run_options *own = cli ? cli->own : NULL;
 
 	(void)arg;
-	if (key != 'a')
+	if (key != 'a' || !own)
 		return ARGP_ERR_UNKNOWN;
 	own->by_caller = true;
 	return 0;

@@ -35,8 +35,8 @@ static bool find_library(char path[PATH_MAX])
 	if (slash)
 		slash[1] = '\0';
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int got = snprintf(path, PATH_MAX, "%s%s", places[i][0] == '/' ? "" : own,
-				   places[i]);
+		int got =
+			snprintf(path, PATH_MAX, "%s%s", places[i][0] == '/' ? "" : own, places[i]);
 
 		if (got > 0 && got < PATH_MAX && path[0] == '/' && access(path, R_OK) == 0)
 			return true;

@@ -82,9 +82,8 @@ static void write_slot(struct slot *slot, uintptr_t address, uint32_t now,
 	uint64_t words[WORDS];
 
 	/* Another thread's, or that of what this signal handler interrupted: then it is not remembered. */
-	if (version & 1 ||
-	    !__atomic_compare_exchange_n(&slot->version, &version, version + 1, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	if (version & 1 || !__atomic_compare_exchange_n(&slot->version, &version, version + 1,
+							false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
 	memcpy(words, name, sizeof(words));
 	__atomic_store_n(&slot->address, address, __ATOMIC_RELEASE);
@@ -132,11 +131,11 @@ static bool passes_on(const char *name)
 	const char *function = strchr(name, ':');
 
 	return strncmp(name, "libc.so", 7) == 0 ||
-	       (function && (strncmp(function, ":_Znw", 5) == 0 || strncmp(function, ":_Zna", 5) == 0));
+	       (function &&
+		(strncmp(function, ":_Znw", 5) == 0 || strncmp(function, ":_Zna", 5) == 0));
 }
 
-void callers_name_of_malloc(const void *return_address, const void *top,
-			    char name[MEMOIR_NAME_MAX])
+void callers_name_of_malloc(const void *return_address, const void *top, char name[MEMOIR_NAME_MAX])
 {
 	struct frame frame = { (uintptr_t)return_address, (uintptr_t)top };
 	char above[MEMOIR_NAME_MAX];

@@ -61,8 +61,7 @@ static void *name_block(void *block, const void *caller, const void *top)
 	size_t bytes;
 
 	/* The kernel names whole pages only. */
-	if (!(places & MEMOIR_NAMES_IN_TABLE) &&
-	    !(places && header_of(block)->size & FLAG_MAPPED))
+	if (!(places & MEMOIR_NAMES_IN_TABLE) && !(places && header_of(block)->size & FLAG_MAPPED))
 		return block;
 	start = range_of(block, &bytes);
 	callers_name_of_malloc(caller, top, name);
@@ -82,20 +81,20 @@ static void forget_block(void *block)
 /* ---- the large ones: apart, so that the small ones need no stack ------------------------------- */
 
 __attribute__((noinline)) static void *malloc_large(size_t bytes, const void *caller,
-						     const void *top)
+						    const void *top)
 {
 	return name_block(next.malloc(bytes), caller, top);
 }
 
 __attribute__((noinline)) static void *calloc_large(size_t count, size_t bytes, const void *caller,
-						     const void *top)
+						    const void *top)
 {
 	return name_block(next.calloc(count, bytes), caller, top);
 }
 
 /* One that stays because there is no memory has its name by who wanted more of it. */
 __attribute__((noinline)) static void *realloc_large(void *block, size_t bytes, const void *caller,
-						      const void *top)
+						     const void *top)
 {
 	void *moved;
 
@@ -113,6 +112,8 @@ __attribute__((noinline)) static void free_large(void *block)
 }
 
 /* ---- the calls ------------------------------------------------------------------------------ */
+
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the headers' are not for us */
 
 void *malloc(size_t bytes)
 {
@@ -173,3 +174,5 @@ void *pvalloc(size_t bytes)
 {
 	return name_block(next.pvalloc(bytes), CALLER, STACK_TOP);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

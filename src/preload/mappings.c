@@ -23,6 +23,8 @@
 
 #define CALLER __builtin_return_address(0)
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the headers' are not for us */
+
 int prctl(int option, ...);
 int dlclose(void *handle);
 
@@ -51,8 +53,7 @@ static void forget(void *addr, size_t bytes)
 static bool takes_name(int flags)
 {
 	return flags & MAP_ANONYMOUS && !(flags & MAP_HUGETLB) &&
-	       ((flags & MAP_TYPE) == MAP_PRIVATE ||
-		memoir_name_places() & MEMOIR_NAMES_IN_KERNEL);
+	       ((flags & MAP_TYPE) == MAP_PRIVATE || memoir_name_places() & MEMOIR_NAMES_IN_KERNEL);
 }
 
 /* What has no name of its own must not have that of what was there before, and went unseen. */
@@ -193,3 +194,5 @@ int dlclose(void *handle)
 	callers_forget();
 	return result;
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct symbols {
-	const ElfW(Sym) *table;
+	const ElfW(Sym) * table;
 	const char *strings;
 	const uint32_t *gnu_hash; /* DT_GNU_HASH or else */
 	const uint32_t *hash;     /* DT_HASH: says how many there are */

@@ -91,7 +91,8 @@ static void covered(void)
 
 	map_at(one, 0, 20);
 	map_at(two, 5, 5);
-	if (fd < 0 || two->map(at(12), 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd) == MAP_FAILED)
+	if (fd < 0 ||
+	    two->map(at(12), 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd) == MAP_FAILED)
 		broken("mmap of a file");
 	pages_are(0, 5, BY_ONE);
 	pages_are(5, 5, BY_TWO);
@@ -175,7 +176,8 @@ static void named(void)
 	if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at(2), 2 * PAGE - 1, text) < 0)
 		broken("prctl");
 	errno = 0;
-	refused += prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at(2) + 1, PAGE, text) == -1 && errno == EINVAL;
+	refused += prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at(2) + 1, PAGE, text) == -1 &&
+		   errno == EINVAL;
 	refused += prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at(2), PAGE, "br[ack]et") == -1;
 	refused += prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at(2), SIZE_MAX, text) == -1;
 	if (refused != 3 || prctl(PR_SET_NAME, "auto-named") < 0)
@@ -242,8 +244,9 @@ static void forked(void)
 	step("which its parent does not see", getpid());
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	child = vfork();
+	child = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
 	if (child == 0) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Vfork): harmless is what it is to be */
 		two->map(at(20), 2 * PAGE, RW, ANON | MAP_FIXED, -1);
 		_exit(0);
 	}
@@ -352,8 +355,8 @@ static void threads(void)
 }
 
 const struct auto_case map_cases[] = {
-	{ "made", made },	  { "unmapped", unmapped },   { "covered", covered },
-	{ "moved", moved },	  { "heap", heap },	      { "named", named },
-	{ "unloaded", unloaded }, { "forked", forked },	      { "signalled", signalled },
-	{ "threads", threads },	  { NULL, NULL },
+	{ "made", made },         { "unmapped", unmapped }, { "covered", covered },
+	{ "moved", moved },       { "heap", heap },         { "named", named },
+	{ "unloaded", unloaded }, { "forked", forked },     { "signalled", signalled },
+	{ "threads", threads },   { NULL, NULL },
 };

@@ -48,8 +48,9 @@ static void names_keep_the_rules(void **state)
 		*slash = '/';
 		label_make(label, long_name, "f");
 		/* No colon at the end. */
-		assert_int_equal(strlen(label),
-				 length < 78 ? length + 2 : length < 79 ? length : 79);
+		assert_int_equal(strlen(label), length < 78   ? length + 2
+						: length < 79 ? length
+							      : 79);
 		assert_int_equal(label[strlen(label) - 1], length < 78 ? 'f' : 'x');
 		*slash = 'x';
 	}
@@ -69,7 +70,8 @@ static void own_program_is_this_one(void **state)
 /* ---- symbols -------------------------------------------------------------------------------- */
 
 /* Every 37th byte of the beginning of an object, with some of its code. */
-static void each_place(const char *in, void (*look)(uintptr_t address, const struct link_map *object))
+static void each_place(const char *in,
+		       void (*look)(uintptr_t address, const struct link_map *object))
 {
 	struct dl_find_object found;
 	assert_int_equal(_dl_find_object((void *)in, &found), 0);
@@ -146,7 +148,7 @@ static void frames_are_those_of_backtrace(void **state)
 	(void)state;
 	qsort(numbers, 5, sizeof(*numbers), compare_and_unwind);
 	assert_int_equal(numbers[4], 9);
-	bsearch(&key, numbers, 5, sizeof(*numbers), compare_and_unwind);
+	assert_non_null(bsearch(&key, numbers, 5, sizeof(*numbers), compare_and_unwind));
 	assert_true(unwound >= 3);
 }
 
