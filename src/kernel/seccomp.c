@@ -27,24 +27,26 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
+/* Where the low half of an argument comes second, or ARCH is not known here, there is no listener. */
+#define NO_FOREIGN_CALLS 0x80000000u
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
 #define FOREIGN_CALLS 0x40000000u /* x32 has the same ARCH: its calls are these and above */
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define ARCH AUDIT_ARCH_AARCH64
-#define FOREIGN_CALLS 0x80000000u
+#define FOREIGN_CALLS NO_FOREIGN_CALLS
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ARCH AUDIT_ARCH_RISCV64
+#define FOREIGN_CALLS NO_FOREIGN_CALLS
 #else
-#error "which AUDIT_ARCH is this?"
+#define ARCH 0u
+#define FOREIGN_CALLS NO_FOREIGN_CALLS
 #endif
 
 #define FIELD(field) ((uint32_t)offsetof(struct seccomp_data, field))
 #define LOAD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(at))
 /* Go on if it is equal; else jump over this many. */
 #define ONLY(value, over) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), 0, over)
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "arguments are read as two halves, the low one first"
-#endif
 
 /* The kernel finds out by itself that of most calls only the numbers matter, and then does not run it. */
 static struct sock_filter instructions[] = {
@@ -71,8 +73,11 @@ static int try_listen(unsigned long more_flags)
 	};
 	unsigned long flags =
 		SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW | more_flags;
-	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	long fd;
 
+	if (ARCH == 0)
+		return -ENOSYS;
+	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 	return fd < 0 ? -errno : (int)fd;
 }
 

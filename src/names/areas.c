@@ -74,7 +74,7 @@ static int each_by_text(char *text, uint64_t start, uint64_t end,
 
 static int read_text(const struct areas *areas)
 {
-	ssize_t len = process_text(areas->root, areas->pid, areas->tid, PROCESS_MAPS, areas->text);
+	ssize_t len = process_text(areas->root, areas->tid, areas->tid, PROCESS_MAPS, areas->text);
 
 	return len < 0 ? (int)len : len == 0 ? -ESRCH : 0;
 }

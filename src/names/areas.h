@@ -13,8 +13,8 @@
 
 struct areas {
 	const struct kroot *root;
-	pid_t pid, tid; /* a thread of it that has not exited */
-	int maps_fd;    /* its maps, opened since it called exec */
+	pid_t tid;   /* a thread of it that has not exited, or of another with its memory */
+	int maps_fd; /* its maps, opened since it called exec */
 	struct kbuf *text;
 };
 

@@ -12,6 +12,9 @@
 
 #include "names/system.h"
 
+/* Of a table whose size is limited. */
+#define RESERVED_BLOCKS 256u
+
 static struct table_aside *taken;
 
 void several_take(struct table_aside *table)
@@ -56,6 +59,13 @@ static uint32_t number_of(const char *name)
 	return number ? number : strings_add(&text);
 }
 
+/* Taking names away must not fail for want of the little memory that it takes too. */
+static bool is_full(void)
+{
+	return space.segments_max && space.base[space.segments_max - 1] &&
+	       space.room - space.blocks + space.free_count < RESERVED_BLOCKS;
+}
+
 int several_set(struct table_aside *table, const struct name_subject *about, uint64_t start,
 		uint64_t end, const char *name)
 {
@@ -67,7 +77,7 @@ int several_set(struct table_aside *table, const struct name_subject *about, uin
 	if (table_open(about) < 0)
 		return -ENOMEM;
 	if (name) {
-		number = number_of(name);
+		number = is_full() ? 0 : number_of(name);
 		if (!number)
 			return -ENOMEM;
 	}

@@ -166,7 +166,7 @@ int subject_name(const struct kroot *root, struct subject *subject, const struct
 {
 	char name[NAME_TEXT_MAX + 1];
 	struct piece_of piece = { subject, call->name ? name : NULL };
-	struct areas areas = { root, subject->pid, call->tid, subject->maps, text };
+	struct areas areas = { root, call->tid, subject->maps, text };
 	uint64_t end;
 	int err =
 		call->name ? memory_read_text(subject->memory, call->name, name, sizeof(name)) : 0;
@@ -207,7 +207,7 @@ static int drop_outside(struct subject *subject, const struct taken_range *range
 
 int subject_prune(const struct kroot *root, struct subject *subject, struct kbuf *text)
 {
-	struct areas source = { root, subject->pid, subject->pid, subject->maps, text };
+	struct areas source = { root, subject->pid, subject->maps, text };
 	struct taken_range ranges[SOME];
 	struct area_list areas = { 0 };
 	size_t i = 0, some;
