@@ -18,12 +18,13 @@ enum { EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
 /* What the supervisor tells the front, and the program the supervisor. */
 enum run_word {
-	RUN_LISTENS, /* value: 0, and the listener with it; or an errno: it has none */
-	RUN_FAILED,  /* value: the errno of exec */
-	RUN_STARTED, /* value: its pid, and its pidfd with it */
-	RUN_STOPPED, /* value: the signal */
-	RUN_ENDED,   /* value: as waitpid(2) has it; the supervisor stays for others */
-	RUN_OVER,    /* the same, and so has the supervisor */
+	RUN_LISTENS,   /* value: 0, and the listener with it; or an errno: it has none */
+	RUN_FAILED,    /* value: the errno of exec */
+	RUN_STARTED,   /* value: its pid, and its pidfd with it */
+	RUN_STOPPED,   /* value: the signal */
+	RUN_CONTINUED, /* from the front, which had stopped. value: how many RUN_STOPPED it has had */
+	RUN_ENDED,     /* value: as waitpid(2) has it; the supervisor stays for others */
+	RUN_OVER,      /* the same, and so has the supervisor */
 };
 
 struct run_message {

@@ -20,11 +20,12 @@
 
 struct front {
 	const char *name; /* of the program */
-	int supervisor;   /* -1: it is gone */
+	int supervisor;
 	pid_t supervisor_pid;
 	int signals;
 	pid_t program; /* 0: not started yet */
 	int pidfd;
+	int stops; /* of the program that the supervisor told of */
 	struct kroot *root;
 };
 
@@ -63,9 +64,9 @@ static void pass_on(const struct front *front)
 
 	if (read(front->signals, &info, sizeof(info)) != sizeof(info) || info.ssi_code > 0)
 		return;
-	if (info.ssi_signo == SIGCONT && !is_stopped(front))
-		return;
-	pidfd_signal(front->pidfd, (int)info.ssi_signo);
+	/* The supervisor sees to that: only it knows what the program was told already. */
+	if (info.ssi_signo != SIGCONT)
+		pidfd_signal(front->pidfd, (int)info.ssi_signo);
 }
 
 /* By the signal itself, so that a shell sees the same; nothing happens where it is ignored. */
@@ -80,16 +81,21 @@ static void raise_unblocked(int number)
 	sigprocmask(SIG_BLOCK, &one, NULL);
 }
 
-/* It may go on again already; what goes on after this is told by the supervisor's SIGCONT. */
-static void stop_too(const struct front *front, int number)
+/*
+ * It may go on again already; if it goes on after this, the supervisor's SIGCONT comes. And if this process
+ * alone was made to go on, the supervisor makes the program.
+ */
+static void stop_too(struct front *front, int number)
 {
 	struct sigaction action;
 
+	front->stops++;
 	if (!is_stopped(front))
 		return;
 	if (sigaction(number, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
 		number = SIGSTOP;
 	raise_unblocked(number);
+	run_send(front->supervisor, RUN_CONTINUED, front->stops, -1);
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
@@ -167,6 +173,8 @@ static int hear(struct front *front)
 		return end_as(message.value);
 	case RUN_ENDED:
 		return end_as(message.value);
+	case RUN_CONTINUED:
+		break;
 	}
 	return EXIT_FAILED;
 }

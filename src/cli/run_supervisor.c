@@ -24,7 +24,9 @@ struct back {
 	int front; /* -1: it is gone */
 	int front_pidfd;
 	pid_t program; /* 0: it has ended */
-	int signals;   /* SIGCHLD */
+	int stops;     /* of the program; the front has been told of each */
+	bool stopped;
+	int signals; /* SIGCHLD */
 	struct supervisor *supervisor;
 };
 
@@ -124,22 +126,41 @@ static void tell_end(struct back *back, int status)
 	back->front = -1;
 }
 
+/* Not what the signal says, as of several only one may come. */
 static void see_program(struct back *back)
 {
-	struct signalfd_siginfo info;
 	int status;
 
-	if (read(back->signals, &info, sizeof(info)) < 0)
-		return;
 	while (back->program &&
 	       waitpid(back->program, &status, WNOHANG | WUNTRACED | WCONTINUED) > 0) {
-		if (WIFSTOPPED(status))
+		if (WIFSTOPPED(status)) {
+			back->stopped = true;
+			back->stops++;
 			tell(back, RUN_STOPPED, WSTOPSIG(status));
-		else if (WIFCONTINUED(status))
+		} else if (WIFCONTINUED(status)) {
+			back->stopped = false;
 			pidfd_signal(back->front_pidfd, SIGCONT);
-		else
+		} else {
 			tell_end(back, status);
+		}
 	}
+}
+
+/* If both were made to go on, this program's has been seen by now, or it has stopped once more. */
+static void hear_front(struct back *back)
+{
+	struct run_message message;
+	int fd;
+
+	if (run_receive(back->front, &message, &fd) <= 0) {
+		close(back->front);
+		back->front = -1;
+		return;
+	}
+	see_program(back);
+	if (back->program && message.word == RUN_CONTINUED && back->stopped &&
+	    message.value == back->stops)
+		kill(back->program, SIGCONT);
 }
 
 static void serve(struct back *back)
@@ -147,16 +168,20 @@ static void serve(struct back *back)
 	bool over = !back->supervisor;
 
 	while (!over || back->program) {
-		struct pollfd fds[2] = {
+		struct pollfd fds[3] = {
 			{ .fd = over ? -1 : supervisor_fd(back->supervisor), .events = POLLIN },
 			{ .fd = back->signals, .events = POLLIN },
+			{ .fd = back->front, .events = POLLIN },
 		};
 		int timeout = over ? -1 : supervisor_timeout_ms(back->supervisor);
+		struct signalfd_siginfo info;
 
-		if (poll(fds, 2, timeout) < 0 && errno != EINTR)
+		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
 			return;
-		if (fds[1].revents)
+		if (fds[1].revents && read(back->signals, &info, sizeof(info)) > 0)
 			see_program(back);
+		if (fds[2].revents && back->front >= 0)
+			hear_front(back);
 		if (!over)
 			over = supervisor_work(back->supervisor) < 0;
 	}
