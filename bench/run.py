@@ -29,7 +29,7 @@ PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
               "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak", "fds-loop",
-              "lib-files", "auto-malloc")
+              "lib-files", "auto-malloc", "lib-idle")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger", "lib-files")
 RSS_TOLERANCE = 0.01
@@ -168,6 +168,9 @@ CASES = (
                  Limit(("auto-malloc",), "small_more_ps", 1500, "ps", runs=3),
                  Limit(("auto-malloc",), "large_more_ps", 200000, "ps", runs=3),
                  Limit(("auto-malloc",), "mmap_more_ps", 1000000, "ps", runs=3))),
+    # 1 % of a CPU for looking every 60 s at 1 GiB, with what it costs the watched process.
+    Case("idle", limits=(Limit(("lib-idle", str(GIB)), "idle_ppm", 10000, "ppm", runs=3),),
+         needs_bytes=2 * GIB),
     Case("ledger",
          (Versus(("lib-ledger",), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
                  memoir_key="lib_ledger_ns", peer_key="loop_ns"),

@@ -58,6 +58,15 @@ _memoir() {
 	diff:--by)
 		mapfile -t COMPREPLY < <(compgen -W "process name object" -- "$current")
 		return ;;
+	idle:--by | refaults:--by)
+		mapfile -t COMPREPLY < <(compgen -W "region name process" -- "$current")
+		return ;;
+	idle:--means)
+		mapfile -t COMPREPLY < <(compgen -W \
+			"accessed referenced written damon passive" -- "$current")
+		return ;;
+	idle:-t | idle:--time | refaults:--watch)
+		return ;;
 	esac
 
 	commands=$(_memoir_help overview | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
@@ -78,7 +87,8 @@ _memoir() {
 	elif [[ $command == whatif && $COMP_CWORD -eq 2 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "kill trim" -- "$current")
 	elif [[ $command == ps || $command == map || $command == names || $command == capture ||
-		$command == sharing || $command == whatif || $command == buffers ]]; then
+		$command == sharing || $command == whatif || $command == buffers || $command == idle ||
+		$command == refaults ]]; then
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -W \
 			"pid: comm: user: cgroup: name: path: kind: object:" -- "$current")

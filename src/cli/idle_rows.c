@@ -48,7 +48,7 @@ static const struct column columns[] = {
 	{ "rss_bytes", "RSS", CELL_BYTES, COLUMN_SUMMED, WHICH_RSS, get_bytes,
 	  "resident when it was looked at" },
 	{ "idle_bytes", "IDLE", CELL_BYTES, COLUMN_SUMMED, WHICH_IDLE, get_bytes,
-	  "of that, not touched all the time" },
+	  "of that, not touched once" },
 	{ "touched_bytes", "TOUCHED", CELL_BYTES, COLUMN_SUMMED, WHICH_TOUCHED, get_bytes,
 	  "touched, or new" },
 	{ "unknown_bytes", "UNKNOWN", CELL_BYTES, COLUMN_SUMMED, WHICH_UNKNOWN, get_bytes,
