@@ -126,6 +126,16 @@ static int by_object(struct keepers *k, uint32_t object, uint32_t process, struc
 	return u64map_set(&k->seen, key, 0);
 }
 
+/* Who has a udmabuf has what it is made of, too. */
+static int by_object_and_backing(struct keepers *k, uint32_t object, uint32_t process,
+				 struct kept *sums)
+{
+	const struct memoir_object *o = &k->run->s->objects[object];
+	int err = by_object(k, object, process, sums);
+
+	return !err && o->is_backed ? by_object(k, o->backing, process, sums) : err;
+}
+
 /* What nobody else maps, of an address space that stays because a peer has it. */
 static void by_peer(struct keepers *k, uint32_t i)
 {
@@ -148,10 +158,12 @@ static int by_region(struct keepers *k)
 	for (uint32_t i = 0; i < s->region_count && !err; i++) {
 		by_peer(k, i);
 		if (s->regions[i].object != MEMOIR_NONE)
-			err = by_object(k, s->regions[i].object, s->regions[i].process, k->maps);
+			err = by_object_and_backing(k, s->regions[i].object, s->regions[i].process,
+						    k->maps);
 	}
 	for (size_t i = 0; i < s->holder_count && !err; i++)
-		err = by_object(k, s->holders[i].object, s->holders[i].process, k->holds);
+		err = by_object_and_backing(k, s->holders[i].object, s->holders[i].process,
+					    k->holds);
 	return err;
 }
 

@@ -243,7 +243,7 @@ int capture_finish_buffers(struct capture *c)
 		settle_backing(c, i);
 	}
 	c->snap->buffers_known = wanted;
-	if (whole)
+	if (whole && c->snap->holders_known)
 		err = capture_hidden(c);
 	return err ? err : sum_dmabufs(c);
 }

@@ -90,6 +90,8 @@ static bool lacks_facts(const struct memoir_object *o)
 {
 	if (o->kind == MEMOIR_KIND_SYSV || o->kind == MEMOIR_KIND_HUGETLB)
 		return !o->resident_known;
+	if (o->kind == MEMOIR_KIND_DMABUF)
+		return !o->size_bytes || o->fate == MEMOIR_FATE_UNKNOWN;
 	return o->fate == MEMOIR_FATE_UNKNOWN &&
 	       (o->kind == MEMOIR_KIND_FILE || kind_is_shmem(o->kind));
 }

@@ -362,10 +362,10 @@ int capture_holders(struct capture *c)
 		keep_in_flight(c->snap);
 	if (!err)
 		err = capture_fates(c);
-	if (!err)
-		err = capture_finish_buffers(c);
 	/* Who may not look at others at all does not know what they hold. */
 	c->snap->holders_known = !err && !(g.refused && c->snap->engine == MEMOIR_ENGINE_SMAPS);
+	if (!err)
+		err = capture_finish_buffers(c);
 	u64map_free(&g.process_by_pid);
 	u64map_free(&g.object_by_inode);
 	u64map_free(&g.described);

@@ -219,6 +219,16 @@ def opened_again(pid, number):
     return {"fds": [os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY)]}, None
 
 
+def maps_again(pid, number, pages):
+    """Only mapped, so many pages of it."""
+    fd = os.open(f"/proc/{pid}/fd/{number}", os.O_RDWR)
+    start = map_file(fd, pages)
+    for i in range(pages):
+        ctypes.string_at(start + i * PAGE, 1)
+    os.close(fd)
+    return {"fds": []}, None
+
+
 def holding(fd):
     """Inherited by fork."""
     return {"fds": [fd]}, None

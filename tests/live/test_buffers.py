@@ -306,6 +306,52 @@ def test_busy(tap):
         os.kill(actor.truth["busy"], 9)
 
 
+def sum_differences(row):
+    """By both conventions what the holders have adds up to the buffer, but for bytes that are cut."""
+    holders, count = row["holders"], len(row["holders"])
+    if not holders or row["object"] is None or row["own_bytes"] is None:
+        return []
+    by_holders = sum(h["share_bytes"] for h in holders)
+    by_mappers = sum(h["mapped_share_bytes"] + h["extra_bytes"] for h in holders)
+    mapped = sum(h["mapped_share_bytes"] for h in holders)
+    bad = []
+    if not 0 <= row["own_bytes"] - by_holders < count:
+        bad.append(f"shares are {by_holders} of {row['own_bytes']}")
+    if not -PAGE <= max(row["own_bytes"], mapped) - by_mappers <= PAGE + count:
+        bad.append(f"mapped and extra are {by_mappers} of {row['own_bytes']}")
+    return [f"{row['object']}: {line}" for line in bad]
+
+
+def test_sums(tap):
+    """Of the whole machine, and of buffers that three processes hold in three ways."""
+    with acting(make.mapped_in_part_and_twice, "sums") as actor, \
+            acting(make.maps_again, actor.pid, actor.truth["fds"][0], 24), \
+            acting(make.opened_again, actor.pid, actor.truth["fds"][0]):
+        for engine in ENGINES:
+            bad = []
+            for _ in range(TRIES):
+                rows = buffers("--engine", engine)["rows"]
+                bad = [line for row in rows for line in sum_differences(row)]
+                if not bad:
+                    break
+            tap.check(not bad, f"what holders have adds up to each buffer ({engine})", bad[:5])
+            mine = find(rows, actor.truth, actor.pid)
+            tap.check(len(mine) == 1 and len(mine[0]["holders"]) == 3 and
+                      sorted(h["rss_bytes"] // PAGE for h in mine[0]["holders"]) == [0, 24, 64] and
+                      {h["extra_bytes"] for h in mine[0]["holders"]} == {16 * PAGE // 3},
+                      f"three ways to hold one buffer ({engine})", mine)
+        ps = {row["pid"]: row for row in memoir.rows("ps", "--json", codes=(0, 3))}
+        held = {row["pid"]: row["extra_bytes"] for row in mine_by_process(actor)}
+        bad = [f"pid {pid}: footprint {ps[pid]['footprint_bytes']}, pss {ps[pid]['pss_bytes']}, "
+               f"extra {extra}" for pid, extra in held.items()
+               if abs(ps[pid]["footprint_bytes"] - ps[pid]["pss_bytes"] - extra) > PAGE]
+        tap.check(not bad and len(held) == 3, "a footprint is pss and what is extra", bad)
+
+
+def mine_by_process(actor):
+    return buffers("--by-process", f"object:{actor.truth['object']}")["rows"]
+
+
 def test_totals(tap):
     code, out, err = memoir.run("buffers", "--json")
     answer = memoir.decode(out)
@@ -316,7 +362,7 @@ def test_totals(tap):
 TESTS = {
     "alone": test_alone, "shared": test_shared, "views": test_views, "snapshot": test_snapshot,
     "hidden": test_hidden, "nobody": test_nobody, "whatif": test_whatif, "many": test_many,
-    "busy": test_busy, "totals": test_totals,
+    "busy": test_busy, "sums": test_sums, "totals": test_totals,
 }
 
 
