@@ -28,6 +28,12 @@
 struct watching {
 	const struct cli *cli;
 	struct kroot *root;
+	struct {
+		uint64_t start_ticks;
+		uint32_t tgid;
+		char comm[WATCH_COMM_BYTES];
+		bool meant;
+	} last; /* whose name was printed, or not: mostly the same again */
 	struct out out;
 };
 
@@ -58,7 +64,7 @@ static size_t comm_length(const struct watched_name *seen)
 
 /* ---- selection ------------------------------------------------------------------------------ */
 
-static bool is_meant(const struct watching *w, const struct watched_name *seen)
+static bool matches(const struct watching *w, const struct watched_name *seen)
 {
 	char comm[WATCH_COMM_BYTES + 1] = "", cgroup[1024];
 	struct memoir_process process = {
@@ -69,14 +75,28 @@ static bool is_meant(const struct watching *w, const struct watched_name *seen)
 	};
 	struct process_status status;
 
-	if (memoir_selection_empty(w->cli->selection))
-		return true;
 	memcpy(comm, seen->record->comm, comm_length(seen));
 	if (process_status(w->root, process.pid, process.pid, &status) == 0)
 		process.uid = status.uid;
 	if (process_cgroup(w->root, process.pid, cgroup, sizeof(cgroup)) == 0)
 		process.cgroup = cgroup;
 	return memoir_selection_matches_process(w->cli->selection, &process);
+}
+
+static bool is_meant(struct watching *w, const struct watched_name *seen)
+{
+	const struct watch_record *record = seen->record;
+
+	if (memoir_selection_empty(w->cli->selection))
+		return true;
+	if (w->last.tgid != record->tgid || w->last.start_ticks != seen->start_ticks ||
+	    memcmp(w->last.comm, record->comm, sizeof(w->last.comm)) != 0) {
+		w->last.tgid = record->tgid;
+		w->last.start_ticks = seen->start_ticks;
+		memcpy(w->last.comm, record->comm, sizeof(w->last.comm));
+		w->last.meant = matches(w, seen);
+	}
+	return w->last.meant;
 }
 
 /* ---- lines ---------------------------------------------------------------------------------- */
@@ -279,8 +299,12 @@ static void run(struct watching *w, struct watched *watched)
 		if (count < EVENTS_AT_ONCE)
 			poll(&fd, 1, LOOK_EVERY_MS);
 	}
-	/* What had happened by then. */
-	watched_work(watched, EVENTS_AT_ONCE);
+	/* What had happened by then: what the ring holds, whatever comes on top. */
+	for (size_t left = WATCH_RING_BYTES / sizeof(struct watch_record); left;) {
+		size_t count = watched_work(watched, EVENTS_AT_ONCE);
+
+		left = count < EVENTS_AT_ONCE || count > left ? 0 : left - count;
+	}
 }
 
 int watch_names(struct cli *cli)

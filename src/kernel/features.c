@@ -356,6 +356,9 @@ static const struct probe probes[] = {
 	{ "seccomp user notification", text_seccomp, false,
 	  "memoir run: names from programs as they are",
 	  "only programs that use memoir's library" },
+	{ "watching prctl", live_watch, true,
+	  "names --watch: names that running programs try to give their memory",
+	  "only names of programs that keep a table, or run under memoir run" },
 	{ "ptrace of others", text_yama, false,
 	  "looking into one's own other programs: their name tables, and of what kind their memory "
 	  "is",

@@ -27,6 +27,7 @@
 #include "kernel/files.h"
 #include "kernel/pagemap.h"
 #include "kernel/walk.h"
+#include "kernel/watch.h"
 
 /* Numbers that are the same on every architecture, for C libraries older than the calls. */
 enum {
@@ -295,6 +296,21 @@ int live_dmabufs(struct probing *p)
 	int err = dmabufs_each(p->root, pass_over, NULL);
 
 	return err == -EOPNOTSUPP ? detailed(p, 0, "Linux 6.16") : err ? err : 1;
+}
+
+int live_watch(struct probing *p)
+{
+	struct memoir_error error = { 0 };
+	struct watch *watch;
+	int err = watch_open(p->root, &watch, &error);
+	bool light;
+
+	if (err)
+		return detailed(p, err == -EOPNOTSUPP ? 0 : err, "%.*s", (int)sizeof(p->detail) - 1,
+				error.text);
+	light = watch_is_light(watch);
+	watch_close(watch);
+	return detailed(p, 1, light ? "by fexit" : "by the tracepoint of all system calls");
 }
 
 int live_map_files(struct probing *p)

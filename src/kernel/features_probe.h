@@ -47,6 +47,7 @@ int live_bpf_mappers(struct probing *p);
 int live_open_files(struct probing *p);
 int live_dmabufs(struct probing *p);
 int live_map_files(struct probing *p);
+int live_watch(struct probing *p);
 int live_sysvipc(struct probing *p);
 int live_cookie(struct probing *p);
 int live_anon_names(struct probing *p);
