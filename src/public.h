@@ -10,6 +10,7 @@
 #include <memoir/analysis.h>
 #include <memoir/buffers.h>
 #include <memoir/diff.h>
+#include <memoir/hint.h>
 #include <memoir/idle.h>
 #include <memoir/memoir.h>
 #include <memoir/refault.h>

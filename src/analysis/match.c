@@ -190,6 +190,39 @@ bool selection_matches_region_part(const struct memoir_selection *selection,
 	return true;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+#define PAGE_MASK 4095ull
+
+bool selection_clip(const struct memoir_selection *selection, const struct memoir_region *region,
+		    uint64_t *ret_start, uint64_t *ret_end)
+{
+	uint64_t start = region->start, end = region->end;
+
+	for (size_t i = 0; selection && i < selection->count; i++) {
+		const struct selector *selector = &selection->selectors[i];
+
+		if (selector->key != KEY_RANGE)
+			continue;
+		start = larger(start, selector->start);
+		end = smaller(end, selector->end);
+	}
+	/* A region's own bounds are whole pages, so that nothing overflows. */
+	start = (start + PAGE_MASK) & ~PAGE_MASK;
+	end &= ~PAGE_MASK;
+	*ret_start = start;
+	*ret_end = end;
+	return start < end;
+}
+
 bool memoir_selection_matches_region(const struct memoir_selection *selection,
 				     const struct memoir_snapshot *snapshot,
 				     const struct memoir_region *region)

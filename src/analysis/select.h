@@ -62,4 +62,11 @@ bool selection_matches_region_part(const struct memoir_selection *selection,
 				   const struct memoir_snapshot *snapshot,
 				   const struct memoir_region *region);
 
+/*
+ * What of a region the selection's ranges (PID:START-END) mean, cut inwards to whole pages; all of it where
+ * there are none. Whether anything is left.
+ */
+bool selection_clip(const struct memoir_selection *selection, const struct memoir_region *region,
+		    uint64_t *ret_start, uint64_t *ret_end);
+
 #endif

@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -26,6 +25,7 @@
 #include "kernel/dmabufs.h"
 #include "kernel/files.h"
 #include "kernel/pagemap.h"
+#include "kernel/procmap.h"
 #include "kernel/walk.h"
 #include "kernel/watch.h"
 
@@ -106,34 +106,22 @@ int live_scan(struct probing *p)
 	return err < 0 ? err : 1;
 }
 
-/* As in linux/fs.h since 6.11; spelled out because older headers lack it. */
-struct procmap_query_arg {
-	uint64_t size, query_flags, query_addr, vma_start, vma_end, vma_flags, vma_page_size;
-	uint64_t vma_offset, inode;
-	uint32_t dev_major, dev_minor, vma_name_size, build_id_size;
-	uint64_t vma_name_addr, build_id_addr;
-};
-
-#define PROCMAP_QUERY_IOCTL _IOWR('f', 17, struct procmap_query_arg)
-
 int live_procmap_query(struct probing *p)
 {
-	struct procmap_query_arg arg = {
-		.size = sizeof(arg),
-		.query_addr = (uint64_t)(uintptr_t)&arg,
-	};
+	struct procmap_vma vma;
+	uint64_t addr = (uint64_t)(uintptr_t)&vma;
 	int fd = kroot_fd(p->root, "proc/self/maps");
 
 	if (fd < 0)
 		return fd;
-	int err = ioctl(fd, PROCMAP_QUERY_IOCTL, &arg) < 0 ? -errno : 0;
+	int err = procmap_query(fd, addr, &vma);
 
 	close(fd);
 	if (err == -ENOTTY)
 		return detailed(p, 0, "Linux 6.11");
 	if (err)
 		return err;
-	return arg.vma_start <= arg.query_addr && arg.query_addr < arg.vma_end ? 1 : -EBADMSG;
+	return vma.start <= addr && addr < vma.end ? 1 : -EBADMSG;
 }
 
 static int read_frame_word(struct probing *p, const char *file, uint64_t frame, uint64_t *ret_word)

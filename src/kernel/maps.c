@@ -131,6 +131,13 @@ static void take_figure(const char *line, struct smaps_figures *figures)
 {
 	size_t key_len = strcspn(line, " ");
 
+	if (strncmp(line, "VmFlags:", 8) == 0) {
+		/* Flags are two letters each, with a space before and behind. */
+		const char *at = strstr(line, " lo "), *end = strchr(line, '\n');
+
+		figures->locked = at && at < end;
+		return;
+	}
 	for (size_t i = 0; i < sizeof(smaps_keys) / sizeof(smaps_keys[0]); i++) {
 		if (strlen(smaps_keys[i].key) != key_len ||
 		    strncmp(smaps_keys[i].key, line, key_len) != 0)

@@ -69,12 +69,16 @@ int process_status(const struct kroot *root, pid_t pid, pid_t tid,
 	if (len < 0)
 		return (int)len;
 	const char *uid = line_value(text, "\nUid:"), *pte = line_value(text, "\nVmPTE:");
+	const char *locked = line_value(text, "\nVmLck:");
+	const char *tracer = line_value(text, "\nTracerPid:");
 
 	if (!uid)
 		return -EBADMSG;
 	*ret_status = (struct process_status){
 		.uid = (uid_t)strtoul(uid, NULL, 10),
 		.page_table_bytes = pte ? strtoull(pte, NULL, 10) * 1024 : 0,
+		.locked_bytes = locked ? strtoull(locked, NULL, 10) * 1024 : 0,
+		.tracer = tracer ? (pid_t)strtol(tracer, NULL, 10) : 0,
 		.has_memory = pte,
 	};
 	return 0;

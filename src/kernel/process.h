@@ -25,6 +25,8 @@ struct process_stat {
 struct process_status {
 	uid_t uid;
 	uint64_t page_table_bytes;
+	uint64_t locked_bytes; /* VmLck: of address space */
+	pid_t tracer;          /* 0: nobody */
 	bool has_memory; /* false: a zombie or a kernel thread (also a leader that has exited) */
 };
 

@@ -49,14 +49,18 @@ bool kroot_is_live(const struct kroot *root)
 	return root->live;
 }
 
-static int kroot_vfd(const struct kroot *root, const char *format, va_list args)
+/* Long enough for a path of cgroups. */
+#define PATH_BYTES 4352
+
+static __attribute__((format(printf, 3, 0))) int
+kroot_vfd(const struct kroot *root, int flags, const char *format, va_list args)
 {
-	char path[256];
+	char path[PATH_BYTES];
 	int len = vsnprintf(path, sizeof(path), format, args);
 
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return -ENAMETOOLONG;
-	int fd = openat(root->dir_fd, path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(root->dir_fd, path, flags | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -66,7 +70,7 @@ int kroot_fd(const struct kroot *root, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	int fd = kroot_vfd(root, format, args);
+	int fd = kroot_vfd(root, O_RDONLY, format, args);
 
 	va_end(args);
 	return fd;
@@ -79,7 +83,7 @@ ssize_t kroot_read(const struct kroot *root, char *buf, size_t size, const char 
 	ssize_t got;
 
 	va_start(args, format);
-	int fd = kroot_vfd(root, format, args);
+	int fd = kroot_vfd(root, O_RDONLY, format, args);
 
 	va_end(args);
 	if (fd < 0)
@@ -152,7 +156,7 @@ int kroot_write(const struct kroot *root, const char *text, const char *format, 
 
 int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *format, ...)
 {
-	char path[256];
+	char path[PATH_BYTES];
 	va_list args;
 
 	va_start(args, format);
@@ -164,6 +168,32 @@ int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *for
 	return statx(root->dir_fd, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret_stat) < 0
 		       ? -errno
 		       : 0;
+}
+
+bool kroot_may_write(const struct kroot *root, const char *format, ...)
+{
+	char path[PATH_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(path, sizeof(path), format, args);
+
+	va_end(args);
+	return len >= 0 && (size_t)len < sizeof(path) &&
+	       faccessat(root->dir_fd, path, W_OK, AT_EACCESS) == 0;
+}
+
+int kroot_fd_control(const struct kroot *root, const char *format, ...)
+{
+	va_list args;
+
+	if (!root->live)
+		return -EROFS;
+	va_start(args, format);
+	int fd = kroot_vfd(root, O_WRONLY, format, args);
+
+	va_end(args);
+	return fd;
 }
 
 static bool is_file(int fd, uint32_t dev, uint64_t inode)
@@ -208,7 +238,7 @@ ssize_t kroot_slurp(const struct kroot *root, struct kbuf *buf, const char *form
 	ssize_t got = 0;
 
 	va_start(args, format);
-	int fd = kroot_vfd(root, format, args);
+	int fd = kroot_vfd(root, O_RDONLY, format, args);
 
 	va_end(args);
 	if (fd < 0)

@@ -47,6 +47,17 @@ struct statx;
 int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Whether the caller may write to what a path leads to, with the rights by which it acts. */
+bool kroot_may_write(const struct kroot *root, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * Open a control file of a cgroup for writing, by a path below the root. fd or negative errno; -EROFS
+ * where the root is a captured tree: nothing of the machine may be changed by what that says.
+ */
+int kroot_fd_control(const struct kroot *root, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /*
  * Open for reading what a link of /proc leads to, if that is the regular file of this device
  * (major << 20 | minor) and inode: nothing else is ever opened, and leases are not waited for.

@@ -29,6 +29,8 @@ struct memoir {
 	struct memoir_error walk_error;
 	struct mappers *mappers; /* of memoir_who(): NULL until used */
 	bool mappers_tried;
+	struct cookies *cookies; /* of hints: NULL until used, or where there are none */
+	bool cookies_tried;
 	struct files *files; /* NULL until used, or where text has to do */
 	bool files_tried, files_loading;
 	pthread_t files_loader;
@@ -300,6 +302,9 @@ int capture_by_smaps(struct capture *c, struct memoir_error *error);
 
 /* The BPF walk, loaded at the first call; NULL and error if it doesn't work here. */
 struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error);
+
+/* What reads the cookies of address spaces, loaded at the first call; NULL: there is none here. */
+struct cookies *memoir_cookies(struct memoir *memoir);
 
 /* Begin to load the list of open files, in a thread of its own; nothing where that was done before. */
 void memoir_files_begin(struct memoir *memoir);

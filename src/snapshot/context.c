@@ -7,34 +7,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/options.h"
+#include "kernel/cookie.h"
 #include "kernel/mappers.h"
 #include "snapshot/capture.h"
-
-static int check_options(const struct memoir_options *options, struct memoir_error *error)
-{
-	const char *bytes = (const char *)options;
-
-	if (options->sz < sizeof(size_t))
-		return error_set(error, -EINVAL, "struct memoir_options: sz must be set");
-	for (size_t i = sizeof(*options); i < options->sz; i++)
-		if (bytes[i])
-			return error_set(
-				error, -E2BIG,
-				"struct memoir_options comes from a newer version of memoir");
-	return 0;
-}
 
 int memoir_open(const struct memoir_options *options, struct memoir **ret_memoir,
 		struct memoir_error *error)
 {
 	struct memoir_options set = { .sz = sizeof(set) };
 	struct memoir *memoir;
-	int err = options ? check_options(options, error) : 0;
+	int err = 0;
 
+	if (options)
+		err = options_copy(&set, sizeof(set), options, options->sz,
+				   "struct memoir_options", error);
 	if (err)
 		return err;
-	if (options)
-		memcpy(&set, options, options->sz < sizeof(set) ? options->sz : sizeof(set));
 	memoir = calloc(1, sizeof(*memoir));
 	if (!memoir)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -60,6 +49,7 @@ void memoir_close(struct memoir *memoir)
 {
 	if (!memoir)
 		return;
+	cookies_close(memoir->cookies);
 	files_close(memoir->files);
 	mappers_close(memoir->mappers);
 	walk_close(memoir->walk);
@@ -76,6 +66,15 @@ struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error)
 	if (!memoir->walk && error)
 		*error = memoir->walk_error;
 	return memoir->walk;
+}
+
+struct cookies *memoir_cookies(struct memoir *memoir)
+{
+	if (!memoir->cookies_tried) {
+		memoir->cookies_tried = true;
+		cookies_open(memoir->root, &memoir->cookies, NULL);
+	}
+	return memoir->cookies;
 }
 
 static void *load_files(void *arg)
