@@ -86,7 +86,7 @@ extern const struct command *const commands[];
 
 extern const struct command overview_command, ps_command, map_command, names_command, check_command,
 	capture_command, diff_command, who_command, whatif_command, sharing_command, idle_command,
-	refaults_command, run_command, buffers_command;
+	refaults_command, run_command, buffers_command, trim_command;
 
 /* ---- options.c ------------------------------------------------------------------------------ */
 

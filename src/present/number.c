@@ -4,8 +4,12 @@
  */
 #include "present/number.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #define NS_PER_SECOND UINT64_C(1000000000)
@@ -134,4 +138,26 @@ size_t number_time(uint64_t time_ns, char buf[NUMBER_MAX])
 		tm = (struct tm){ .tm_year = 70, .tm_mday = 1 };
 	len = strftime(buf, NUMBER_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
 	return len + (size_t)snprintf(buf + len, NUMBER_MAX - len, ".%03uZ", ms);
+}
+
+int number_parse_bytes(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "BKMGTP";
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	double value = strtod(text, &end);
+	const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : units;
+
+	if (!unit || (*end && end[1] && strcasecmp(end + 1, "B") != 0 &&
+		      strcasecmp(end + 1, "iB") != 0))
+		return -EINVAL;
+	for (; unit > units; unit--)
+		value *= 1024;
+	/* Up to 2^63: beyond, a double and a limit lose their sense. Also refuses what is no number. */
+	if (!(value >= 1 && value < 0x1p63))
+		return -EINVAL;
+	*ret_bytes = (uint64_t)value;
+	return 0;
 }

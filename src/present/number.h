@@ -29,4 +29,7 @@ size_t number_percent(uint64_t part, uint64_t whole, char buf[NUMBER_MAX]);
 /* "2024-05-17T09:30:00.123Z" from ns since 1970. */
 size_t number_time(uint64_t time_ns, char buf[NUMBER_MAX]);
 
+/* "4096", "64k", "1.5GiB", "2M": powers of 1024, at least 1 byte. 0 or -EINVAL. */
+int number_parse_bytes(const char *text, uint64_t *ret_bytes);
+
 #endif

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+/*
+ * memoir trim: hints to other processes' memory. What is planned, given and verified is the library's business.
+ */
+#include "cli/cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <memoir/hint.h>
+
+#include "cli/trim_rows.h"
+#include "cli/wait.h"
+#include "present/number.h"
+
+#define TOP_RANGES 10
+#define NS_PER_SECOND 1000000000ull
+
+enum {
+	OPTION_HINT = 0x200, /* and one for each hint */
+	OPTION_GUARD = 0x210,
+	OPTION_DRY = 0x220,
+	OPTION_MAX,
+	OPTION_RATE,
+	OPTION_NO_PAUSES,
+};
+
+struct trim_options {
+	enum memoir_hint hint;
+	bool hint_given;
+	enum memoir_guard guard;
+	bool guard_given;
+	bool dry_run, no_pauses;
+	uint64_t max_bytes, rate_bytes;
+};
+
+static const struct argp_option options[] = {
+	{ "pageout", OPTION_HINT + MEMOIR_HINT_PAGEOUT, NULL, 0,
+	  "Move it to swap, or drop it if a file has it, now (the default)", 0 },
+	{ "cold", OPTION_HINT + MEMOIR_HINT_COLD, NULL, 0,
+	  "Nothing moves now: it is first in line when memory gets short", 0 },
+	{ "willneed", OPTION_HINT + MEMOIR_HINT_WILLNEED, NULL, 0,
+	  "Begin to read it back from swap or its file", 0 },
+	{ "collapse", OPTION_HINT + MEMOIR_HINT_COLLAPSE, NULL, 0,
+	  "Put it into huge pages now (Linux 6.1)", 0 },
+	{ "check", OPTION_GUARD + MEMOIR_GUARD_CHECK, NULL, 0,
+	  "Look before and after each call whether mappings changed (the default)", 0 },
+	{ "freeze", OPTION_GUARD + MEMOIR_GUARD_FREEZE, NULL, 0,
+	  "Hold the processes still during each call", 0 },
+	{ "race", OPTION_GUARD + MEMOIR_GUARD_RACE, NULL, 0, "Neither", 0 },
+	{ "dry-run", OPTION_DRY, NULL, 0, "Only say what would be done", 0 },
+	{ "max", OPTION_MAX, "BYTES", 0, "At most so much: 64M, 1.5GiB", 0 },
+	{ "rate", OPTION_RATE, "BYTES", 0, "At most so much a second", 0 },
+	{ "no-pauses", OPTION_NO_PAUSES, NULL, 0,
+	  "As fast as it goes; else half of the time is left to others", 0 },
+	{ 0 },
+};
+
+static void take_size(struct argp_state *state, const char *option, const char *arg,
+		      uint64_t *ret_bytes)
+{
+	if (number_parse_bytes(arg, ret_bytes) < 0)
+		argp_error(state, "%s takes a size such as 64M or 1.5GiB, not '%s'", option, arg);
+}
+
+static void take_hint(struct argp_state *state, struct trim_options *own, enum memoir_hint hint)
+{
+	if (own->hint_given && own->hint != hint)
+		argp_error(state, "--%s and --%s exclude each other", memoir_hint_name(own->hint),
+			   memoir_hint_name(hint));
+	own->hint = hint;
+	own->hint_given = true;
+}
+
+static void take_guard(struct argp_state *state, struct trim_options *own, enum memoir_guard guard)
+{
+	if (own->guard_given && own->guard != guard)
+		argp_error(state, "--%s and --%s exclude each other",
+			   memoir_guard_name(own->guard), memoir_guard_name(guard));
+	own->guard = guard;
+	own->guard_given = true;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	const struct cli *cli = state->input;
+	struct trim_options *own = cli ? cli->own : NULL;
+
+	if (key >= OPTION_HINT && key < OPTION_HINT + MEMOIR_HINTS) {
+		take_hint(state, own, (enum memoir_hint)(key - OPTION_HINT));
+		return 0;
+	}
+	if (key >= OPTION_GUARD && key < OPTION_GUARD + MEMOIR_GUARDS) {
+		take_guard(state, own, (enum memoir_guard)(key - OPTION_GUARD));
+		return 0;
+	}
+	switch (key) {
+	case OPTION_DRY:
+		own->dry_run = true;
+		return 0;
+	case OPTION_MAX:
+		take_size(state, "--max", arg, &own->max_bytes);
+		return 0;
+	case OPTION_RATE:
+		take_size(state, "--rate", arg, &own->rate_bytes);
+		return 0;
+	case OPTION_NO_PAUSES:
+		own->no_pauses = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!own->hint_given)
+			own->hint = MEMOIR_HINT_PAGEOUT;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp own_argp = { .options = options, .parser = parse };
+
+/* All that is found out, and printed. */
+struct trim {
+	struct memoir_plan *plan;
+	struct memoir_residence *before, *after; /* NULL: only planned */
+	struct memoir_applied *applied;
+	struct trim_row *rows;
+	struct trim_range_row *range_rows;
+	const void **pointers, **range_pointers;
+	struct sheet ranges;
+	const char **notes;
+	size_t note_count;
+	size_t failed;
+	char summary[640];
+};
+
+static void free_trim(struct trim *t)
+{
+	sheet_free(&t->ranges);
+	free(t->rows);
+	free(t->range_rows);
+	free(t->pointers);
+	free(t->range_pointers);
+	free(t->notes);
+	free(t->before);
+	free(t->after);
+	memoir_applied_free(t->applied);
+	memoir_plan_free(t->plan);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static int make_rows(const struct cli *cli, struct trim *t)
+{
+	size_t count = t->plan->process_count, ranges = t->plan->range_count;
+
+	t->rows = calloc(count + 1, sizeof(*t->rows));
+	t->pointers = calloc(count + 1, sizeof(*t->pointers));
+	t->range_rows = calloc(ranges + 1, sizeof(*t->range_rows));
+	t->range_pointers = calloc(ranges + 1, sizeof(*t->range_pointers));
+	t->notes = calloc(count + 2, sizeof(*t->notes));
+	if (!t->rows || !t->pointers || !t->range_rows || !t->range_pointers || !t->notes)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct trim_row *row = &t->rows[i];
+
+		row->planned = &t->plan->processes[i];
+		row->applied = t->applied ? &t->applied->processes[i] : NULL;
+		if (t->applied)
+			memoir_plan_moved(t->plan, i, t->before, t->after, &row->moved);
+		trim_row_skips(row);
+		t->pointers[i] = row;
+		if (row->applied && row->applied->error.code) {
+			t->failed++;
+			t->notes[t->note_count++] = row->applied->error.text;
+		}
+	}
+	for (size_t i = 0; i < ranges; i++) {
+		t->range_rows[i] = (struct trim_range_row){ t->plan, &t->plan->ranges[i] };
+		if (t->applied) {
+			t->range_rows[i].before = t->before[i];
+			t->range_rows[i].after = t->after[i];
+		}
+		t->range_pointers[i] = &t->range_rows[i];
+	}
+	if (t->applied && t->applied->stopped)
+		t->notes[t->note_count++] = "interrupted: what was not reached is left as it was";
+	(void)cli;
+	return 0;
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+struct size {
+	char text[NUMBER_MAX];
+};
+
+static const char *size_text(const struct cli *cli, uint64_t bytes, struct size *size)
+{
+	if (cli->plain_bytes)
+		number_decimal(bytes, size->text);
+	else
+		number_bytes(bytes, size->text);
+	return size->text;
+}
+
+static uint64_t moved_bytes(const struct trim *t, bool *ret_known)
+{
+	uint64_t sum = 0;
+
+	*ret_known = t->applied != NULL;
+	for (size_t i = 0; i < t->plan->process_count; i++) {
+		*ret_known &= t->rows[i].moved.known || !t->rows[i].planned->range_count;
+		sum += t->rows[i].moved.moved_bytes;
+	}
+	return sum;
+}
+
+static size_t summarize_plan(const struct cli *cli, struct trim *t)
+{
+	const struct memoir_plan *plan = t->plan;
+	struct size planned, needed, swap_free, zram;
+	size_t room = sizeof(t->summary), len;
+
+	len = (size_t)snprintf(t->summary, room, "%s of %zu process%s: %s can move",
+			       memoir_hint_name(plan->hint), plan->process_count,
+			       plan->process_count == 1 ? "" : "es",
+			       size_text(cli, plan->planned_bytes, &planned));
+	if (plan->hint == MEMOIR_HINT_PAGEOUT) {
+		len += (size_t)snprintf(t->summary + len, room - len, ", %s of it to swap",
+					size_text(cli, plan->swap_needed_bytes, &needed));
+		if (plan->swap_free_known)
+			len += (size_t)snprintf(t->summary + len, room - len, " (%s free)",
+						size_text(cli, plan->swap_free_bytes, &swap_free));
+		if (plan->zram_known)
+			len += (size_t)snprintf(
+				t->summary + len, room - len, ", about %s of RAM in zram",
+				size_text(cli, plan->zram_estimate_bytes, &zram));
+	}
+	return len;
+}
+
+static void summarize(const struct cli *cli, struct trim *t)
+{
+	size_t room = sizeof(t->summary), len = summarize_plan(cli, t);
+	const struct memoir_applied *applied = t->applied;
+	struct size moved, rate;
+	bool known;
+	uint64_t bytes = moved_bytes(t, &known), hinted = 0;
+
+	if (!applied)
+		return;
+	for (size_t i = 0; i < applied->process_count; i++)
+		hinted += applied->processes[i].hinted_bytes;
+	len += (size_t)snprintf(t->summary + len, room - len, "; %s %s in %.2f s",
+				known ? "moved" : "given for",
+				size_text(cli, known ? bytes : hinted, &moved),
+				(double)applied->wall_ns / NS_PER_SECOND);
+	if (!hinted || !applied->wall_ns)
+		return;
+	size_text(cli,
+		  (uint64_t)((double)hinted * NS_PER_SECOND / (double)applied->wall_ns), &rate);
+	snprintf(t->summary + len, room - len, " (%s/s, %.2f ms of CPU a MiB)", rate.text,
+		 (double)applied->cpu_ns / 1e6 / ((double)hinted / (1 << 20)));
+}
+
+/* ---- printing -------------------------------------------------------------------------------- */
+
+#define FIELDS 12
+
+static void set_bytes(struct json_field *field, const char *name, bool known, uint64_t bytes)
+{
+	field->name = name;
+	if (known)
+		cell_number(&field->cell, CELL_BYTES, bytes);
+	else
+		cell_null(&field->cell);
+}
+
+static size_t make_fields(const struct cli *cli, const struct trim *t, struct json_field *fields)
+{
+	const struct trim_options *own = cli->own;
+	const struct memoir_plan *plan = t->plan;
+	size_t n = 0;
+	bool known;
+	uint64_t moved = moved_bytes(t, &known);
+
+	fields[n].name = "hint";
+	cell_text(&fields[n++].cell, memoir_hint_name(plan->hint));
+	fields[n].name = "guard";
+	cell_text(&fields[n++].cell, memoir_guard_name(own->guard));
+	fields[n].name = "dry_run";
+	cell_number(&fields[n++].cell, CELL_BOOL, own->dry_run);
+	set_bytes(&fields[n++], "planned_bytes", true, plan->planned_bytes);
+	set_bytes(&fields[n++], "moved_bytes", known, moved);
+	set_bytes(&fields[n++], "swap_needed_bytes", true, plan->swap_needed_bytes);
+	set_bytes(&fields[n++], "swap_free_bytes", plan->swap_free_known, plan->swap_free_bytes);
+	set_bytes(&fields[n++], "zram_estimate_bytes", plan->zram_known, plan->zram_estimate_bytes);
+	set_bytes(&fields[n++], "wall_us", t->applied, t->applied ? t->applied->wall_ns / 1000 : 0);
+	set_bytes(&fields[n++], "cpu_us", t->applied, t->applied ? t->applied->cpu_ns / 1000 : 0);
+	set_bytes(&fields[n++], "paused_us", t->applied,
+		  t->applied ? t->applied->paused_ns / 1000 : 0);
+	return n;
+}
+
+static int make_ranges(const struct cli *cli, struct trim *t, struct memoir_error *error)
+{
+	struct shape shape = { .for_eyes = cli->shape.for_eyes, .head = SHEET_ALL };
+
+	if (cli->shape.for_eyes) {
+		shape.head = TOP_RANGES;
+		shape.sort = "planned_bytes";
+		shape.columns = t->applied ? NULL : "pid,start,end,planned,name";
+	}
+	return sheet_make(&trim_range_model, &shape, t->range_pointers, t->plan->range_count, NULL,
+			  &t->ranges, error);
+}
+
+static int print(struct cli *cli, struct trim *t)
+{
+	struct json_field fields[FIELDS];
+	char title[64];
+	struct report_section section = { "ranges", title, &t->ranges };
+	struct report report = {
+		.schema = "memoir.trim/1",
+		.notes = t->notes,
+		.note_count = t->note_count,
+		.partial = t->failed || (t->applied && t->applied->stopped),
+		.summary = t->summary,
+		.fields = fields,
+		.sections = &section,
+	};
+	struct memoir_error error = { 0 };
+	int code;
+
+	report.field_count = make_fields(cli, t, fields);
+	summarize(cli, t);
+	if (make_ranges(cli, t, &error) < 0) {
+		complain("%s", error.text[0] ? error.text : "out of memory");
+		return EXIT_FAILED;
+	}
+	snprintf(title, sizeof(title), "Ranges, %zu of %zu", t->ranges.row_count,
+		 t->plan->range_count);
+	if (cli->json || (cli->shape.for_eyes && !cli->shape.columns && t->ranges.row_count))
+		report.section_count = 1;
+	if (!cli->shape.columns && cli->shape.for_eyes)
+		cli->shape.columns = trim_columns(t->applied);
+	code = cli_print_rows(cli, &report, t->pointers, t->plan->process_count, NULL);
+	/* If nothing at all could be done, that is no part of it. */
+	return code == EXIT_PARTIAL && t->failed && t->failed == t->plan->process_count
+		       ? EXIT_FAILED
+		       : code;
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+static int fail(const struct memoir_error *error)
+{
+	complain("%s", error->text[0] ? error->text : "out of memory");
+	return EXIT_FAILED;
+}
+
+static bool stop(void *arg)
+{
+	(void)arg;
+	return wait_interrupted();
+}
+
+static int apply(const struct trim_options *own, struct memoir *memoir, struct trim *t)
+{
+	struct memoir_apply_options apply_options = {
+		.sz = sizeof(apply_options),
+		.guard = own->guard,
+		.without_pauses = own->no_pauses,
+		.rate_bytes = own->rate_bytes,
+		.stop = stop,
+	};
+	struct memoir_error error = { 0 };
+
+	if (memoir_plan_measure(memoir, t->plan, &t->before, &error) < 0 ||
+	    memoir_apply(memoir, t->plan, &apply_options, &t->applied, &error) < 0 ||
+	    memoir_plan_measure(memoir, t->plan, &t->after, &error) < 0)
+		return fail(&error);
+	return EXIT_DONE;
+}
+
+static int plan(struct cli *cli, struct memoir *memoir, struct trim *t)
+{
+	const struct trim_options *own = cli->own;
+	struct memoir_plan_options plan_options = {
+		.sz = sizeof(plan_options),
+		.hint = own->hint,
+		.max_bytes = own->max_bytes,
+	};
+	struct memoir_error error = { 0 };
+
+	if (memoir_plan(memoir, cli->snapshot, cli->selection, &plan_options, &t->plan, &error) < 0)
+		return fail(&error);
+	if (t->plan->process_count)
+		return EXIT_DONE;
+	complain("no process matches: memoir ps with the same selectors shows what they mean");
+	return EXIT_FAILED;
+}
+
+static int run_with(struct cli *cli, struct memoir *memoir)
+{
+	const struct trim_options *own = cli->own;
+	struct trim t = { 0 };
+	int code = cli_capture(cli, memoir);
+
+	if (code == EXIT_DONE)
+		code = cli_check_pid(cli);
+	if (code == EXIT_DONE)
+		code = plan(cli, memoir, &t);
+	if (code == EXIT_DONE && !own->dry_run)
+		code = apply(own, memoir, &t);
+	if (code == EXIT_DONE && make_rows(cli, &t) < 0)
+		code = cli_no_memory();
+	if (code == EXIT_DONE)
+		code = print(cli, &t);
+	free_trim(&t);
+	return code;
+}
+
+static int run(struct cli *cli)
+{
+	struct memoir *memoir;
+	int code = cli_open(cli, &memoir);
+
+	if (code != EXIT_DONE)
+		return code;
+	wait_catch_signals();
+	code = run_with(cli, memoir);
+	memoir_close(memoir);
+	return code;
+}
+
+const struct command trim_command = {
+	.name = "trim",
+	.args = "SELECTOR...",
+	.summary = "hand memory of other processes back to the kernel",
+	.doc = "Tell the kernel that memory of other processes will not be needed soon, and print "
+	       "what was planned, what really moved, and what was left out and why."
+	       "\vA SELECTOR is KEY:GLOB[,GLOB...] with one of the keys pid comm user cgroup name "
+	       "path kind object, or a pid, or PID:START-END; several must all match. Needs "
+	       "CAP_SYS_NICE, and the right to look at the process. Only pages that are mapped once "
+	       "move. See memoir-trim(1).",
+	.model = &trim_model,
+	.flags = COMMAND_NEEDS_ARG,
+	.run = run,
+	.options = &own_argp,
+	.own_bytes = sizeof(struct trim_options),
+};
