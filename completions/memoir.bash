@@ -53,7 +53,7 @@ _memoir() {
 	*:-s | *:--sort)
 		mapfile -t COMPREPLY < <(compgen -W "$(_memoir_columns "$command")" -- "$current")
 		return ;;
-	*:-n | *:--head)
+	*:-n | *:--head | trim:--max | trim:--rate)
 		return ;;
 	diff:--by)
 		mapfile -t COMPREPLY < <(compgen -W "process name object" -- "$current")
@@ -88,7 +88,7 @@ _memoir() {
 		mapfile -t COMPREPLY < <(compgen -W "kill trim" -- "$current")
 	elif [[ $command == ps || $command == map || $command == names || $command == capture ||
 		$command == sharing || $command == whatif || $command == buffers || $command == idle ||
-		$command == refaults ]]; then
+		$command == refaults || $command == trim ]]; then
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -W \
 			"pid: comm: user: cgroup: name: path: kind: object:" -- "$current")

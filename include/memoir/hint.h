@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 enum memoir_hint {
-	MEMOIR_HINT_COLD,     /**< MADV_COLD: first in line when memory is short; nothing moves now */
+	MEMOIR_HINT_COLD, /**< MADV_COLD: first in line when memory is short; nothing moves now */
 	MEMOIR_HINT_PAGEOUT,  /**< MADV_PAGEOUT: to swap, or back to the file, now */
 	MEMOIR_HINT_WILLNEED, /**< MADV_WILLNEED: begin to read it back, into the (swap) cache */
 	MEMOIR_HINT_COLLAPSE, /**< MADV_COLLAPSE (Linux 6.1): into huge pages, now */
@@ -49,7 +49,7 @@ enum memoir_skip {
 	/* From here on found while hints were given. */
 	MEMOIR_SKIP_CHANGED, /**< no longer mapped as it was when the plan was made */
 	MEMOIR_SKIP_REFUSED, /**< the kernel said EINVAL: locked since, or of a kind that takes no hints */
-	MEMOIR_SKIP_BUSY,    /**< the kernel said EAGAIN, EBUSY or ENOMEM, without a hole being there */
+	MEMOIR_SKIP_BUSY, /**< the kernel said EAGAIN, EBUSY or ENOMEM, without a hole being there */
 	MEMOIR_SKIP_STOPPED, /**< not done when it was told to stop, or failed */
 	MEMOIR_SKIPS,
 };
@@ -79,10 +79,10 @@ struct memoir_plan_options {
 /** Memory to be hinted: (part of) one region. */
 struct memoir_plan_range {
 	uint64_t start, end;
-	uint32_t process;        /**< index into the plan's processes */
-	uint8_t kind;            /**< enum memoir_kind */
-	char perms[5];           /**< of its mapping, by which it is known again */
-	uint32_t dev_major;      /**< the same: of its file; 0 without */
+	uint32_t process;   /**< index into the plan's processes */
+	uint8_t kind;       /**< enum memoir_kind */
+	char perms[5];      /**< of its mapping, by which it is known again */
+	uint32_t dev_major; /**< the same: of its file; 0 without */
 	uint32_t dev_minor;
 	uint64_t inode;
 	uint64_t offset_bytes;   /**< of start, into the file */
@@ -114,7 +114,8 @@ struct memoir_plan {
 	bool swap_free_known;
 	uint64_t swap_free_bytes; /**< at capture */
 	bool zram_known;          /**< swap is in zram, and something is stored there to go by */
-	uint64_t zram_estimate_bytes; /**< RAM that what goes to swap will take, by the mean ratio */
+	uint64_t
+		zram_estimate_bytes; /**< RAM that what goes to swap will take, by the mean ratio */
 };
 
 /**
@@ -162,8 +163,8 @@ const char *memoir_guard_name(enum memoir_guard guard);
 /** How a target was held still. */
 enum memoir_hold {
 	MEMOIR_HOLD_NONE,
-	MEMOIR_HOLD_CGROUP, /**< cgroup.freeze, of a cgroup of version 2 that holds only targets */
-	MEMOIR_HOLD_PTRACE, /**< PTRACE_SEIZE and PTRACE_INTERRUPT */
+	MEMOIR_HOLD_CGROUP,  /**< cgroup.freeze, of a cgroup of version 2 that holds only targets */
+	MEMOIR_HOLD_PTRACE,  /**< PTRACE_SEIZE and PTRACE_INTERRUPT */
 	MEMOIR_HOLD_SIGSTOP, /**< where it was being traced already; its parent is told */
 	MEMOIR_HOLDS,
 };
@@ -174,7 +175,7 @@ const char *memoir_hold_name(enum memoir_hold hold);
 /** One call of process_madvise(2), after it was made. */
 struct memoir_hint_call {
 	pid_t pid;
-	uint32_t ranges;  /**< how many were given */
+	uint32_t ranges;     /**< how many were given */
 	uint64_t start, end; /**< from the first's start to the last's end */
 	uint64_t bytes;
 	bool raced; /**< mappings changed while it was made, so that it may have hit others */
@@ -187,7 +188,8 @@ struct memoir_apply_options {
 	bool without_pauses;
 	uint64_t rate_bytes; /**< at most so many bytes per second; 0: no limit */
 	uint64_t slice_ns;   /**< how long a call may take, about; 0: 1 ms, without pauses 20 ms */
-	uint64_t slice_bytes; /**< at most so many bytes a call, rounded up to a page; 0: by slice_ns */
+	uint64_t
+		slice_bytes; /**< at most so many bytes a call, rounded up to a page; 0: by slice_ns */
 	/** NULL, or asked before each call and in pauses: true ends it, and the result says so. */
 	bool (*stop)(void *arg);
 	void *stop_arg;
@@ -198,7 +200,7 @@ struct memoir_apply_options {
 
 /** What was done to one process of the plan; the same index. */
 struct memoir_applied_process {
-	uint64_t hinted_bytes;  /**< bytes that were in RAM (of willneed: in swap, or of the file) */
+	uint64_t hinted_bytes; /**< bytes that were in RAM (of willneed: in swap, or of the file) */
 	uint64_t hinted_ranges; /**< given to the kernel; pieces of the plan's ranges */
 	uint64_t raced_ranges;  /**< those in calls that raced */
 	uint64_t calls;
@@ -206,7 +208,7 @@ struct memoir_applied_process {
 	uint64_t held_ns;      /**< how long it stood still, in all */
 	uint64_t held_most_ns; /**< and at most at one time */
 	enum memoir_hold hold;
-	bool cookie; /**< the address space's cookie could be read */
+	bool cookie;                          /**< the address space's cookie could be read */
 	uint64_t skipped_bytes[MEMOIR_SKIPS]; /**< what the plan had not foreseen */
 	bool ended;                           /**< it was gone, or is another program now: exec */
 	struct memoir_error error;            /**< code 0: nothing went wrong */
@@ -215,10 +217,10 @@ struct memoir_applied_process {
 struct memoir_applied {
 	size_t process_count;
 	struct memoir_applied_process *processes;
-	bool stopped;      /**< by options.stop */
-	bool failed;       /**< a process has an error */
+	bool stopped; /**< by options.stop */
+	bool failed;  /**< a process has an error */
 	uint64_t wall_ns;
-	uint64_t cpu_ns;   /**< of the calling thread: the kernel's work for the hints is in it */
+	uint64_t cpu_ns; /**< of the calling thread: the kernel's work for the hints is in it */
 	uint64_t paused_ns;
 };
 
@@ -266,7 +268,7 @@ int memoir_plan_measure(struct memoir *memoir, const struct memoir_plan *plan,
 /** What moved of one process of a plan, between two measurements. */
 struct memoir_moved {
 	bool known; /**< false: not measured, or a hint whose effect page tables don't show */
-	uint64_t moved_bytes; /**< pageout: fewer in RAM; collapse: more in huge pages */
+	uint64_t moved_bytes;  /**< pageout: fewer in RAM; collapse: more in huge pages */
 	uint32_t moved_ranges; /**< in how many of the plan's ranges */
 };
 

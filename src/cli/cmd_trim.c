@@ -77,8 +77,8 @@ static void take_hint(struct argp_state *state, struct trim_options *own, enum m
 static void take_guard(struct argp_state *state, struct trim_options *own, enum memoir_guard guard)
 {
 	if (own->guard_given && own->guard != guard)
-		argp_error(state, "--%s and --%s exclude each other",
-			   memoir_guard_name(own->guard), memoir_guard_name(guard));
+		argp_error(state, "--%s and --%s exclude each other", memoir_guard_name(own->guard),
+			   memoir_guard_name(guard));
 	own->guard = guard;
 	own->guard_given = true;
 }
@@ -234,9 +234,9 @@ static size_t summarize_plan(const struct cli *cli, struct trim *t)
 			len += (size_t)snprintf(t->summary + len, room - len, " (%s free)",
 						size_text(cli, plan->swap_free_bytes, &swap_free));
 		if (plan->zram_known)
-			len += (size_t)snprintf(
-				t->summary + len, room - len, ", about %s of RAM in zram",
-				size_text(cli, plan->zram_estimate_bytes, &zram));
+			len += (size_t)snprintf(t->summary + len, room - len,
+						", about %s of RAM in zram",
+						size_text(cli, plan->zram_estimate_bytes, &zram));
 	}
 	return len;
 }
@@ -259,8 +259,8 @@ static void summarize(const struct cli *cli, struct trim *t)
 				(double)applied->wall_ns / NS_PER_SECOND);
 	if (!hinted || !applied->wall_ns)
 		return;
-	size_text(cli,
-		  (uint64_t)((double)hinted * NS_PER_SECOND / (double)applied->wall_ns), &rate);
+	size_text(cli, (uint64_t)((double)hinted * NS_PER_SECOND / (double)applied->wall_ns),
+		  &rate);
 	snprintf(t->summary + len, room - len, " (%s/s, %.2f ms of CPU a MiB)", rate.text,
 		 (double)applied->cpu_ns / 1e6 / ((double)hinted / (1 << 20)));
 }
@@ -444,7 +444,8 @@ const struct command trim_command = {
 	       "what was planned, what really moved, and what was left out and why."
 	       "\vA SELECTOR is KEY:GLOB[,GLOB...] with one of the keys pid comm user cgroup name "
 	       "path kind object, or a pid, or PID:START-END; several must all match. Needs "
-	       "CAP_SYS_NICE, and the right to look at the process. Only pages that are mapped once "
+	       "CAP_SYS_NICE, and the right to look at the process. Only pages that are mapped "
+	       "once "
 	       "move. See memoir-trim(1).",
 	.model = &trim_model,
 	.flags = COMMAND_NEEDS_ARG,

@@ -23,9 +23,8 @@ void trim_row_skips(struct trim_row *row)
 		if (row->applied)
 			bytes += row->applied->skipped_bytes[i];
 		if (bytes || (row->planned->skipped[i] && i == MEMOIR_SKIP_UNKNOWN))
-			row->skipped[row->skip_count++] = (struct trim_skip){
-				memoir_skip_name((enum memoir_skip)i), bytes
-			};
+			row->skipped[row->skip_count++] =
+				(struct trim_skip){ memoir_skip_name((enum memoir_skip)i), bytes };
 	}
 }
 
@@ -293,10 +292,10 @@ static void get_residence(const void *row, const struct column *column, const vo
 			  struct cell *ret_cell)
 {
 	const struct trim_range_row *r = row;
-	bool before = column->which == RANGE_RESIDENT_BEFORE ||
-		      column->which == RANGE_SWAPPED_BEFORE;
-	bool swapped = column->which == RANGE_SWAPPED_BEFORE ||
-		       column->which == RANGE_SWAPPED_AFTER;
+	bool before =
+		column->which == RANGE_RESIDENT_BEFORE || column->which == RANGE_SWAPPED_BEFORE;
+	bool swapped =
+		column->which == RANGE_SWAPPED_BEFORE || column->which == RANGE_SWAPPED_AFTER;
 	const struct memoir_residence *residence = before ? &r->before : &r->after;
 
 	(void)ctx;
@@ -326,8 +325,8 @@ static const struct column range_columns[] = {
 	  get_residence, "what of it was in RAM" },
 	{ "resident_after_bytes", "RAM-AFTER", CELL_BYTES, 0, RANGE_RESIDENT_AFTER, get_residence,
 	  "what of it is in RAM" },
-	{ "swapped_before_bytes", "SWAP-BEFORE", CELL_BYTES, 0, RANGE_SWAPPED_BEFORE,
-	  get_residence, "what of it was in swap; not of shared memory" },
+	{ "swapped_before_bytes", "SWAP-BEFORE", CELL_BYTES, 0, RANGE_SWAPPED_BEFORE, get_residence,
+	  "what of it was in swap; not of shared memory" },
 	{ "swapped_after_bytes", "SWAP-AFTER", CELL_BYTES, 0, RANGE_SWAPPED_AFTER, get_residence,
 	  "what of it is in swap; not of shared memory" },
 	{ "name", "NAME", CELL_TEXT, 0, 0, get_range_text, "its name, file or kind" },

@@ -160,9 +160,10 @@ static int check(struct memoir *memoir, const struct memoir_apply_options *optio
 	if (!memoir_guard_name(options->guard))
 		return error_set(error, -EINVAL, "there is no guard %d", (int)options->guard);
 	if (!kroot_is_live(memoir->root))
-		return error_set(error, -EOPNOTSUPP,
-				 "hints can be given on the running machine only, not to a captured "
-				 "tree");
+		return error_set(
+			error, -EOPNOTSUPP,
+			"hints can be given on the running machine only, not to a captured "
+			"tree");
 	return 0;
 }
 

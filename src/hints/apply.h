@@ -16,15 +16,15 @@ struct applying {
 	struct memoir_apply_options options;
 	struct memoir_applied *applied;
 	uint64_t started_ns;
-	uint64_t hinted_bytes;  /* of all processes, for the rate */
-	uint64_t slice_bytes;   /* how much fits into a call's time, by the last ones */
+	uint64_t hinted_bytes; /* of all processes, for the rate */
+	uint64_t slice_bytes;  /* how much fits into a call's time, by the last ones */
 	/* Of the process at hand. */
 	struct target target;
 	struct memoir_applied_process *out;
 	struct hold *hold; /* NULL: not asked for */
 	bool holding;
 	uint64_t held_since_ns;
-	struct slice slice;               /* as page tables have it */
+	struct slice slice;                  /* as page tables have it */
 	struct iovec given[HINT_RANGES_MAX]; /* cut at the bounds of mappings */
 	size_t given_count;
 };

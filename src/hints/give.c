@@ -190,8 +190,7 @@ static int give_guarded(struct applying *a, const struct memoir_plan_range *rang
 	int err = 0;
 
 	/* Collapsing moves the cookie itself. */
-	known = a->options.guard != MEMOIR_GUARD_RACE &&
-		a->plan->hint != MEMOIR_HINT_COLLAPSE &&
+	known = a->options.guard != MEMOIR_GUARD_RACE && a->plan->hint != MEMOIR_HINT_COLLAPSE &&
 		target_cookie(&a->target, &before, &ended);
 	if (ended)
 		return -ESRCH;
@@ -206,8 +205,8 @@ static int give_guarded(struct applying *a, const struct memoir_plan_range *rang
 	call->end = end_of(&a->given[a->given_count - 1]);
 	err = give_all(a, call);
 	if (known)
-		call->raced = !target_cookie(&a->target, &after, &ended) ||
-			      !cookie_same(&before, &after);
+		call->raced =
+			!target_cookie(&a->target, &after, &ended) || !cookie_same(&before, &after);
 	else if (a->options.guard != MEMOIR_GUARD_RACE)
 		call->raced = given_changed(a, range);
 	return err ? err : ended ? -ESRCH : 0;

@@ -19,6 +19,8 @@
 #include "kernel/process.h"
 
 #define HUGE_BYTES (PAGE_BYTES * HUGE_PAGES)
+/* With less in it its mean ratio says nothing. */
+#define ZRAM_LEAST_BYTES (4ull << 20)
 
 /* A region, or the part of it that is meant. */
 struct piece {
@@ -131,8 +133,7 @@ static void settle_pageout(struct planning *p, struct piece *piece)
 /* What is not in RAM of a region's object: of a file what lies within it. */
 static uint64_t absent_of_object(const struct planning *p, const struct piece *piece)
 {
-	const struct memoir_object *object =
-		memoir_snapshot_object(p->snap, piece->region->object);
+	const struct memoir_object *object = memoir_snapshot_object(p->snap, piece->region->object);
 	uint64_t len = piece->end - piece->start;
 	uint64_t from = piece->region->offset_bytes + (piece->start - piece->region->start);
 
@@ -204,7 +205,8 @@ static int keep_to_limits(struct planning *p, struct piece *piece)
 		return keep_to_limits(p, piece);
 	}
 	if (budget < PAGE_BYTES || p->options.hint == MEMOIR_HINT_COLLAPSE)
-		piece->movable = (struct movable){ .object_to_swap = piece->movable.object_to_swap };
+		piece->movable =
+			(struct movable){ .object_to_swap = piece->movable.object_to_swap };
 	else
 		err = cut_count(p, piece->index, piece->start, piece->end,
 				budget & ~(PAGE_BYTES - 1), &piece->movable, &piece->resident_bytes,
@@ -304,8 +306,8 @@ static int plan_spans(struct planning *p, const struct piece *whole)
 
 		if (span->pid != p->process->pid || span->end <= at || span->start >= whole->end)
 			continue;
-		piece.start = span->start > at ? (span->start + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1)
-					       : at;
+		piece.start =
+			span->start > at ? (span->start + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1) : at;
 		piece.end = least(span->end & ~(PAGE_BYTES - 1), whole->end);
 		if (piece.start >= piece.end)
 			continue;
@@ -366,8 +368,8 @@ static int find_locked(struct planning *p, bool *ret_gone)
 static int add_process(struct planning *p, const struct memoir_process *process)
 {
 	struct memoir_plan *plan = p->plan;
-	struct memoir_plan_process *processes =
-		grow(plan->processes, &p->process_room, plan->process_count + 1, sizeof(*processes));
+	struct memoir_plan_process *processes = grow(plan->processes, &p->process_room,
+						     plan->process_count + 1, sizeof(*processes));
 
 	if (!processes)
 		return -ENOMEM;
@@ -423,7 +425,8 @@ static void estimate_zram(struct planning *p)
 	uint64_t orig, used;
 
 	if (memoir_snapshot_meminfo(p->snap, "zram_orig_bytes", &orig) < 0 ||
-	    memoir_snapshot_meminfo(p->snap, "zram_used_bytes", &used) < 0 || !orig)
+	    memoir_snapshot_meminfo(p->snap, "zram_used_bytes", &used) < 0 ||
+	    orig < ZRAM_LEAST_BYTES)
 		return;
 	p->plan->zram_known = true;
 	p->plan->zram_estimate_bytes =

@@ -39,8 +39,8 @@ struct planning {
 	size_t locked_count, locked_room;
 	struct kbuf smaps;
 	bool pagemap_tried;
-	int pagemap_fd;    /* or negative errno */
-	bool tells_sole;   /* pagemap's bit for mapped once is to be looked at: not all of it is */
+	int pagemap_fd;  /* or negative errno */
+	bool tells_sole; /* pagemap's bit for mapped once is to be looked at: not all of it is */
 };
 
 /* plan_movable.c: from sharing sets, or where there are none from uss. 0 or -ENOMEM. */

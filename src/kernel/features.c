@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel/cgroup.h"
 #include "kernel/features_probe.h"
 
 #define TEXT_BYTES_MAX 16384
@@ -162,22 +163,6 @@ static int text_psi(struct probing *p)
 	return len == -ENOENT || len == -ENOTDIR ? 0 : len < 0 ? (int)len : 1;
 }
 
-/* Where the unified hierarchy is: alone, or beside those of version 1. */
-static const char *cgroup2_dir(struct probing *p)
-{
-	static const char *const places[] = { "sys/fs/cgroup", "sys/fs/cgroup/unified" };
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int fd = kroot_fd(p->root, "%s/cgroup.controllers", places[i]);
-
-		if (fd >= 0) {
-			close(fd);
-			return places[i];
-		}
-	}
-	return NULL;
-}
-
 /* The space-separated words of a file's first line. */
 static bool has_word(const char *text, const char *word)
 {
@@ -191,7 +176,7 @@ static bool has_word(const char *text, const char *word)
 
 static int text_cgroup2_memory(struct probing *p)
 {
-	const char *dir = cgroup2_dir(p);
+	const char *dir = cgroup2_dir(p->root);
 	char text[512];
 
 	if (!dir)
@@ -221,7 +206,7 @@ static int text_reclaim(struct probing *p)
 /* The files are in every cgroup but the root: none may be there yet to look at. */
 static int text_freezer(struct probing *p)
 {
-	if (cgroup2_dir(p) && release_at_least(p->root, 5, 2))
+	if (cgroup2_dir(p->root) && release_at_least(p->root, 5, 2))
 		return detailed(p, 1, "cgroup.freeze");
 	if (tell_file(p, "sys/fs/cgroup/freezer") == 1)
 		return detailed(p, 1, "the freezer of version 1");

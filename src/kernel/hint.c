@@ -49,8 +49,7 @@ static bool has_fowner(const struct kroot *root)
 	unsigned long long effective;
 
 	at = len > 0 ? strstr(text, "\nCapEff:") : NULL;
-	return at && sscanf(at, "\nCapEff: %llx", &effective) == 1 &&
-	       (effective >> CAP_FOWNER & 1);
+	return at && sscanf(at, "\nCapEff: %llx", &effective) == 1 && (effective >> CAP_FOWNER & 1);
 }
 
 bool hint_may_page_file(const struct kroot *root, pid_t pid, const char *path, uint32_t dev_major,
@@ -65,6 +64,5 @@ bool hint_may_page_file(const struct kroot *root, pid_t pid, const char *path, u
 	/* Another file has the name now, or the file system shows other numbers in maps. */
 	if (st.stx_ino != inode || st.stx_dev_major != dev_major || st.stx_dev_minor != dev_minor)
 		return false;
-	return st.stx_uid == geteuid() ||
-	       kroot_may_write(root, "proc/%d/root%s", pid, path);
+	return st.stx_uid == geteuid() || kroot_may_write(root, "proc/%d/root%s", pid, path);
 }

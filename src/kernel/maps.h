@@ -25,7 +25,7 @@ struct maps_line {
 struct smaps_figures {
 	uint64_t rss, pss, private_, shared, swap, swap_pss, anonymous, huge, hugetlb;
 	uint64_t referenced; /* see clear_refs.h */
-	bool locked; /* VmFlags has lo */
+	bool locked;         /* VmFlags has lo */
 };
 
 /*

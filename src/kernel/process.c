@@ -84,6 +84,42 @@ int process_status(const struct kroot *root, pid_t pid, pid_t tid,
 	return 0;
 }
 
+char process_thread_state(const struct kroot *root, pid_t pid, pid_t tid)
+{
+	char text[2048];
+	ssize_t len = kroot_read(root, text, sizeof(text), "proc/%d/task/%d/stat", pid, tid);
+	const char *close = len > 0 ? strrchr(text, ')') : NULL;
+
+	return close && close[1] == ' ' ? close[2] : 0;
+}
+
+bool process_thread_ended(const struct kroot *root, pid_t pid, pid_t tid)
+{
+	char state = process_thread_state(root, pid, tid);
+
+	return !state || state == 'Z' || state == 'X';
+}
+
+struct stopped_run {
+	const struct kroot *root;
+	pid_t pid;
+};
+
+static int is_running(pid_t tid, void *arg)
+{
+	struct stopped_run *run = arg;
+	char state = process_thread_state(run->root, run->pid, tid);
+
+	return state && !strchr("TtZX", state);
+}
+
+bool process_is_stopped(const struct kroot *root, pid_t pid)
+{
+	struct stopped_run run = { root, pid };
+
+	return process_each_thread(root, pid, is_running, &run) == 0;
+}
+
 int process_cgroup(const struct kroot *root, pid_t pid, char *buf, size_t size)
 {
 	char text[8192], *next = text, *line;

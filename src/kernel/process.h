@@ -35,6 +35,15 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 int process_status(const struct kroot *root, pid_t pid, pid_t tid,
 		   struct process_status *ret_status);
 
+/* R, S, D, T, t, Z, X as /proc/PID/task/TID/stat has it; 0: gone. */
+char process_thread_state(const struct kroot *root, pid_t pid, pid_t tid);
+
+/* Whether every thread of a process is stopped (by a signal or a tracer), or has ended. */
+bool process_is_stopped(const struct kroot *root, pid_t pid);
+
+/* Whether a thread has ended, or is gone altogether. */
+bool process_thread_ended(const struct kroot *root, pid_t pid, pid_t tid);
+
 /* The unified path, or where that is "/" or absent the first v1 hierarchy's with another path. */
 int process_cgroup(const struct kroot *root, pid_t pid, char *buf, size_t size);
 

@@ -52,8 +52,8 @@ bool kroot_is_live(const struct kroot *root)
 /* Long enough for a path of cgroups. */
 #define PATH_BYTES 4352
 
-static __attribute__((format(printf, 3, 0))) int
-kroot_vfd(const struct kroot *root, int flags, const char *format, va_list args)
+static __attribute__((format(printf, 3, 0))) int kroot_vfd(const struct kroot *root, int flags,
+							   const char *format, va_list args)
 {
 	char path[PATH_BYTES];
 	int len = vsnprintf(path, sizeof(path), format, args);

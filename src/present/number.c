@@ -150,8 +150,8 @@ int number_parse_bytes(const char *text, uint64_t *ret_bytes)
 	double value = strtod(text, &end);
 	const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : units;
 
-	if (!unit || (*end && end[1] && strcasecmp(end + 1, "B") != 0 &&
-		      strcasecmp(end + 1, "iB") != 0))
+	if (!unit ||
+	    (*end && end[1] && strcasecmp(end + 1, "B") != 0 && strcasecmp(end + 1, "iB") != 0))
 		return -EINVAL;
 	for (; unit > units; unit--)
 		value *= 1024;

@@ -20,8 +20,8 @@ int memoir_open(const struct memoir_options *options, struct memoir **ret_memoir
 	int err = 0;
 
 	if (options)
-		err = options_copy(&set, sizeof(set), options, options->sz,
-				   "struct memoir_options", error);
+		err = options_copy(&set, sizeof(set), options, options->sz, "struct memoir_options",
+				   error);
 	if (err)
 		return err;
 	memoir = calloc(1, sizeof(*memoir));
