@@ -56,7 +56,7 @@ static int open_files(struct target *target)
 {
 	struct procmap_vma vma;
 
-	target->maps_fd = kroot_fd(target->root, "proc/%d/maps", target->pid);
+	target->maps_fd = process_maps_open(target->root, target->pid);
 	if (target->maps_fd < 0)
 		return target->maps_fd == -ENOENT ? -ESRCH : target->maps_fd;
 	target->pagemap_fd = pagemap_open(target->root, target->pid);
