@@ -56,17 +56,15 @@ static bool takes_name(int flags)
 	       ((flags & MAP_TYPE) == MAP_PRIVATE || memoir_name_places() & MEMOIR_NAMES_IN_KERNEL);
 }
 
-/* What has no name of its own must not have that of what was there before, and went unseen. */
+/* Without a name, it must not have that of what was there before, and went unseen. */
 static void name_mapping(void *addr, size_t bytes, int flags, const void *caller)
 {
-	char name[MEMOIR_NAME_MAX] = "";
+	char name[MEMOIR_NAME_MAX];
 
-	if (takes_name(flags) && memoir_name_places())
-		callers_name(caller, name);
-	if (*name)
-		memoir_name(addr, bytes, name);
-	else
-		forget(addr, bytes);
+	if (!takes_name(flags) || !memoir_name_places())
+		return;
+	callers_name(caller, name);
+	memoir_name(addr, bytes, *name ? name : NULL);
 }
 
 void *mmap(void *addr, size_t bytes, int prot, int flags, int fd, off_t offset)

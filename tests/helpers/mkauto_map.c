@@ -40,6 +40,16 @@ static void pages_are(size_t page, size_t pages, const char *name)
 	is_named(at(page), pages * PAGE, name);
 }
 
+/* Mapped by no function of libc's: it shows the name that somebody left behind there. */
+static void is_free_of_names(char *start, size_t pages)
+{
+	long got = syscall(SYS_mmap, start, pages * PAGE, RW, ANON | MAP_FIXED, -1, 0);
+
+	if (got == -1)
+		broken("mmap");
+	is_named(start, pages * PAGE, NULL);
+}
+
 /* ---- mmap and munmap ------------------------------------------------------------------------ */
 
 static void made(void)
@@ -70,6 +80,7 @@ static void unmapped(void)
 	if (munmap(at(3), 2 * PAGE + 1) < 0) /* three pages */
 		broken("munmap");
 	pages_are(0, 3, BY_ONE);
+	is_free_of_names(at(3), 3);
 	pages_are(6, 4, BY_ONE);
 	step("a hole", getpid());
 	/* By no function of libc's: it is not seen, and still the next to map there has the name. */
@@ -100,6 +111,8 @@ static void covered(void)
 	pages_are(12, 2, NULL);
 	pages_are(14, 6, BY_ONE);
 	step("what covers a part is the other's", getpid());
+	is_free_of_names(at(12), 2);
+	step("what a file covered has no name any more", getpid());
 	if (munmap(at(12), 2 * PAGE) < 0)
 		broken("munmap");
 	if (mremap(at(14), 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at(12)) != at(12))
@@ -164,6 +177,7 @@ static void heap(void)
 	if (brk(top + 16 * PAGE) < 0 || sbrk(-8 * (intptr_t)PAGE) != top + 16 * PAGE)
 		broken("brk");
 	is_named(top, 8 * PAGE, "mkauto");
+	is_free_of_names(top + 8 * PAGE, 72);
 	step("what the heap gave back has no name", getpid());
 }
 
