@@ -1,6 +1,7 @@
 """Starts a workload, says what it maps, and ends it; it must not leave a process behind."""
 
 import array
+import os
 import subprocess
 from dataclasses import dataclass
 
@@ -106,7 +107,10 @@ def available_bytes():
 class Workload:
     """A running workload, for `with`; pids are its children, all_pids the starter as well."""
 
-    def __init__(self, program, arguments):
+    def __init__(self, program, arguments, environment=()):
+        """An environment variable whose value is None is taken out."""
+        settings = {**os.environ, **dict(environment)}
+        self._environment = {name: value for name, value in settings.items() if value is not None}
         self._argv = [program, *arguments]
         self._process = None
         self.pids = []
@@ -118,7 +122,8 @@ class Workload:
     def __enter__(self):
         try:
             self._process = subprocess.Popen(
-                self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                self._argv, env=self._environment, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True)
         except OSError as error:
             raise RunFailed(f"{self._argv[0]}: {error.strerror}") from None
         try:

@@ -28,10 +28,10 @@ QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
-              "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak", "fds-loop",
-              "lib-files", "auto-malloc", "lib-idle")
+              "lib-capture", "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak",
+              "fds-loop", "lib-files", "auto-malloc", "lib-idle")
 # Ours that time themselves, and say so on standard output.
-LIBRARY = ("lib-map", "lib-ledger", "lib-files")
+LIBRARY = ("lib-map", "lib-ledger", "lib-files", "lib-capture")
 RSS_TOLERANCE = 0.01
 THP_PART = 0.95
 PEAK_BYTES_PER_FRAME = 16
@@ -93,6 +93,9 @@ class Case:
     peak: bool = False
     who: bool = False
     quiet: bool = False
+    # What the workload's other run has in its environment, to compare with; and how often both run.
+    peer_environment: tuple = ()
+    rounds: int = 3
 
 
 @dataclass
@@ -143,6 +146,12 @@ CASES = (
          (Versus(MAP[:3], ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5),
           Versus(MAP, ("rollup-loop", "-f", "smaps", "{pid}"), ratio=0.5)),
          workload=("vmas", "60000"), needs_bytes=GIB),
+    Case("named",
+         (Versus(PS, (), ratio=1.1),
+          Versus(("memoir", "names", "--json"), (), ratio=1.1),
+          Versus(("lib-capture",), (), ratio=1.1, quick_pairs=1, memoir_key="lib_capture_ns")),
+         workload=("named", "300"), needs_bytes=3 * GIB,
+         peer_environment=("MEMOIR_NAMES", "off")),
     Case("who", (), workload=("forked", "400"), needs_bytes=3 * GIB, who=True),
     Case("whatif",
          limits=tuple(Limit(("lib-whatif",), f"lib_{question}_ns", SETS_NS, runs=3)
@@ -421,10 +430,35 @@ def rows_of(case, scene):
     return rows
 
 
+def compare_environments(case, programs, quick, loads):
+    """The same commands with one workload and the other, in turn: not both at once."""
+    rows = [Row(case.name, programs.shown(versus.memoir), "=".join(case.peer_environment),
+                versus.bar()) for versus in case.versus]
+    name, value = case.peer_environment
+    for _ in range(1 if quick else case.rounds):
+        for mine, setting in ((True, None), (False, value)):
+            with Workload(programs.path("workload"), case.workload, {name: setting}) as workload:
+                load = measure_load(workload.pids)
+                say(f"  {name}={setting}: {load.sentence()}")
+                loads[f"{case.name} {setting}"] = load
+                time.sleep(SETTLE_S)
+                scene = Scene(programs, workload, load, quick)
+                for row, versus in zip(rows, case.versus):
+                    run_once = warm_up(row, versus.memoir, scene)
+                    runs = [run_once() for _ in range(versus.quick_pairs)] if run_once else []
+                    times = row.memoir_all if mine else row.peer_all
+                    times += times_ms(runs, versus.memoir_key)
+    for row, versus in zip(rows, case.versus):
+        judge(row, versus.allowed)
+    return rows
+
+
 def run_case(case, programs, quick, loads):
     """All rows of a case, with its workload started and ended; what it maps goes into loads."""
     say(f"{case.name} ...")
     try:
+        if case.peer_environment:
+            return compare_environments(case, programs, quick, loads)
         if not case.workload:
             say(f"  {processes_with_memory()} processes with memory")
             return rows_of(case, Scene(programs, None, None, quick))

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <memoir/name.h>
+
 #define MIB (UINT64_C(1) << 20)
 #define CHILDREN_MAX 500
 #define PAGES_BYTES_MAX (UINT64_C(4) << 30)
@@ -31,6 +33,8 @@
 #define SHARED_BYTES (16 * MIB)
 #define COPIED_BYTES (1 * MIB)
 #define OWN_BYTES (2 * MIB)
+#define NAMED_BYTES (4 * MIB)
+#define NAMES 50
 /* A prime stride in pages: the copied windows overlap and spread over all of the parent. */
 #define COPY_STRIDE_PAGES 53
 
@@ -203,12 +207,34 @@ static int fill_fds(struct load *load, unsigned int index)
 	return 0;
 }
 
+/* What MEMOIR_NAMES=off leaves without names: pages of one mapping, of which names have parts. */
+static int fill_named(struct load *load, unsigned int index)
+{
+	uint8_t *start = map_anonymous(NAMED_BYTES, false);
+	uint64_t step = NAMED_BYTES / NAMES / load->page_bytes * load->page_bytes;
+	char name[32];
+	int err;
+
+	(void)index;
+	if (!start)
+		return -ENOMEM;
+	write_pages(start, NAMED_BYTES / 4 * 3, load->page_bytes);
+	for (unsigned int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "bench:part-%u", i);
+		err = memoir_name(start + i * step, step / 2, name);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static const struct kind kinds[] = {
 	{ "forked", CHILDREN_MAX, false, prepare_forked, fill_forked },
 	{ "programs", CHILDREN_MAX, false, NULL, fill_programs },
 	{ "pages", PAGES_BYTES_MAX, true, NULL, fill_pages },
 	{ "vmas", VMAS_MAX, true, NULL, fill_vmas },
 	{ "fds", CHILDREN_MAX, false, NULL, fill_fds },
+	{ "named", CHILDREN_MAX, false, NULL, fill_named },
 };
 
 static _Noreturn void be_child(const struct kind *kind, struct load *load, unsigned int index,
@@ -344,7 +370,8 @@ int main(int argc, char **argv)
 	int err = 0;
 
 	if (!kind) {
-		fputs("usage: workload forked N | programs N | pages BYTES [thp] | vmas N | fds N\n"
+		fputs("usage: workload forked N | programs N | named N | pages BYTES [thp] | "
+		      "vmas N | fds N\n"
 		      "at most 500 children, 4294967296 bytes, 65000 VMAs\n",
 		      stderr);
 		return 2;

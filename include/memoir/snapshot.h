@@ -122,7 +122,7 @@ struct memoir_process {
 
 /** One VMA. */
 struct memoir_region {
-	uint64_t start;
+	uint64_t start; /**< whole pages, but for parts that a name table's names give: any bytes */
 	uint64_t end;
 	uint64_t offset_bytes;   /**< into the object */
 	char perms[5];           /**< "rw-p" */
@@ -237,6 +237,8 @@ struct memoir_capture_options {
 	/** Look also for what is rare and costs more to find: buffers of io_uring, memory of virtual
 	    machines, dma-bufs and segments that no process has, sockets with files in flight. */
 	bool buffers;
+	/** Don't read name tables (memoir/name.h): regions have the kernel's names only, and are whole. */
+	bool without_names;
 };
 
 /**

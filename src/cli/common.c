@@ -78,11 +78,14 @@ static bool wants(const struct memoir_process *process, void *arg)
 static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *error)
 {
 	struct progress progress = { .next_ns = now_ns() + PROGRESS_AFTER_NS };
+	/* Nothing is selected by what its regions are. */
+	bool whole = !memoir_selection_has_region_keys(cli->selection);
 	struct memoir_capture_options options = {
 		.sz = sizeof(options),
 		.without_sets = cli->command->flags & COMMAND_WITHOUT_SETS,
-		.without_kinds = cli->command->flags & COMMAND_WITHOUT_KINDS &&
-				 !memoir_selection_has_region_keys(cli->selection),
+		.without_kinds = whole && cli->command->flags & COMMAND_WITHOUT_KINDS,
+		.without_names =
+			whole && cli->command->flags & COMMAND_WITHOUT_NAMES && !cli->buffers,
 		.frames = cli->command->flags & COMMAND_FRAMES,
 		.buffers = cli->buffers || cli->command->flags & COMMAND_BUFFERS,
 	};

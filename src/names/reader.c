@@ -248,6 +248,18 @@ static int take_all(struct reading *r)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
+/* All but the journal, which is more than half of a small table and only needed if that changed. */
+static int read_all(struct reading *r)
+{
+	const struct name_header *h = &r->header;
+	uint64_t journal = h->journal_changes ? h->journal : h->used_bytes;
+	uint64_t bytes = h->journal_changes * sizeof(struct name_change);
+	int err = read_space(r, 0, journal);
+
+	memset(r->space + journal, 0, bytes);
+	return err ? err : read_space(r, journal + bytes, h->used_bytes);
+}
+
 static int read_once(struct reading *r)
 {
 	int err = read_header(r, &r->header);
@@ -260,7 +272,7 @@ static int read_once(struct reading *r)
 	r->checked = calloc(r->header.used_bytes / 8 + 1, 1);
 	if (!r->space || !r->checked)
 		return -ENOMEM;
-	err = read_space(r, 0, r->header.used_bytes);
+	err = read_all(r);
 	if (!err)
 		err = settle(r);
 	return err ? err : take_all(r);

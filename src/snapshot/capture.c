@@ -221,6 +221,7 @@ static int finish_figures(struct capture *c)
 
 	if (err)
 		return err;
+	capture_carry_parts(c);
 	for (size_t i = 0; i < c->snap->region_count; i++) {
 		struct memoir_region *region = &c->snap->regions[i];
 		const struct memoir_process *process = &c->snap->processes[region->process];
@@ -346,6 +347,7 @@ static void capture_free(struct capture *c)
 	capture_parts_free(c);
 	tally_free(&c->tally);
 	spans_free(&c->spans);
+	presence_free(&c->presence);
 	free(c->counts);
 	free(c->notes);
 	u64map_free(&c->process_by_mm);

@@ -16,6 +16,7 @@
 #include "kernel/root.h"
 #include "kernel/walk.h"
 #include "snapshot/model.h"
+#include "snapshot/presence.h"
 #include "snapshot/spans.h"
 #include "snapshot/tally.h"
 
@@ -66,6 +67,7 @@ struct region_count {
 	bool by_proof : 1;    /* counted as its own by the anon_vma proof */
 	bool empty : 1;       /* smaps says that there is nothing in it */
 	bool by_offset : 1;   /* two regions with the same (object, offset) have the same page */
+	bool by_presence : 1; /* all its pages are its own, small, and known to the presence */
 };
 
 #define VM_READ 0x1u
@@ -96,6 +98,7 @@ struct capture {
 	struct tally tally;
 	struct spans spans;          /* pages of objects, where sets are not wanted */
 	bool by_spans;               /* then they go there, not to the tally */
+	struct presence presence;    /* of processes with name tables */
 	pthread_mutex_t lock;        /* around the tally, the spans and what else threads share */
 	struct region_count *counts; /* one per region */
 	size_t count_room;
@@ -117,8 +120,9 @@ struct capture {
 	bool by_folio;       /* anonymous pages all go to the tally: they may be parts of folios */
 	bool file_by_offset; /* file pages go by (object, offset), not by frame */
 	size_t denied;       /* processes that could not be read */
-	struct internal_devs devs; /* of the kernel's own mounts of shmem and hugetlbfs */
-	struct name_parts *parts;  /* of regions that names split, NULL: none */
+	struct internal_devs devs;   /* of the kernel's own mounts of shmem and hugetlbfs */
+	struct name_parts *parts;    /* of regions that names split, NULL: none */
+	const char *anchor_paths[2]; /* of the snapshot's strings, NULL until asked for */
 	int error;
 };
 
@@ -355,6 +359,11 @@ int capture_finish(struct capture *c);
  * When all pages are counted, and before shares are made of the tally.
  */
 int capture_names(struct capture *c);
+bool capture_wants_names(const struct capture *c);
+/* Whether a region is what a name table is found by. */
+bool capture_is_anchor(struct capture *c, const struct memoir_region *region);
+/* Private anonymous memory: only such may be part of a table, and only such is named. */
+bool capture_is_nameable(const struct memoir_region *region);
 
 struct named_range;
 /*
@@ -363,6 +372,8 @@ struct named_range;
  */
 int capture_split(struct capture *c, uint32_t region, const struct named_range *pieces,
 		  size_t count, enum memoir_name_source source);
+/* When shares are known, and before figures are made of them: so that those add up. */
+void capture_carry_parts(struct capture *c);
 /* Put the parts where they belong, when all else that goes by a region's index is settled. */
 int capture_settle_parts(struct capture *c);
 void capture_parts_free(struct capture *c);

@@ -11,6 +11,18 @@ struct table_walk {
 	uint32_t region; /* whose tables come now, MEMOIR_NONE: nobody's */
 };
 
+/* Names may split it: until the process turns out to have none, its pages are kept. */
+static void keep_presence(struct capture *c, uint32_t i)
+{
+	const struct memoir_region *region = &c->snap->regions[i];
+
+	presence_enter(&c->presence, region->process);
+	if (capture_is_anchor(c, region))
+		presence_keep(&c->presence);
+	c->counts[i].by_presence =
+		capture_is_nameable(region) && c->snap->processes[region->process].in_scope;
+}
+
 static void table_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
 {
 	struct table_walk *tw = arg;
@@ -18,6 +30,8 @@ static void table_vma(const struct walk_vma *vma, const char *path, const char *
 	tw->region = capture_take_vma(tw->c, vma, path, name);
 	if (tw->region == MEMOIR_NONE)
 		return;
+	if (tw->c->presence.wanted)
+		keep_presence(tw->c, tw->region);
 	/* Which pages of it are copies only pagemap can tell where struct page could not be read. */
 	if (vma->mapping && vma->anon_vma && !(vma->flags & VM_SHARED) &&
 	    !(vma->bits & WALK_TAGGED)) {
@@ -61,8 +75,10 @@ int capture_by_tables(struct capture *c, struct memoir_error *error)
 					   "page tables can't be read on this machine; "
 					   "see `memoir check`");
 	c->file_by_offset = true;
+	c->presence.wanted = capture_wants_names(c);
 	err = capture_list_tasks(c, walk);
 	if (!err)
 		err = walk_vmas(walk, capture_scope(c, walk), true, &table_visitor, &tw);
+	presence_enter(&c->presence, UINT32_MAX);
 	return err ? err : capture_words_left(c);
 }

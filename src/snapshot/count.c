@@ -142,9 +142,12 @@ void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64
 
 		if (!odd) {
 			count_alone(count, resident, run.rule.anon_only);
+			if (count->by_presence)
+				presence_add(&c->presence, addr, entries, n, resident);
 			return;
 		}
 	}
+	count->by_presence = false;
 	count_entries(&run, entries, n);
 }
 
@@ -182,6 +185,7 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 	struct rule rule = rule_for(c, r, count);
 	uint64_t pages = span_bytes / PAGE_BYTES, frame = pte_huge_frame(entry, pages), key;
 
+	count->by_presence = false;
 	if (count->flags & VM_HUGETLB) {
 		if (pte_present(entry))
 			count->hugetlb += pages;

@@ -4,6 +4,7 @@
  * a table says of other memory is passed over.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -35,12 +36,24 @@ struct naming {
 
 /* ---- where tables are ----------------------------------------------------------------------- */
 
-/* Only such memory may be part of a table, and only such is named. */
-static bool is_private_anon(const struct memoir_region *region)
+bool capture_is_nameable(const struct memoir_region *region)
 {
 	return region->object == MEMOIR_NONE && region->perms[3] == 'p' &&
 	       (region->kind == MEMOIR_KIND_ANON || region->kind == MEMOIR_KIND_HEAP ||
 		region->kind == MEMOIR_KIND_STACK);
+}
+
+bool capture_is_anchor(struct capture *c, const struct memoir_region *region)
+{
+	const char **paths = c->anchor_paths;
+
+	if (!paths[0]) {
+		paths[0] = snapshot_string(c->snap, "/memfd:memoir-names (deleted)");
+		paths[1] = snapshot_string(c->snap, "/memfd:memoir-names");
+	}
+	/* Strings of a snapshot are interned. */
+	return region->path && region->perms[3] == 'p' &&
+	       (region->path == paths[0] || region->path == paths[1]);
 }
 
 /* The first region of the process that ends behind an address; the index behind its last: none. */
@@ -72,7 +85,7 @@ static bool table_is_private(void *arg, uint64_t addr, uint64_t bytes)
 	     addr < end && i < p->first_region + p->region_count; i++) {
 		const struct memoir_region *region = &n->c->snap->regions[i];
 
-		if (region->start > addr || !is_private_anon(region))
+		if (region->start > addr || !capture_is_nameable(region))
 			return false;
 		addr = region->end;
 	}
@@ -110,73 +123,11 @@ static int add_piece(struct naming *n, uint64_t start, uint64_t end, const char 
 	return 0;
 }
 
-/* A page of several names goes by the one that has most of it. */
-struct vote {
-	uint64_t page;
-	uint64_t best_bytes, all_bytes;
-	const char *best;
-};
-
-static int settle_vote(struct naming *n, struct vote *vote, uint64_t *at)
-{
-	int err = 0;
-
-	if (vote->all_bytes && vote->best_bytes >= PAGE_BYTES - vote->all_bytes) {
-		err = add_piece(n, *at, vote->page, NULL);
-		if (!err)
-			err = add_piece(n, vote->page, vote->page + PAGE_BYTES, vote->best);
-		*at = vote->page + PAGE_BYTES;
-	}
-	*vote = (struct vote){ 0 };
-	return err;
-}
-
-static int add_vote(struct naming *n, struct vote *vote, uint64_t *at, uint64_t start, uint64_t end,
-		    const char *name)
-{
-	uint64_t page = start & ~(PAGE_BYTES - 1);
-	int err = vote->page != page ? settle_vote(n, vote, at) : 0;
-
-	vote->page = page;
-	vote->all_bytes += end - start;
-	if (end - start > vote->best_bytes) {
-		vote->best_bytes = end - start;
-		vote->best = name;
-	}
-	return err;
-}
-
-/* Whole pages at once; the pages at its ends, where it has a part only, by vote. */
-static int add_range(struct naming *n, struct vote *vote, uint64_t *at, uint64_t start,
-		     uint64_t end, const char *name)
-{
-	uint64_t first = (start + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-	uint64_t last = end & ~(PAGE_BYTES - 1);
-	int err = 0;
-
-	if (first > last)
-		return add_vote(n, vote, at, start, end, name);
-	if (start < first)
-		err = add_vote(n, vote, at, start, first, name);
-	if (!err && first < last) {
-		err = settle_vote(n, vote, at);
-		if (!err)
-			err = add_piece(n, *at, first, NULL);
-		if (!err)
-			err = add_piece(n, first, last, name);
-		*at = last;
-	}
-	if (!err && last < end)
-		err = add_vote(n, vote, at, last, end, name);
-	return err;
-}
-
 /* The ranges of the table from *i on that lie in the region. */
 static int make_pieces(struct naming *n, const struct memoir_region *region,
 		       const struct names_table *table, size_t *i)
 {
 	uint64_t at = region->start;
-	struct vote vote = { 0 };
 	int err = 0;
 
 	n->piece_count = 0;
@@ -184,13 +135,14 @@ static int make_pieces(struct naming *n, const struct memoir_region *region,
 		(*i)++;
 	for (size_t k = *i; k < table->count && table->ranges[k].start < region->end && !err; k++) {
 		const struct named_range *range = &table->ranges[k];
+		uint64_t start = range->start > at ? range->start : at;
+		uint64_t end = range->end < region->end ? range->end : region->end;
 
-		err = add_range(n, &vote, &at,
-				range->start > region->start ? range->start : region->start,
-				range->end < region->end ? range->end : region->end, range->name);
+		err = add_piece(n, at, start, NULL);
+		if (!err)
+			err = add_piece(n, start, end, range->name);
+		at = end > at ? end : at;
 	}
-	if (!err)
-		err = settle_vote(n, &vote, &at);
 	return err ? err : add_piece(n, at, region->end, NULL);
 }
 
@@ -261,7 +213,7 @@ static int name_process(struct naming *n, uint32_t process, struct names_table *
 		const struct memoir_region *region = &n->c->snap->regions[k];
 
 		/* What the kernel has a name for keeps it. */
-		if (!is_private_anon(region) || region->name)
+		if (!capture_is_nameable(region) || region->name)
 			continue;
 		err = make_pieces(n, region, table, &i);
 		if (!err)
@@ -348,18 +300,11 @@ static int take_table(struct naming *n, uint32_t anchor, bool of_others)
 
 static int take_tables(struct naming *n, size_t regions)
 {
-	const char *paths[] = { snapshot_string(n->c->snap, "/memfd:memoir-names (deleted)"),
-				snapshot_string(n->c->snap, "/memfd:memoir-names") };
 	int err = 0;
 
-	for (uint32_t i = 0; i < regions && !err; i++) {
-		const struct memoir_region *region = &n->c->snap->regions[i];
-
-		/* Strings of a snapshot are interned. */
-		if (region->path && region->perms[3] == 'p' &&
-		    (region->path == paths[0] || region->path == paths[1]))
+	for (uint32_t i = 0; i < regions && !err; i++)
+		if (capture_is_anchor(n->c, &n->c->snap->regions[i]))
 			err = take_table(n, i, false);
-	}
 	/* Names that a process was given come before such as it was refused. */
 	for (int tried = 0; tried < 2; tried++)
 		for (size_t i = 0; i < n->later_count && !err; i++)
@@ -397,12 +342,21 @@ static int say_what_failed(const struct naming *n)
 	return err;
 }
 
+bool capture_wants_names(const struct capture *c)
+{
+	const struct memoir_capture_options *o = c->options;
+	size_t end =
+		offsetof(struct memoir_capture_options, without_names) + sizeof(o->without_names);
+
+	return kroot_is_live(c->memoir->root) && !(o && o->sz >= end && o->without_names);
+}
+
 int capture_names(struct capture *c)
 {
 	struct naming n = { .c = c };
 	int err;
 
-	if (!kroot_is_live(c->memoir->root))
+	if (!capture_wants_names(c))
 		return 0;
 	n.named = calloc(c->snap->process_count + 1, 1);
 	err = n.named ? take_tables(&n, c->snap->region_count) : -ENOMEM;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Regions of anonymous memory split into parts, after their pages were counted: the pages are looked at
- * once more, and each goes from the region to its part, in the tally too. Knows nothing of tables.
+ * Regions of anonymous memory split into parts, after their pages were counted: each page goes from the
+ * region to its part, in the tally too. Knows nothing of tables.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,30 +10,10 @@
 
 #include "base/grow.h"
 #include "kernel/pagemap.h"
-#include "names/reader.h"
-#include "snapshot/capture.h"
+#include "snapshot/parts.h"
 
 #define RUNS 64
-
-struct part {
-	uint32_t of; /* the region that was split */
-	uint32_t at; /* its own index until the end, behind those of all regions */
-};
-
-struct name_parts {
-	uint32_t first; /* index of the first part; the first of each region has that region's */
-	struct part *parts;
-	size_t count, room;
-	uint32_t region;    /* that is being split */
-	uint64_t first_end; /* of its first part, which has its index */
-	uint32_t next_part; /* the others */
-	uint32_t part;      /* that is being counted */
-	struct u64map moved;
-	struct region_count whole; /* what it counted before */
-	uint64_t *words;
-	int pagemap_fd;
-	uint32_t process; /* of the fd */
-};
+#define EXPECTED_MAX (1u << 18) /* one large table says nothing of others */
 
 /* ---- pages ---------------------------------------------------------------------------------- */
 
@@ -123,11 +103,60 @@ static int count_thp(struct capture *c)
 	return 0;
 }
 
+static int open_pages(struct capture *c, uint32_t process)
+{
+	struct name_parts *parts = c->parts;
+
+	if (parts->pagemap_fd >= 0 && parts->process == process)
+		return 0;
+	if (parts->pagemap_fd >= 0)
+		close(parts->pagemap_fd);
+	parts->pagemap_fd = pagemap_open_thread(c->memoir->root, c->snap->processes[process].pid,
+						(pid_t)c->notes[process].tid);
+	parts->process = process;
+	return parts->pagemap_fd < 0 ? parts->pagemap_fd : 0;
+}
+
+/* Whether the walk kept which of the region's pages there are, and they are all that it has. */
+static bool goes_by_presence(const struct capture *c, const struct region_count *whole)
+{
+	return whole->by_presence && !c->presence.error && whole->rss == whole->alone &&
+	       !whole->swap && !whole->thp && !whole->smaps_thp;
+}
+
+static bool count_present(struct capture *c, uint32_t part, uint64_t start, uint64_t end)
+{
+	uint64_t pages;
+
+	if (!presence_count(&c->presence, c->snap->regions[part].process, start, end, &pages))
+		return false;
+	count_alone(&c->counts[part], pages, true);
+	return true;
+}
+
+/* False where the process turned out to have no table of its own: then it was not kept. */
+static bool count_by_presence(struct capture *c)
+{
+	struct name_parts *parts = c->parts;
+	bool known = goes_by_presence(c, &parts->whole) &&
+		     count_present(c, parts->region, c->snap->regions[parts->region].start,
+				   parts->first_end);
+
+	for (size_t i = parts->next_part; known && i < c->snap->region_count; i++)
+		known = count_present(c, (uint32_t)i, c->snap->regions[i].start,
+				      c->snap->regions[i].end);
+	return known;
+}
+
 /* Count the region's pages by part, while it is still there as a whole; says why that is not exact. */
 static const char *count_parts(struct capture *c)
 {
 	struct name_parts *parts = c->parts;
 
+	if (count_by_presence(c))
+		return NULL;
+	if (open_pages(c, c->snap->regions[parts->region].process) < 0)
+		return "its pages could not be read again when names split them";
 	u64map_free(&parts->moved);
 	if (parts->whole.rss || parts->whole.swap) {
 		parts->part = parts->region;
@@ -146,35 +175,29 @@ static const char *count_parts(struct capture *c)
 
 /* ---- parts ---------------------------------------------------------------------------------- */
 
-static int open_pages(struct capture *c, uint32_t process)
+static int begin(struct capture *c, uint32_t region, size_t pieces)
 {
-	struct name_parts *parts = c->parts;
+	size_t expected;
 
-	if (parts->pagemap_fd >= 0 && parts->process == process)
-		return 0;
-	if (parts->pagemap_fd >= 0)
-		close(parts->pagemap_fd);
-	parts->pagemap_fd = pagemap_open_thread(c->memoir->root, c->snap->processes[process].pid,
-						(pid_t)c->notes[process].tid);
-	parts->process = process;
-	return parts->pagemap_fd < 0 ? parts->pagemap_fd : 0;
-}
-
-static int begin(struct capture *c, uint32_t region)
-{
 	if (!c->parts) {
 		c->parts = calloc(1, sizeof(*c->parts));
 		if (!c->parts)
 			return -ENOMEM;
 		c->parts->pagemap_fd = -1;
 		c->parts->first = (uint32_t)c->snap->region_count;
+		/* For others like it; growing step by step would touch the memory twice. */
+		expected = pieces * (c->presence.process_count + 1);
+		if (capture_reserve_regions(c, expected < EXPECTED_MAX ? expected : 0) < 0)
+			return -ENOMEM;
 		c->parts->words = malloc(WORDS_ROOM * sizeof(*c->parts->words));
 		if (!c->parts->words)
 			return -ENOMEM;
 	}
 	c->parts->region = region;
 	c->parts->whole = c->counts[region];
-	return open_pages(c, c->snap->regions[region].process);
+	return goes_by_presence(c, &c->counts[region])
+		       ? 0
+		       : open_pages(c, c->snap->regions[region].process);
 }
 
 /* Counted as the region was: nothing yet. */
@@ -194,19 +217,50 @@ static int add_part(struct capture *c, const struct memoir_region *like)
 	struct name_parts *parts = c->parts;
 	size_t i = c->snap->region_count;
 	struct part *more = grow(parts->parts, &parts->room, parts->count + 1, sizeof(*more));
-	struct region_count *counts = grow(c->counts, &c->count_room, i + 1, sizeof(*counts));
-	struct memoir_region *region = counts && more ? snapshot_add_region(c->snap) : NULL;
+	struct memoir_region *region = NULL;
 
 	if (more)
 		parts->parts = more;
-	if (counts)
-		c->counts = counts;
+	/* There may be far more than were made room for. */
+	if (more && (i < c->count_room || capture_reserve_regions(c, i / 2 + 1) == 0))
+		region = snapshot_add_region(c->snap);
 	if (!region)
 		return -ENOMEM;
 	more[parts->count++] = (struct part){ parts->region, (uint32_t)i };
 	*region = *like;
-	counts[i] = empty_like(&parts->whole);
+	c->counts[i] = empty_like(&parts->whole);
 	return 0;
+}
+
+/* How many pieces begin before the page ends. */
+static size_t pieces_of_page(const struct named_range *pieces, size_t count, uint64_t page_end)
+{
+	size_t n = 0;
+
+	while (n < count && pieces[n].start < page_end)
+		n++;
+	return n;
+}
+
+/* The next part of the region from `like->end` on; returns how many pieces end with it, or -ENOMEM. */
+static ssize_t next_part(struct capture *c, struct memoir_region *like, uint32_t at,
+			 const struct named_range *pieces, size_t count,
+			 enum memoir_name_source source)
+{
+	uint64_t whole_end = pieces[0].end & ~(PAGE_BYTES - 1);
+	size_t n = 1;
+	int err = 0;
+
+	like->start = like->end;
+	if (whole_end > like->start) {
+		like->end = whole_end;
+		like->name = pieces[0].name;
+	} else {
+		like->end = like->start + PAGE_BYTES;
+		n = pieces_of_page(pieces, count, like->end);
+		err = parts_add_mixed(c, at, like, pieces, n, source);
+	}
+	return err ? err : (ssize_t)(n - (pieces[n - 1].end > like->end));
 }
 
 static void mark_inexact(struct capture *c, uint32_t from, uint32_t to, const char *why)
@@ -217,29 +271,45 @@ static void mark_inexact(struct capture *c, uint32_t from, uint32_t to, const ch
 	}
 }
 
+static int add_parts(struct capture *c, struct memoir_region *ret_first,
+		     const struct named_range *pieces, size_t count, enum memoir_name_source source)
+{
+	struct memoir_region like = c->snap->regions[c->parts->region];
+	uint64_t end = like.end;
+	bool first = true;
+	int err = 0;
+
+	for (like.end = like.start; like.end < end && !err; first = false) {
+		uint32_t at = first ? c->parts->region : (uint32_t)c->snap->region_count;
+		ssize_t done = next_part(c, &like, at, pieces, count, source);
+
+		if (done < 0)
+			return (int)done;
+		pieces += done;
+		count -= (size_t)done;
+		like.name_source = like.name ? source : MEMOIR_NAME_NONE;
+		if (first)
+			*ret_first = like;
+		else
+			err = add_part(c, &like);
+	}
+	return err;
+}
+
 int capture_split(struct capture *c, uint32_t region, const struct named_range *pieces,
 		  size_t count, enum memoir_name_source source)
 {
-	struct memoir_region like = c->snap->regions[region], first = like;
-	int err = begin(c, region);
+	struct memoir_region first;
+	int err = begin(c, region, count);
 	const char *why;
 
 	if (err)
 		return err == -ENOMEM ? err : -EOPNOTSUPP;
-	c->parts->first_end = pieces[0].end;
 	c->parts->next_part = (uint32_t)c->snap->region_count;
-	for (size_t i = 0; i < count && !err; i++) {
-		like.start = pieces[i].start;
-		like.end = pieces[i].end;
-		like.name = pieces[i].name;
-		like.name_source = like.name ? source : MEMOIR_NAME_NONE;
-		if (i == 0)
-			first = like;
-		else
-			err = add_part(c, &like);
-	}
+	err = add_parts(c, &first, pieces, count, source);
 	if (err)
 		return err;
+	c->parts->first_end = first.end;
 	c->counts[region] = empty_like(&c->parts->whole);
 	why = count_parts(c);
 	c->snap->regions[region] = first;
@@ -248,99 +318,6 @@ int capture_split(struct capture *c, uint32_t region, const struct named_range *
 		mark_inexact(c, c->parts->next_part, (uint32_t)c->snap->region_count, why);
 	}
 	return c->tally.error;
-}
-
-/* ---- whole regions -------------------------------------------------------------------------- */
-
-void capture_join_parts(struct capture *c)
-{
-	struct memoir_region *regions = c->snap->regions;
-
-	for (size_t i = 0; c->parts && i < c->parts->count; i++)
-		regions[c->parts->parts[i].of].end = regions[c->parts->parts[i].at].end;
-}
-
-/* Parts of a region stand one after the other, in order: from the last to the first. */
-void capture_part_again(struct capture *c)
-{
-	struct memoir_region *regions = c->snap->regions;
-
-	for (size_t i = c->parts ? c->parts->count : 0; i-- > 0;) {
-		struct memoir_region *whole = &regions[c->parts->parts[i].of];
-		struct memoir_region *part = &regions[c->parts->parts[i].at];
-
-		whole->end = part->start;
-		if (part->kind == MEMOIR_KIND_ANON && whole->kind != MEMOIR_KIND_GUARD)
-			part->kind = whole->kind;
-	}
-}
-
-/* ---- where they belong ---------------------------------------------------------------------- */
-
-static int compare_parts(const void *a, const void *b)
-{
-	const struct part *x = a, *y = b;
-
-	if (x->of != y->of)
-		return x->of < y->of ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
-}
-
-static void put_in_order(struct capture *c, struct memoir_region *to, uint32_t *index)
-{
-	struct name_parts *parts = c->parts;
-	uint32_t n = 0;
-	size_t part = 0;
-
-	qsort(parts->parts, parts->count, sizeof(*parts->parts), compare_parts);
-	for (uint32_t i = 0; i < parts->first; i++) {
-		index[i] = n;
-		to[n++] = c->snap->regions[i];
-		for (; part < parts->count && parts->parts[part].of == i; part++) {
-			index[parts->parts[part].at] = n;
-			to[n++] = c->snap->regions[parts->parts[part].at];
-		}
-	}
-}
-
-static void move_indices(struct capture *c, const uint32_t *index)
-{
-	struct memoir_snapshot *s = c->snap;
-
-	for (size_t i = 0; i < s->set_count; i++)
-		s->sets[i].region = index[s->sets[i].region];
-	for (size_t i = 0; i < s->process_count; i++)
-		if (s->processes[i].region_count)
-			s->processes[i].first_region = index[s->processes[i].first_region];
-	for (size_t i = 0; i < c->parts->count; i++) {
-		uint32_t process = s->regions[c->parts->first + i].process;
-
-		if (process < s->process_count)
-			s->processes[process].region_count++;
-	}
-}
-
-int capture_settle_parts(struct capture *c)
-{
-	struct memoir_snapshot *s = c->snap;
-	struct memoir_region *regions;
-	uint32_t *index;
-
-	if (!c->parts || !c->parts->count)
-		return 0;
-	regions = malloc(s->region_room * sizeof(*regions));
-	index = malloc(s->region_count * sizeof(*index));
-	if (!regions || !index) {
-		free(regions);
-		free(index);
-		return -ENOMEM;
-	}
-	put_in_order(c, regions, index);
-	move_indices(c, index);
-	free(index);
-	free(s->regions);
-	s->regions = regions;
-	return 0;
 }
 
 void capture_parts_free(struct capture *c)
@@ -352,6 +329,9 @@ void capture_parts_free(struct capture *c)
 	u64map_free(&c->parts->moved);
 	free(c->parts->words);
 	free(c->parts->parts);
+	free(c->parts->mixed);
+	free(c->parts->pieces);
+	u64map_free(&c->parts->mixed_at);
 	free(c->parts);
 	c->parts = NULL;
 }

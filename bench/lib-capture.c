@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Captures the machine again and again with libmemoir, its programs loaded, and prints how long each
+ * capture took; it formats no rows.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <memoir/snapshot.h>
+
+#define TIMES 12
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int capture(struct memoir *memoir, bool first, struct memoir_error *error)
+{
+	struct memoir_snapshot *snapshot;
+	uint64_t start = now_ns();
+	int err = memoir_capture(memoir, NULL, &snapshot, error);
+
+	if (err < 0)
+		return err;
+	if (!first)
+		printf("lib_capture_ns %" PRIu64 " regions %zu\n", now_ns() - start,
+		       memoir_snapshot_region_count(snapshot));
+	memoir_snapshot_free(snapshot);
+	return 0;
+}
+
+int main(void)
+{
+	struct memoir_error error = { 0 };
+	struct memoir *memoir;
+	int err = memoir_open(NULL, &memoir, &error);
+
+	if (err < 0) {
+		fprintf(stderr, "lib-capture: %s\n", error.text);
+		return 1;
+	}
+	for (int i = 0; i < TIMES && !err; i++)
+		err = capture(memoir, i == 0, &error);
+	memoir_close(memoir);
+	if (err)
+		fprintf(stderr, "lib-capture: %s\n", error.text);
+	return err ? 1 : 0;
+}

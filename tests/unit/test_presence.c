@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Bits of pages in RAM against counting entries: random tables of several processes, any range of them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "kernel/pte.h"
+#include "snapshot/presence.h"
+
+#define TABLES 4
+#define PAGES (TABLES * PRESENCE_PAGES)
+#define BASE 0x7f0000000000ull
+#define PAGE 4096ull
+
+/* A table's entries, or a VMA's share of one, as a walk gives them: none, all, or some. */
+static void add_run(struct presence *presence, const uint64_t *entries, size_t from, size_t to)
+{
+	uint64_t resident = 0;
+
+	for (size_t i = from; i < to; i++)
+		resident += pte_counted(entries[i]);
+	presence_add(presence, BASE + from * PAGE, entries + from, to - from, resident);
+}
+
+static void add_at_random(struct presence *presence, uint64_t *entries)
+{
+	for (size_t i = 0; i < PAGES; i++)
+		entries[i] = i % 64 < 20 || rand() % 3 == 0
+				     ? PTE_BIT_PRESENT | (rand() % 9 ? 0 : PTE_BIT_SPECIAL)
+				     : 0;
+	for (size_t i = 0; i < PRESENCE_PAGES; i++)
+		entries[2 * PRESENCE_PAGES + i] = 0;
+	for (size_t table = 0; table < TABLES; table++) {
+		size_t first = table * PRESENCE_PAGES, cut = first + 1 + (size_t)rand() % 510;
+
+		add_run(presence, entries, first, cut);
+		add_run(presence, entries, cut, first + PRESENCE_PAGES);
+	}
+}
+
+static void check_ranges(const struct presence *presence, uint32_t process, const uint64_t *entries)
+{
+	for (int times = 0; times < 300; times++) {
+		size_t from = (size_t)rand() % PAGES,
+		       to = from + (size_t)rand() % (PAGES - from + 1);
+		uint64_t wanted = 0, pages = 0;
+
+		for (size_t i = from; i < to; i++)
+			wanted += pte_counted(entries[i]);
+		assert_true(presence_count(presence, process, BASE + from * PAGE, BASE + to * PAGE,
+					   &pages));
+		assert_int_equal(pages, wanted);
+	}
+}
+
+static void ranges_have_the_pages_that_entries_say(void **state)
+{
+	static uint64_t entries[5][PAGES];
+	struct presence presence = { .wanted = true };
+	uint64_t pages;
+
+	(void)state;
+	srand(7);
+	/* Two of five are kept: one that is found to be after its pages were added, one before. */
+	for (uint32_t process = 0; process < 5; process++) {
+		presence_enter(&presence, process);
+		if (process == 3)
+			presence_keep(&presence);
+		add_at_random(&presence, entries[process]);
+		presence_enter(&presence, process);
+		if (process == 0)
+			presence_keep(&presence);
+	}
+	presence_enter(&presence, UINT32_MAX);
+	assert_int_equal(presence.error, 0);
+	check_ranges(&presence, 0, entries[0]);
+	check_ranges(&presence, 3, entries[3]);
+	for (uint32_t process = 1; process < 5; process += process == 2 ? 2 : 1)
+		assert_false(presence_count(&presence, process, BASE, BASE + PAGE, &pages));
+	/* A table without pages takes no room, nor does a process that was not kept. */
+	assert_int_equal(presence.count, 2 * (TABLES - 1));
+	presence_free(&presence);
+}
+
+static void full_tables_are_full(void **state)
+{
+	static uint64_t entries[PAGES];
+	struct presence presence = { .wanted = true };
+
+	(void)state;
+	for (size_t i = 0; i < PAGES; i++)
+		entries[i] = PTE_BIT_PRESENT;
+	presence_enter(&presence, 9);
+	presence_keep(&presence);
+	add_run(&presence, entries, 3, 200);
+	add_run(&presence, entries, 200, PRESENCE_PAGES);
+	add_run(&presence, entries, PRESENCE_PAGES, 2 * PRESENCE_PAGES);
+	presence_enter(&presence, UINT32_MAX);
+	for (size_t i = 0; i < PAGES; i++)
+		entries[i] = i >= 3 && i < 2 * (size_t)PRESENCE_PAGES ? PTE_BIT_PRESENT : 0;
+	check_ranges(&presence, 9, entries);
+	presence_free(&presence);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ranges_have_the_pages_that_entries_say),
+		cmocka_unit_test(full_tables_are_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
