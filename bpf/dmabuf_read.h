@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * What is read of a dma-buf, the same for both iterators that come across one.
+ * What is read of a dma-buf, the same for all iterators that come across one.
  */
 #ifndef MEMOIR_DMABUF_READ_H
 #define MEMOIR_DMABUF_READ_H
+
+#define MAGIC_DMABUF 0x444d4142
+#define DMABUF_NAME_BYTES 32 /* DMA_BUF_NAME_LEN */
 
 /* Which file the pages of a udmabuf are in, as long as that lives. */
 static __always_inline void fill_backing(struct file_record *out, struct udmabuf *udmabuf)
@@ -43,6 +46,41 @@ static __always_inline void fill_dmabuf(struct file_record *out, struct dma_buf 
 	out->exporter_bytes = len > 1 ? len : 0;
 	if (len > 1 && is_udmabuf(exporter))
 		fill_backing(out, BPF_CORE_READ(buffer, priv));
+}
+
+/* As the link of an fd shows it. */
+static __always_inline u32 put_path(char *path, struct dma_buf *buffer)
+{
+	const char prefix[] = "/dmabuf:";
+	long len;
+
+	for (u32 i = 0; i < sizeof(prefix) - 1; i++)
+		path[i] = prefix[i];
+	path[sizeof(prefix) - 1] = '\0';
+	len = bpf_probe_read_kernel_str(path + sizeof(prefix) - 1, DMABUF_NAME_BYTES,
+					BPF_CORE_READ(buffer, name));
+	return sizeof(prefix) - 1 + (len > 0 ? len & (2 * DMABUF_NAME_BYTES - 1) : 1);
+}
+
+/* A record of a buffer that is not found by an fd. */
+static __always_inline void send_dmabuf(struct seq_file *seq, struct file_draft *draft,
+					struct dma_buf *buffer)
+{
+	struct file_record *out = &draft->record;
+	struct inode *inode = BPF_CORE_READ(buffer, file, f_inode);
+	u32 len;
+
+	out->magic = MAGIC_DMABUF;
+	out->backing = 0;
+	out->backing_known = 0;
+	out->exporter_bytes = 0;
+	out->mapping = (u64)BPF_CORE_READ(buffer, file, f_mapping);
+	out->inode = BPF_CORE_READ(inode, i_ino);
+	out->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	len = put_path(draft->path, buffer);
+	fill_dmabuf(out, buffer, &draft->path[len & (FILES_PATH_BYTES - 1)]);
+	out->path_bytes = (len + out->exporter_bytes + 7) & (2 * FILES_PATH_BYTES - 8);
+	bpf_seq_write(seq, draft, sizeof(draft->record) + out->path_bytes);
 }
 
 #endif

@@ -87,7 +87,6 @@ static __always_inline void fill(struct file_record *out, struct file *file, str
 #define TYPE_DEVICE 0020000 /* a character device */
 #define TYPE_SOCKET 0140000
 
-#define MAGIC_DMABUF 0x444d4142
 #define MAGIC_ANON_INODE 0x09041934
 #define MAGIC_GUEST_MEMFD 0x474d454d
 #define DRM_MAJOR 226

@@ -17,6 +17,7 @@ struct file;
 struct inode;
 struct seq_file;
 struct task_struct;
+struct vm_area_struct;
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
@@ -81,6 +82,10 @@ struct file {
 struct task_struct {
 	int tgid;
 	int pid;
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
 };
 
 struct dma_buf {

@@ -13,3 +13,11 @@ int dmabufs_each(const struct kroot *root, open_file_fn each, void *arg)
 	(void)arg;
 	return -EOPNOTSUPP;
 }
+
+int dmabufs_each_mapped(const struct kroot *root, open_file_fn each, void *arg)
+{
+	(void)root;
+	(void)each;
+	(void)arg;
+	return -EOPNOTSUPP;
+}

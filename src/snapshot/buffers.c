@@ -157,25 +157,72 @@ int capture_drm_client(struct capture *c, const struct open_file *file,
 	return err;
 }
 
-/* ---- what the kernel alone holds ------------------------------------------------------------ */
+/* ---- dma-bufs that no fd leads to ----------------------------------------------------------- */
 
-/* In order of the mapping's address, which all of one buffer's fds and mappings have. */
+struct dmabufs {
+	struct capture *c;
+	struct u64map by_inode; /* inodes of dma-bufs are never used again */
+	bool add;               /* also those that are not known yet */
+	size_t anonymous;       /* of those known: by whom they were made is not */
+};
+
+static uint64_t inode_key(uint32_t dev_major, uint32_t dev_minor, uint64_t inode)
+{
+	return capture_inode_key(dev_major << 20 | dev_minor, inode);
+}
+
+static int find_dmabufs(struct dmabufs *d)
+{
+	const struct memoir_snapshot *s = d->c->snap;
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->object_count && !err; i++) {
+		const struct memoir_object *o = &s->objects[i];
+
+		if (o->is_family || o->kind != MEMOIR_KIND_DMABUF)
+			continue;
+		err = u64map_set(&d->by_inode, inode_key(o->dev_major, o->dev_minor, o->inode), i);
+		d->anonymous += !o->exporter;
+	}
+	return err;
+}
+
 static int take_dmabuf(const struct open_file *file, void *arg)
 {
-	struct capture *c = arg;
+	struct dmabufs *d = arg;
+	struct capture *c = d->c;
+	uint32_t dev_major = file->dev >> 20, dev_minor = file->dev & 0xfffff;
+	uint32_t object = u64map_get(&d->by_inode, inode_key(dev_major, dev_minor, file->inode));
 	struct buffer_facts facts;
-	uint32_t object = u64map_get(&c->object_by_key, file->mapping);
 
-	if (!capture_read_buffer(c, file, false, &facts))
+	if (!capture_read_buffer(c, file, false, &facts) || (object == U64MAP_NONE && !d->add))
 		return 0;
 	if (object == U64MAP_NONE)
-		object = capture_object(c, file->mapping, MEMOIR_KIND_DMABUF, file->dev >> 20,
-					file->dev & 0xfffff, file->inode, NULL, file->size_bytes);
+		object = capture_object(c, file->mapping, MEMOIR_KIND_DMABUF, dev_major, dev_minor,
+					file->inode, NULL, file->size_bytes);
 	if (object == MEMOIR_NONE)
 		return -ENOMEM;
 	c->snap->objects[object].fate = MEMOIR_FATE_FREED;
 	capture_describe(c, object, file, &facts);
 	return c->error;
+}
+
+/* Where that can't be asked, they stay as they are. */
+static int describe_dmabufs(struct capture *c, bool all)
+{
+	struct dmabufs d = { .c = c, .add = all };
+	enum memoir_engine engine = c->snap->engine;
+	int err = find_dmabufs(&d);
+
+	if (!err && (engine == MEMOIR_ENGINE_TABLES || engine == MEMOIR_ENGINE_SCAN)) {
+		int listed = all ? dmabufs_each(c->memoir->root, take_dmabuf, &d) : -EOPNOTSUPP;
+
+		if (listed < 0 && d.anonymous)
+			listed = dmabufs_each_mapped(c->memoir->root, take_dmabuf, &d);
+		err = listed == -ENOMEM ? listed : 0;
+	}
+	u64map_free(&d.by_inode);
+	return err;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -229,13 +276,10 @@ int capture_finish_buffers(struct capture *c)
 {
 	bool wanted = capture_wants_buffers(c);
 	bool whole = wanted && !c->options->wants;
-	int err = 0;
+	int err = describe_dmabufs(c, whole);
 
-	if (whole)
-		err = dmabufs_each(c->memoir->root, take_dmabuf, c);
-	if (err == -ENOMEM)
+	if (err)
 		return err;
-	err = 0;
 	for (uint32_t i = 0; i < c->snap->object_count; i++) {
 		if (c->snap->objects[i].is_family)
 			continue;
