@@ -7,16 +7,19 @@
 #include <argp.h>
 #include <stdbool.h>
 
+#include "cli/name_registry.h"
 #include "cli/rows.h"
 #include "cli/watch_names.h"
 
 struct names_options {
-	bool watch, tree;
+	bool watch, tree, registry, gc;
 };
 
 enum {
 	OPTION_WATCH = 0x300,
 	OPTION_TREE,
+	OPTION_REGISTRY,
+	OPTION_GC,
 };
 
 static const struct argp_option options[] = {
@@ -24,6 +27,12 @@ static const struct argp_option options[] = {
 	  "Names that begin alike in groups, with subtotals: cut behind ':', the first part "
 	  "also behind '-', '/' or a space, paths behind '/'",
 	  0 },
+	{ "registry", OPTION_REGISTRY, NULL, 0,
+	  "Names known here by their ids, from the registry and from memory, and how many "
+	  "processes "
+	  "use each",
+	  0 },
+	{ "gc", OPTION_GC, NULL, 0, "Drop the links of names that no process uses", 0 },
 	{ "watch", OPTION_WATCH, NULL, 0,
 	  "Print names as programs give them, until interrupted, and keep those that the kernel "
 	  "refuses for other commands (needs CAP_BPF and CAP_PERFMON)",
@@ -43,6 +52,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_TREE:
 		own->tree = true;
+		return 0;
+	case OPTION_REGISTRY:
+		own->registry = true;
+		return 0;
+	case OPTION_GC:
+		own->gc = true;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -69,23 +84,62 @@ static bool can_watch(const struct cli *cli)
 	return true;
 }
 
+/* One thing at a time. */
+static bool can_do(const struct cli *cli)
+{
+	const struct names_options *own = cli->own;
+
+	if (own->watch + own->tree + own->registry + own->gc > 1) {
+		complain("--watch, --tree, --registry and --gc exclude each other");
+		return false;
+	}
+	if (own->gc && (cli->from || cli->root || !memoir_selection_empty(cli->selection))) {
+		complain("--gc looks at all of the running machine: it takes no selectors, no "
+			 "--from "
+			 "and no --root");
+		return false;
+	}
+	return !own->watch || can_watch(cli);
+}
+
+static int print_names(struct cli *cli, bool tree)
+{
+	struct report report = { .schema = "memoir.names/1" };
+	struct link_notes notes = { 0 };
+	struct memoir_name_sums sums = { 0 };
+	struct name_rows rows = { 0 };
+	int code = cli_take_snapshot(cli), err;
+
+	if (code != EXIT_DONE)
+		return code;
+	err = name_rows_make(cli, tree, &rows);
+	/* A tree has them, too, but among groups. */
+	if (!err && tree)
+		err = memoir_names_sum(cli->snapshot, cli->selection, &sums);
+	if (!err)
+		err = name_links_note(cli, tree ? sums.rows : rows.sums.rows,
+				      tree ? sums.count : rows.sums.count, &notes);
+	report.notes = (const char *const *)notes.text;
+	report.note_count = notes.count;
+	code = err ? cli_no_memory()
+		   : cli_print_rows(cli, &report, rows.pointers, rows.count, NULL);
+	memoir_name_sums_free(&sums);
+	name_rows_free(&rows);
+	link_notes_free(&notes);
+	return code;
+}
+
 static int run(struct cli *cli)
 {
 	const struct names_options *own = cli->own;
-	struct report report = { .schema = "memoir.names/1" };
-	struct name_rows rows;
-	int code;
 
+	if (!can_do(cli))
+		return EXIT_USAGE;
 	if (own->watch)
-		return can_watch(cli) ? watch_names(cli) : EXIT_USAGE;
-	code = cli_take_snapshot(cli);
-	if (code != EXIT_DONE)
-		return code;
-	if (name_rows_make(cli, own->tree, &rows) < 0)
-		return cli_no_memory();
-	code = cli_print_rows(cli, &report, rows.pointers, rows.count, NULL);
-	name_rows_free(&rows);
-	return code;
+		return watch_names(cli);
+	if (own->registry)
+		return name_registry_print(cli);
+	return own->gc ? name_registry_gc(cli) : print_names(cli, own->tree);
 }
 
 const struct command names_command = {

@@ -73,6 +73,15 @@ static void get_figure(const void *row, const struct column *column, const void 
 	figure_cell(&((const struct name_row *)row)->sum->figures, column->which, ret_cell);
 }
 
+static void get_linked(const void *row, const struct column *column, const void *ctx,
+		       struct cell *ret_cell)
+{
+	const struct name_row *r = row;
+
+	(void)ctx;
+	cell_number(ret_cell, r->linked_known ? column->type : CELL_NULL, r->linked);
+}
+
 static const struct column columns[] = {
 	{ "name", "NAME", CELL_TEXT, 0, WHICH_NAME, get_text,
 	  "the name, the path of the file, or the kind in brackets; in a group what that lacks" },
@@ -91,6 +100,8 @@ static const struct column columns[] = {
 	  "with --tree: the name with those of the groups that it is in" },
 	{ "depth", "DEPTH", CELL_COUNT, 0, WHICH_DEPTH, get_number,
 	  "with --tree: in how many groups it is" },
+	{ "linked", "LINKED", CELL_BOOL, COLUMN_FOR_EYES, 0, get_linked,
+	  "with --registry: whether there is a link of its id" },
 	{ "tree", "NAME", CELL_TEXT, COLUMN_FOR_EYES, WHICH_TREE, get_text,
 	  "the name, indented by its depth" },
 };

@@ -44,6 +44,7 @@ struct name_row {
 	uint32_t depth;
 	bool is_group;
 	bool kind_known, source_known;
+	bool linked_known, linked; /* in the registry */
 };
 
 /* Rows are struct name_row. */

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -211,6 +212,100 @@ def check_about(tap):
         process.stdin.close()
 
 
+def check_freed(tap):
+    """Seven of the first ten pages are shared by both processes, and each has the other three."""
+    with running("name_user.py") as (_, truth, _):
+        for engine in ENGINES:
+            freed = []
+            for which in ((), (f"pid:{truth['child']}",)):
+                rows = memoir.rows("names", "name:first ten", *which, "--json",
+                                   f"--engine={engine}", codes=(0, 3))
+                freed += [row["freed_bytes"] for row in rows]
+            tap.check(freed == [13 * 4096, 3 * 4096],
+                      f"a name frees what nothing else maps ({engine})", [str(freed)])
+
+
+# All of a mapping has one name, so that also a user without frame numbers sees it.
+WHOLE = """
+import ctypes, os, sys
+libc, names = ctypes.CDLL(None), ctypes.CDLL(os.environ["MEMOIR_BUILD"] + "/src/libmemoir-name.so")
+libc.mmap.restype = ctypes.c_void_p
+libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+names.memoir_name.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
+at = libc.mmap(None, ctypes.c_size_t(12288), 0, 34, -1, 0)
+libc.mprotect(at + 4096, 4096, 3)
+ctypes.memset(at + 4096, 1, 4096)
+assert names.memoir_name(at + 4096, 4096, sys.argv[1].encode()) == 0
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextlib.contextmanager
+def named_whole(name, **user):
+    with subprocess.Popen([sys.executable, "-c", WHOLE, name], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, env={**os.environ, "MEMOIR_NAMES": "table"},
+                          **user) as process:
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+            process.wait(timeout=10)
+
+
+def registry_rows(*arguments):
+    return {row["name"]: row for row in memoir.rows("names", *arguments, "--json", codes=(0, 3))}
+
+
+def check_registry(tap):
+    name = f"registry/test: {os.getpid()}"
+    with named_whole(name):
+        row = memoir.rows("names", f"name:{name}", "--json", codes=(0, 3))[0]
+        link = Path("/run/memoir/names") / row["id"]
+        tap.check(os.readlink(link) == name, "memoir names makes a link of the id")
+        known = registry_rows("--registry").get(name, {})
+        tap.check((known.get("processes"), known.get("linked"), known.get("id")) ==
+                  (1, True, row["id"]), "--registry says who uses the name", [str(known)])
+        memoir.run("names", "--gc")
+        tap.check(link.is_symlink(), "--gc keeps what is used")
+    known = registry_rows("--registry").get(name, {})
+    tap.check((known.get("processes"), known.get("linked")) == (0, True),
+              "--registry knows the name of a process that is gone", [str(known)])
+    dropped = registry_rows("--gc").get(name, {})
+    tap.check(dropped.get("linked") is False and not link.is_symlink(),
+              "--gc drops what nobody uses", [str(dropped)])
+    check_users_registry(tap)
+
+
+def check_users_registry(tap):
+    """In the user's own directory, and nowhere if that is not his alone."""
+    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    with tempfile.TemporaryDirectory() as runtime, named_whole("a user's", **user):
+        os.chmod(runtime, 0o700)
+        os.chown(runtime, NOBODY, NOBODY)
+        names = Path(runtime) / "memoir/names"
+
+        def run(**environment):
+            env = {key: value for key, value in os.environ.items() if key != "XDG_RUNTIME_DIR"}
+            done = subprocess.run([memoir.program(), "names", "name:a user's", "--json"],
+                                  env={**env, **environment}, capture_output=True, check=False,
+                                  timeout=60, **user)
+            return done.returncode in (0, 3) and memoir.decode(done.stdout)["rows"]
+
+        rows = run(XDG_RUNTIME_DIR=runtime)
+        tap.check(len(rows) == 1 and os.readlink(names / rows[0]["id"]) == "a user's",
+                  "a user's links are in his own directory", [str(rows)])
+        for link in names.iterdir():
+            link.unlink()
+        os.chmod(names, 0o777)
+        tap.check(run(XDG_RUNTIME_DIR=runtime) and not list(names.iterdir()),
+                  "no link is made where others may write")
+        os.chmod(names, 0o755)
+        tap.check(run() and run(XDG_RUNTIME_DIR="relative") and not list(names.iterdir()),
+                  "nor without a directory, and names are shown all the same")
+
+
 def main():
     tap = Tap()
     mkmem.exit_on_signals()
@@ -222,6 +317,8 @@ def main():
         check_alone(tap)
         check_writer(tap)
         check_about(tap)
+        check_freed(tap)
+        check_registry(tap)
     except (mkmem.Broken, memoir.Failed, OSError, subprocess.SubprocessError) as error:
         tap.check(False, "names can be looked at", [f"{type(error).__name__}: {error}"])
     return tap.done()

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The links from ids to names: made once, dropped when told, and of directories that somebody else
+ * may have had a hand in, none.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/name_registry.h"
+
+static char base[64];
+
+static char *in_base(const char *name)
+{
+	static char path[4][256];
+	static int turn;
+
+	turn = (turn + 1) % 4;
+	snprintf(path[turn], sizeof(path[turn]), "%s/%s", base, name);
+	return path[turn];
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(base, sizeof(base), "%s/memoir-registry-XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	return mkdtemp(base) ? 0 : -1;
+}
+
+static void remove_all(const char *dir)
+{
+	DIR *list = opendir(dir);
+	const struct dirent *entry;
+	char path[512];
+
+	while (list && (entry = readdir(list))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		if (unlink(path) < 0)
+			remove_all(path);
+	}
+	if (list)
+		closedir(list);
+	rmdir(dir);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	remove_all(base);
+	return 0;
+}
+
+static struct registry *open_made(void)
+{
+	struct registry *registry;
+
+	assert_int_equal(registry_open(base, true, &registry), 0);
+	return registry;
+}
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+static void a_link_is_made_once_and_says_the_name(void **state)
+{
+	struct registry *registry = open_made();
+	char name[REGISTRY_NAME_MAX];
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(registry_add(registry, 0x0123456789abcdef, "a name: with/all.. of it"), 1);
+	assert_int_equal(registry_add(registry, 0x0123456789abcdef, "a name: with/all.. of it"), 0);
+	assert_int_equal(registry_read(registry, 0x0123456789abcdef, name), 24);
+	assert_string_equal(name, "a name: with/all.. of it");
+	assert_int_equal(readlink(in_base("memoir/names/0123456789abcdef"), name, sizeof(name)),
+			 24);
+	assert_int_equal(stat(in_base("memoir/names"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(registry_read(registry, 1, name), -ENOENT);
+	registry_close(registry);
+	registry_close(NULL);
+}
+
+static void two_names_of_one_id_are_told(void **state)
+{
+	struct memoir_name_sum sums[] = {
+		{ .name = "one", .id = 7, .source = MEMOIR_NAME_TABLE },
+		{ .name = "other", .id = 7, .source = MEMOIR_NAME_KERNEL },
+		{ .name = "one", .id = 7, .source = MEMOIR_NAME_PRCTL },
+		{ .name = "/a/path", .id = 8, .source = MEMOIR_NAME_PATH },
+		{ .name = "[heap]", .id = 9, .source = MEMOIR_NAME_NONE },
+	};
+	struct registry *registry = open_made();
+	struct link_notes notes = { 0 };
+	char name[REGISTRY_NAME_MAX];
+
+	(void)state;
+	assert_int_equal(name_links_make(registry, sums, 5, &notes), 0);
+	assert_int_equal(notes.count, 1);
+	assert_non_null(strstr(notes.text[0], "0000000000000007"));
+	assert_non_null(strstr(notes.text[0], "'one'"));
+	assert_non_null(strstr(notes.text[0], "'other'"));
+	assert_int_equal(registry_read(registry, 7, name), 3);
+	assert_int_equal(registry_read(registry, 8, name), -ENOENT);
+	assert_int_equal(registry_read(registry, 9, name), -ENOENT);
+	link_notes_free(&notes);
+	registry_close(registry);
+}
+
+static void many_such_are_told_in_few_words(void **state)
+{
+	struct registry *registry = open_made();
+	struct memoir_name_sum sums[50];
+	struct link_notes notes = { 0 };
+	char names[50][8];
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		snprintf(names[i], sizeof(names[i]), "n%d", i);
+		sums[i] = (struct memoir_name_sum){ .name = names[i],
+						    .id = 5,
+						    .source = MEMOIR_NAME_TABLE };
+	}
+	assert_int_equal(name_links_make(registry, sums, 50, &notes), 0);
+	assert_int_equal(notes.count, LINK_NOTES_MAX + 1);
+	assert_non_null(strstr(notes.text[LINK_NOTES_MAX], " 41 "));
+	link_notes_free(&notes);
+	registry_close(registry);
+}
+
+static void what_no_link_can_say_is_refused(void **state)
+{
+	struct registry *registry = open_made();
+	char name[REGISTRY_NAME_MAX + 1];
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	name[REGISTRY_NAME_MAX] = '\0';
+	assert_int_equal(registry_add(registry, 1, ""), -EINVAL);
+	assert_int_equal(registry_add(registry, 1, name), -EINVAL);
+	name[REGISTRY_NAME_MAX - 1] = '\0';
+	assert_int_equal(registry_add(registry, 1, name), 1);
+	assert_int_equal(registry_add(registry, 1, name), 0);
+	registry_close(registry);
+}
+
+static void several_may_make_the_same_at_once(void **state)
+{
+	struct registry *registry = open_made();
+	int made = 0;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		if (fork() == 0) {
+			int mine = 0;
+
+			for (uint64_t id = 0; id < 200; id++) {
+				char name[16];
+
+				snprintf(name, sizeof(name), "name %d", (int)id);
+				int ret = registry_add(registry, id, name);
+
+				mine += ret == 1;
+				if (ret < 0)
+					_exit(255);
+			}
+			_exit(mine);
+		}
+	for (int i = 0; i < 4; i++) {
+		int status;
+
+		wait(&status);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 200);
+		made += WEXITSTATUS(status);
+	}
+	assert_int_equal(made, 200);
+	registry_close(registry);
+}
+
+static bool drop_even(uint64_t id, const char *name, void *arg)
+{
+	size_t *count = arg;
+
+	assert_string_equal(name, id % 2 ? "odd" : "even");
+	++*count;
+	return id % 2 == 0;
+}
+
+static void those_that_are_not_wanted_are_dropped(void **state)
+{
+	struct registry *registry = open_made();
+	size_t count = 0, strange = 9;
+
+	(void)state;
+	for (uint64_t id = 0; id < 100; id++)
+		registry_add(registry, id, id % 2 ? "odd" : "even");
+	assert_int_equal(registry_each(registry, drop_even, &count, &strange), 0);
+	assert_int_equal(count, 100);
+	assert_int_equal(strange, 0);
+	count = 0;
+	assert_int_equal(registry_each(registry, drop_even, &count, &strange), 0);
+	assert_int_equal(count, 50);
+	registry_close(registry);
+}
+
+static void there_is_an_end_to_how_many_there_are(void **state)
+{
+	struct registry *registry = open_made();
+
+	(void)state;
+	for (uint64_t id = 0; id < REGISTRY_LINKS_MAX; id++)
+		assert_int_equal(registry_add(registry, id, "x"), 1);
+	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX, "x"), -ENOSPC);
+	assert_int_equal(registry_add(registry, 5, "x"), 0);
+	registry_close(registry);
+	/* Who comes new finds them as well. */
+	registry = open_made();
+	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX, "x"), -ENOSPC);
+	registry_close(registry);
+}
+
+/* ---- what others put there ------------------------------------------------------------------ */
+
+static bool count_only(uint64_t id, const char *name, void *arg)
+{
+	size_t *count = arg;
+
+	(void)id;
+	(void)name;
+	++*count;
+	return true;
+}
+
+static void what_is_no_link_of_an_id_is_left_alone(void **state)
+{
+	struct registry *registry = open_made();
+	size_t count = 0, strange = 0;
+	char longest[3000];
+	struct stat st;
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	close(open(in_base("memoir/names/0000000000000001"), O_CREAT | O_WRONLY, 0600));
+	mkdir(in_base("memoir/names/0000000000000002"), 0700);
+	assert_int_equal(symlink(longest, in_base("memoir/names/0000000000000003")), 0);
+	assert_int_equal(symlink("x", in_base("memoir/names/000000000000000A")), 0);
+	assert_int_equal(symlink("x", in_base("memoir/names/readme")), 0);
+	for (uint64_t id = 1; id <= 3; id++)
+		assert_int_equal(registry_add(registry, id, "name"), -EEXIST);
+	assert_int_equal(registry_each(registry, count_only, &count, &strange), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(strange, 5);
+	assert_int_equal(lstat(in_base("memoir/names/readme"), &st), 0);
+	registry_close(registry);
+}
+
+static void nothing_is_made_where_it_was_not_asked_for(void **state)
+{
+	struct registry *registry;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(registry_open(base, false, &registry), -ENOENT);
+	assert_int_equal(stat(in_base("memoir"), &st), -1);
+	assert_int_equal(registry_open(in_base("nowhere"), true, &registry), -ENOENT);
+}
+
+static void a_directory_that_others_may_write_to_is_not_used(void **state)
+{
+	struct registry *registry;
+
+	(void)state;
+	registry_close(open_made());
+	for (int bits = 020; bits; bits = bits == 020 ? 002 : 0) {
+		static const char *const dirs[] = { "", "memoir", "memoir/names" };
+
+		for (size_t i = 0; i < 3; i++) {
+			chmod(in_base(dirs[i]), (mode_t)(0755 | bits));
+			assert_int_equal(registry_open(base, true, &registry), -EPERM);
+			chmod(in_base(dirs[i]), 0755);
+		}
+	}
+	registry_close(open_made());
+}
+
+static void a_directory_of_somebody_else_is_not_used(void **state)
+{
+	struct registry *registry;
+
+	(void)state;
+	registry_close(open_made());
+	if (geteuid() != 0) {
+		assert_int_equal(registry_open("/run", true, &registry), -EACCES);
+		return;
+	}
+	assert_int_equal(chown(in_base("memoir/names"), 65534, 65534), 0);
+	assert_int_equal(registry_open(base, true, &registry), -EPERM);
+	assert_int_equal(chown(in_base("memoir/names"), 0, 0), 0);
+	assert_int_equal(chown(in_base("memoir"), 65534, 65534), 0);
+	assert_int_equal(registry_open(base, true, &registry), -EPERM);
+	assert_int_equal(chown(in_base("memoir"), 0, 0), 0);
+	assert_int_equal(chown(base, 65534, 65534), 0);
+	assert_int_equal(registry_open(base, true, &registry), -EPERM);
+	assert_int_equal(chown(base, 0, 0), 0);
+	registry_close(open_made());
+}
+
+/* Not to where it leads, wherever that is, and not to a file. */
+static void a_link_in_the_way_is_not_followed(void **state)
+{
+	struct registry *registry;
+	struct stat st;
+
+	(void)state;
+	mkdir(in_base("target"), 0755);
+	assert_int_equal(symlink("target", in_base("memoir")), 0);
+	assert_int_not_equal(registry_open(base, true, &registry), 0);
+	assert_int_equal(stat(in_base("target/names"), &st), -1);
+	unlink(in_base("memoir"));
+	mkdir(in_base("memoir"), 0755);
+	assert_int_equal(symlink("../target", in_base("memoir/names")), 0);
+	assert_int_not_equal(registry_open(base, true, &registry), 0);
+	unlink(in_base("memoir/names"));
+	close(open(in_base("memoir/names"), O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(registry_open(base, true, &registry), -ENOTDIR);
+	assert_int_equal(symlink(base, in_base("to-base")), 0);
+	assert_int_not_equal(registry_open(in_base("to-base"), true, &registry), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_link_is_made_once_and_says_the_name),
+		TEST(two_names_of_one_id_are_told),
+		TEST(many_such_are_told_in_few_words),
+		TEST(what_no_link_can_say_is_refused),
+		TEST(several_may_make_the_same_at_once),
+		TEST(those_that_are_not_wanted_are_dropped),
+		TEST(there_is_an_end_to_how_many_there_are),
+		TEST(what_is_no_link_of_an_id_is_left_alone),
+		TEST(nothing_is_made_where_it_was_not_asked_for),
+		TEST(a_directory_that_others_may_write_to_is_not_used),
+		TEST(a_directory_of_somebody_else_is_not_used),
+		TEST(a_link_in_the_way_is_not_followed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
