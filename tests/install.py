@@ -132,7 +132,7 @@ def check_static(tree, temp):
 
 
 def check_names(tree, temp):
-    """examples/name.c by both libraries; examples/name-weak.c without, and with the library preloaded."""
+    """examples/name.c by both libraries, runtime.c by one; name-weak.c without, and with the library preloaded."""
     flags = tree.pkg_config("--cflags", package="memoir-name")
     libs = tree.pkg_config("--libs", package="memoir-name")
     static = [f"-l:lib{flag[2:]}.a" if flag == "-lmemoir-name" else flag for flag in libs]
@@ -142,6 +142,7 @@ def check_names(tree, temp):
     for way, source, arguments, environment, expected in (
             ("linked", "name.c", libs, shared, "named"),
             ("static", "name.c", static, env, "named"),
+            ("runtime", "runtime.c", libs, shared, "3 ranges of 3 names"),
             ("without", "name-weak.c", [], env, "not named"),
             ("preloaded", "name-weak.c", [], preload, "named")):
         program = temp / f"name-{way}"

@@ -3,9 +3,9 @@
  * libmemoir-name: names for ranges of a program's own anonymous memory, on every kernel.
  *
  * Every function may be called from any thread, from a signal handler, and in a child of fork or vfork
- * at once. A call that meets another one under way (in a handler that interrupted it, or in a thread
- * that was stopped in it) is carried out by that one, in order, when it goes on. A handler must not
- * jump out of such a call, nor may a thread be cancelled asynchronously in it.
+ * at once. A call that meets another one under way waits for it; but one in a handler that interrupted
+ * it, or that has waited for 0.1 s, is carried out by that other call, in order, when that goes on. A
+ * handler must not jump out of such a call, nor may a thread be cancelled asynchronously in it.
  *
  * Where names live is chosen by the environment variable MEMOIR_NAMES, which is not looked at in
  * programs that gain privileges by exec:

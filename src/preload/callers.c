@@ -6,6 +6,7 @@
 #include "preload/callers.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,7 +19,6 @@
 #define SLOTS 1024u /* a power of two */
 #define TRIES 4u
 #define WORDS (MEMOIR_NAME_MAX / sizeof(uint64_t))
-#define PATH_BYTES 4096
 #define FRAMES_MAX 4
 
 static struct slot {
@@ -29,6 +29,18 @@ static struct slot {
 } slots[SLOTS];
 
 static uint32_t generation = 1;
+
+/* The last part of the program's path: where it is looked for there is room for all of it. */
+static char program[NAME_MAX + 1];
+
+__attribute__((constructor)) static void find_program(void)
+{
+	char path[PATH_MAX];
+	const char *slash = own_program(path, sizeof(path)) == 0 ? strrchr(path, '/') : NULL;
+
+	if (slash)
+		strncpy(program, slash + 1, sizeof(program) - 1);
+}
 
 static struct slot *slot_of(uintptr_t address, uint32_t try)
 {
@@ -43,7 +55,6 @@ static void make_out(uintptr_t address, char name[MEMOIR_NAME_MAX])
 {
 	struct dl_find_object object;
 	const struct link_map *map;
-	char path[PATH_BYTES];
 
 	name[0] = '\0';
 	/* A call may be the last thing in its function: what comes behind is another one's. */
@@ -51,9 +62,7 @@ static void make_out(uintptr_t address, char name[MEMOIR_NAME_MAX])
 		return;
 	map = object.dlfo_link_map;
 	/* The program itself has no name there. */
-	if (!*map->l_name && own_program(path, sizeof(path)) < 0)
-		return;
-	label_make(name, *map->l_name ? map->l_name : path, symbol_at(map, address - 1));
+	label_make(name, *map->l_name ? map->l_name : program, symbol_at(map, address - 1));
 }
 
 /* ---- remembering ---------------------------------------------------------------------------- */
