@@ -126,8 +126,9 @@ struct memoir_whatif_row {
 	/** What only several have together: of those that are meant, not of all that map it. */
 	bool several;
 	const struct memoir_process *process; /**< by process; NULL: several */
-	const char *name;      /**< by name, as memoir_name_sum has it; NULL: several */
-	enum memoir_kind kind; /**< of the name */
+	const char *name;               /**< by name, as memoir_name_sum has it; NULL: several */
+	enum memoir_kind kind;          /**< of the name */
+	enum memoir_name_source source; /**< of the name */
 	const struct memoir_object
 		*object;  /**< by object; NULL: several, or (not several) memory of
 					       a family that is not known */

@@ -62,9 +62,10 @@ struct memoir_diff_row {
 	 * by where the vdso and the heap begin, else by where the stack ends, which exec moves.
 	 */
 	bool exec;
-	bool exec_known;       /**< false: nothing in both tells */
-	const char *name;      /**< by name */
-	enum memoir_kind kind; /**< by name, and by object */
+	bool exec_known;                /**< false: nothing in both tells */
+	const char *name;               /**< by name */
+	enum memoir_name_source source; /**< by name */
+	enum memoir_kind kind;          /**< by name, and by object */
 	struct memoir_diff_side before;
 	struct memoir_diff_side after;
 };

@@ -64,11 +64,12 @@ struct memoir_who_row {
 	const char *comm;
 	uint64_t start;
 	uint64_t end;
-	uint64_t address; /**< of the page in this region; 0: no page was asked about */
-	char perms[5];    /**< "rw-p" */
-	uint8_t how;      /**< enum memoir_how */
-	const char *name; /**< NULL: none */
-	const char *path; /**< as in struct memoir_region; NULL: none */
+	uint64_t address;    /**< of the page in this region; 0: no page was asked about */
+	char perms[5];       /**< "rw-p" */
+	uint8_t how;         /**< enum memoir_how */
+	uint8_t name_source; /**< enum memoir_name_source */
+	const char *name;    /**< NULL: none; of a live page only what the kernel has */
+	const char *path;    /**< as in struct memoir_region; NULL: none */
 	struct memoir_figures figures; /**< of the whole region; known from snapshots only */
 };
 

@@ -237,6 +237,7 @@ static void add_row(const struct pair *pair, const struct diff_item *then,
 	*row = (struct memoir_diff_row){
 		.by = pair->by,
 		.name = shown->name,
+		.source = shown->source,
 		.kind = shown->kind,
 	};
 	if (then)

@@ -10,6 +10,7 @@
 /* A row to be, in one snapshot. */
 struct diff_item {
 	const char *name;
+	enum memoir_name_source source;
 	enum memoir_kind kind;
 	bool asked_for; /* it has to do with a process in scope: worth a row */
 	struct memoir_diff_side side;

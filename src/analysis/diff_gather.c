@@ -48,6 +48,7 @@ static int gather_names(const struct memoir_snapshot *snapshot, struct diff_item
 
 		item->asked_for = true;
 		item->name = sum->name;
+		item->source = sum->source;
 		item->kind = sum->kind;
 		item->side = (struct memoir_diff_side){
 			.present = true,

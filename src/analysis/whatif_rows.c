@@ -147,6 +147,7 @@ static int add_label_rows(struct whatif_run *run)
 			continue;
 		row->name = run->labels.entries[i].label.name;
 		row->kind = run->labels.entries[i].label.kind;
+		row->source = run->labels.entries[i].label.source;
 	}
 	return 0;
 }

@@ -166,6 +166,7 @@ static int add_row(struct question *q, const struct memoir_region *region, enum 
 	memcpy(row->perms, region->perms, sizeof(row->perms));
 	row->how = (uint8_t)how;
 	row->name = keep(q, region->name, &err);
+	row->name_source = region->name_source;
 	row->path = keep(q, region->path, &err);
 	row->figures = region->figures;
 	return err;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/who_names.h"
 #include "cli/who_rows.h"
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -102,12 +103,16 @@ static const void **pointers_to(const void *rows, size_t count, size_t size)
 
 static int print_rows(const struct cli *cli, const struct memoir_who *who, struct report *report)
 {
+	struct who_names names = { 0 };
 	const void **rows = pointers_to(who->rows, who->row_count, sizeof(*who->rows));
 
 	if (!rows)
 		return cli_no_memory();
-	int code = cli_print_rows(cli, report, rows, who->row_count, NULL);
+	if (!cli->snapshot)
+		who_names_find(cli, who, &names);
+	int code = cli_print_rows(cli, report, rows, who->row_count, &names);
 
+	who_names_free(&names);
 	free(rows);
 	return code;
 }

@@ -22,6 +22,7 @@ enum which {
 	WHICH_COMM,
 	WHICH_COMM_BEFORE,
 	WHICH_NAME,
+	WHICH_SOURCE,
 	WHICH_KIND,
 	WHICH_PATH,
 	WHICH_PATH_BEFORE,
@@ -56,6 +57,8 @@ static const char *text_of(const struct memoir_diff_row *row, unsigned int which
 		return comm_of(&row->before);
 	case WHICH_NAME:
 		return row->name;
+	case WHICH_SOURCE:
+		return row->by == MEMOIR_DIFF_NAME ? memoir_name_source_name(row->source) : NULL;
 	case WHICH_KIND:
 		return row->by == MEMOIR_DIFF_PROCESS ? NULL : memoir_kind_name(row->kind);
 	case WHICH_PATH:
@@ -238,6 +241,8 @@ static const struct column columns[] = {
 	{ "exec", "EXEC", CELL_BOOL, 0, 0, get_exec, "whether the process called exec in between" },
 	{ "name", "NAME", CELL_TEXT, 0, WHICH_NAME, get_text,
 	  "the name, the path of the file, or the kind in brackets" },
+	{ "name_source", "SOURCE", CELL_TEXT, 0, WHICH_SOURCE, get_text,
+	  "where the name comes from" },
 	{ "id", "ID", CELL_ID, 0, 0, get_id, "XXH3-64 of the name" },
 	{ "kind", "KIND", CELL_TEXT, 0, WHICH_KIND, get_text,
 	  "what the regions or the object are" },

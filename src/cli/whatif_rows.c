@@ -10,6 +10,7 @@ enum which {
 	WHICH_BY,
 	WHICH_COMM,
 	WHICH_NAME,
+	WHICH_SOURCE,
 	WHICH_KIND,
 	WHICH_PATH,
 	WHICH_SET,
@@ -42,6 +43,8 @@ static const char *text_of(const struct memoir_whatif_row *row, unsigned int whi
 		return row->process ? row->process->comm : NULL;
 	case WHICH_NAME:
 		return row->name;
+	case WHICH_SOURCE:
+		return row->name ? memoir_name_source_name(row->source) : NULL;
 	case WHICH_KIND:
 		return row->name     ? memoir_kind_name(row->kind)
 		       : row->object ? memoir_kind_name(row->object->kind)
@@ -177,6 +180,8 @@ static const struct column columns[] = {
 	{ "comm", "COMMAND", CELL_TEXT, 0, WHICH_COMM, get_text, "name of the command" },
 	{ "name", "NAME", CELL_TEXT, 0, WHICH_NAME, get_text,
 	  "the name, the path of the file, or the kind in brackets" },
+	{ "name_source", "SOURCE", CELL_TEXT, 0, WHICH_SOURCE, get_text,
+	  "where the name comes from" },
 	{ "kind", "KIND", CELL_TEXT, 0, WHICH_KIND, get_text,
 	  "what the regions or the object are" },
 	{ "object", "OBJECT", CELL_TEXT, 0, 0, get_object,

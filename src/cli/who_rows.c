@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "cli/figures.h"
+#include "cli/who_names.h"
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
@@ -21,6 +22,7 @@ enum which {
 	WHICH_PERMS,
 	WHICH_HOW,
 	WHICH_NAME,
+	WHICH_SOURCE,
 	WHICH_PATH,
 };
 
@@ -51,8 +53,11 @@ static void get_number(const void *row, const struct column *column, const void 
 	}
 }
 
-static const char *text_of(const struct memoir_who_row *row, unsigned int which)
+static const char *text_of(const struct memoir_who_row *row, unsigned int which,
+			   const struct who_names *names)
 {
+	enum memoir_name_source source;
+
 	switch (which) {
 	case WHICH_COMM:
 		return row->comm;
@@ -61,7 +66,9 @@ static const char *text_of(const struct memoir_who_row *row, unsigned int which)
 	case WHICH_HOW:
 		return memoir_how_name(row->how);
 	case WHICH_NAME:
-		return row->name;
+		return who_name_of(names, row, &source);
+	case WHICH_SOURCE:
+		return who_name_of(names, row, &source) ? memoir_name_source_name(source) : NULL;
 	default:
 		return row->path;
 	}
@@ -70,8 +77,7 @@ static const char *text_of(const struct memoir_who_row *row, unsigned int which)
 static void get_text(const void *row, const struct column *column, const void *ctx,
 		     struct cell *ret_cell)
 {
-	(void)ctx;
-	cell_text(ret_cell, text_of(row, column->which));
+	cell_text(ret_cell, text_of(row, column->which, ctx));
 }
 
 static void get_figure(const void *row, const struct column *column, const void *ctx,
@@ -89,6 +95,8 @@ static const struct column columns[] = {
 	{ "end", "END", CELL_ADDRESS, 0, WHICH_END, get_number, "the address behind its last" },
 	{ "how", "HOW", CELL_TEXT, 0, WHICH_HOW, get_text, "how it comes to map it" },
 	{ "name", "NAME", CELL_TEXT, 0, WHICH_NAME, get_text, "the name given to the region" },
+	{ "name_source", "SOURCE", CELL_TEXT, 0, WHICH_SOURCE, get_text,
+	  "where the name comes from" },
 	{ "path", "PATH", CELL_TEXT, 0, WHICH_PATH, get_text, "as /proc/PID/maps shows it" },
 	{ "address", "ADDRESS", CELL_ADDRESS, 0, WHICH_ADDRESS, get_number,
 	  "where the page is in it" },

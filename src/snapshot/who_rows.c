@@ -52,6 +52,7 @@ static int add_row(struct inquiry *q, const struct candidate *c, enum memoir_how
 	row->address = c->address;
 	row->how = (uint8_t)how;
 	row->name = c->name;
+	row->name_source = c->name ? MEMOIR_NAME_KERNEL : MEMOIR_NAME_NONE;
 	row->path = path_of(q, c);
 	set_perms(row->perms, c->flags);
 	return q->error;

@@ -137,6 +137,25 @@ def check_seen(tap, expected, what, ranges, events):
               f"what {what} tries is seen, with the kernel's answer", [str(got), str(wanted)])
 
 
+def check_commands(tap, expected, pid, named):
+    start, _, name, _ = named
+    who = memoir.rows("who", f"{pid}:{start + 4096:x}", "--json", codes=(0, 3))
+    tap.check([(r["name"], r["name_source"]) for r in who] == [(name, expected.source)],
+              "memoir who shows the name of a page", [str(who)])
+    rows = memoir.rows("whatif", "kill", pid, "--json", codes=(0, 3))
+    tap.check((name, expected.source, 65536) in
+              [(r["name"], r["name_source"], r["freed_bytes"]) for r in rows],
+              "memoir whatif shows the name", [str(rows)[:1000]])
+    with tempfile.TemporaryDirectory() as directory:
+        saved = Path(directory) / "saved.db"
+        memoir.run("capture", "-o", saved, pid)
+        rows = memoir.rows("map", pid, "--from", saved, "--json", codes=(0, 3))
+        tap.check((name, expected.source) in [(r["name"], r["name_source"]) for r in rows],
+                  "a saved snapshot has it")
+        rows = memoir.rows("diff", saved, "--by", "name", "--json", codes=(0, 3))
+        tap.check(all("name_source" in row for row in rows), "memoir diff says where names are from")
+
+
 def check_programs(tap, expected):
     cases = (("a static program that tries once", [NAMER, "once"]),
              ("one that calls the kernel itself", [NAMER, "raw"]),
@@ -157,6 +176,7 @@ def check_programs(tap, expected):
                          for r in sums) == [("tried once", expected.source, 1, 65536),
                                             ("tried raw", expected.source, 1, 65536)],
                   "memoir names shows them", [str(sums)])
+        check_commands(tap, expected, running[0][1].pid, running[0][2][0])
         code, last = watch.end()
         count = sum(len(ranges) for _, _, ranges, _ in running)
         kept = 0 if expected.answer == 0 else count
