@@ -199,6 +199,11 @@ def ring_with_file(name):
     return {"hidden_bytes": 1024 * PAGE}, ring
 
 
+def seen(name):
+    """Not hidden at all."""
+    return {"hidden_bytes": 0}, memfd(f"not {name}", 1024)
+
+
 def in_flight(name):
     """Passed, and not received."""
     near, far = socket.socketpair()

@@ -183,6 +183,7 @@ def test_snapshot(tap):
 
 
 def hidden_bytes(engine):
+    """0 where it is not known: while swap is in use text may not tell what of a buffer is in RAM."""
     return sum(row["own_bytes"] for row in buffers("kind:in-flight", "--engine", engine)["rows"]
                if row["object"] is None and row["own_bytes"] is not None)
 
@@ -190,14 +191,16 @@ def hidden_bytes(engine):
 def test_hidden(tap):
     """What is in flight or in a ring is in no process's list, but in what is hidden."""
     for what, maker in ("in flight", make.in_flight), ("registered with a ring",
-                                                       make.ring_with_file):
+                                                       make.ring_with_file), (
+                                                           "what is open", make.seen):
         for engine in "tables", "text":
             try:
                 bad = hidden_difference(maker, engine)
             except mkmem.Skip as why:
                 tap.skip(f"{what} ({engine})", why)
                 continue
-            tap.check(not bad, f"{what} is hidden memory ({engine})", bad)
+            tap.check(not bad, f"{what} is {'no ' * (maker is make.seen)}hidden memory ({engine})",
+                      bad)
 
 
 def hidden_difference(maker, engine):
@@ -286,8 +289,10 @@ def test_many(tap):
         fds = sum(len(row["holders"][0]["fds"]) for row in mine)
         tap.check(len(mine) == 2000 and fds == 10000, f"2,000 buffers with 10,000 fds ({engine})",
                   [f"{len(mine)} buffers, {fds} fds"])
-    keyed = [{row["object"]: row for row in rows} for rows in seen.values()]
-    tap.check(keyed[0] == keyed[1] == keyed[2], "and the same rows by all engines")
+    first, *others = [{row["object"]: row for row in rows} for rows in seen.values()]
+    bad = [[row, other.get(key)] for other in others for key, row in first.items()
+           if other.get(key) != row]
+    tap.check(not bad, "and the same rows by all engines", bad[:2])
 
 
 def test_busy(tap):
