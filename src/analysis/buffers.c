@@ -224,26 +224,35 @@ static int add_buffers(struct gathering *g)
 	return err;
 }
 
+/* Rows are in the order of their objects, as long as they are not sorted. */
+static const struct memoir_buffer *row_of_object(const struct gathering *g, uint32_t index)
+{
+	const struct memoir_object *object = memoir_snapshot_object(g->s, index);
+	size_t low = 0, high = g->row_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (g->rows[middle].object < object)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < g->row_count && g->rows[low].object == object ? &g->rows[low] : NULL;
+}
+
 /* Who has a udmabuf has the pages of the memfd that it is made of: these are nobody's alone then. */
 static void share_backings(struct gathering *g)
 {
-	const struct memoir_object *first = memoir_snapshot_object(g->s, 0);
-	const struct memoir_buffer *rows = g->rows;
-	size_t count = g->row_count;
+	for (size_t i = 0; i < g->row_count; i++) {
+		const struct memoir_buffer *row = &g->rows[i];
+		const struct memoir_buffer *backing =
+			row->object->is_backed ? row_of_object(g, row->object->backing) : NULL;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct memoir_object *backing =
-			rows[i].object->is_backed ? first + rows[i].object->backing : NULL;
-
-		for (size_t k = 0; backing && k < count; k++) {
-			struct memoir_buffer_holder *h =
-				&g->memory->holders[rows[k].holders - g->memory->holders];
-
-			if (rows[k].object != backing || rows[k].holder_count != 1 ||
-			    (rows[i].holder_count == 1 && rows[i].holders->process == h->process))
-				continue;
-			h->unique_bytes = 0;
-		}
+		if (!backing || backing->holder_count != 1 ||
+		    (row->holder_count == 1 && row->holders->process == backing->holders->process))
+			continue;
+		g->memory->holders[backing->holders - g->memory->holders].unique_bytes = 0;
 	}
 }
 
@@ -320,7 +329,7 @@ static bool holder_matches(const struct memoir_selection *selection,
 {
 	if (!memoir_selection_matches_process(selection, holder->process))
 		return false;
-	for (size_t i = 0; i < selection->count; i++) {
+	for (size_t i = 0; selection && i < selection->count; i++) {
 		const struct selector *selector = &selection->selectors[i];
 		bool any = selector->key != KEY_RANGE;
 
@@ -450,40 +459,4 @@ void memoir_buffers_free(struct memoir_buffers *buffers)
 	free_memory(buffers->memory);
 	free(buffers->rows);
 	*buffers = (struct memoir_buffers){ 0 };
-}
-
-/* ---- by process ----------------------------------------------------------------------------- */
-
-static void add_to_process(struct memoir_process_buffers *sum,
-			   const struct memoir_buffer_holder *holder)
-{
-	sum->buffers++;
-	sum->references += holder->fd_count + holder->range_count;
-	sum->share_bytes += holder->share_bytes;
-	sum->mapped_share_bytes += holder->mapped_share_bytes;
-	sum->extra_bytes += holder->extra_bytes;
-	sum->unique_bytes += holder->unique_bytes;
-}
-
-int memoir_process_buffers(const struct memoir_snapshot *snapshot,
-			   struct memoir_process_buffers **ret_sums)
-{
-	size_t count = memoir_snapshot_process_count(snapshot);
-	struct memoir_process_buffers *sums = calloc(count + 1, sizeof(*sums));
-	const struct memoir_process *first = memoir_snapshot_process(snapshot, 0);
-	struct memoir_buffers buffers = { 0 };
-	int err = sums ? memoir_buffers(snapshot, NULL, &buffers) : -ENOMEM;
-
-	if (err) {
-		free(sums);
-		return err;
-	}
-	for (size_t i = 0; i < buffers.count; i++)
-		for (uint32_t k = 0; k < buffers.rows[i].holder_count && buffers.rows[i].object;
-		     k++)
-			add_to_process(&sums[buffers.rows[i].holders[k].process - first],
-				       &buffers.rows[i].holders[k]);
-	memoir_buffers_free(&buffers);
-	*ret_sums = sums;
-	return 0;
 }

@@ -119,8 +119,8 @@ static int seize_thread(pid_t tid, void *arg)
 			return -EBUSY;
 		return process_thread_ended(s->root, s->pid, tid) ? 0 : err;
 	}
-	struct seized_thread *threads = grow(s->seized->threads, &s->seized->room,
-					     s->seized->count + 1, sizeof(*threads));
+	struct seized_thread *threads =
+		grow(s->seized->threads, &s->seized->room, s->seized->count + 1, sizeof(*threads));
 
 	if (!threads) {
 		(void)ptrace(PTRACE_DETACH, tid, NULL, NULL);

@@ -108,8 +108,8 @@ void capture_describe(struct capture *c, uint32_t object, const struct open_file
 /* ---- DRM clients ---------------------------------------------------------------------------- */
 
 /* Client ids are good within a device. */
-static uint64_t client_key(const struct open_file *file, const struct buffer_facts *facts,
-			   size_t part)
+uint64_t capture_client_key(const struct open_file *file, const struct buffer_facts *facts,
+			    size_t part)
 {
 	struct {
 		uint64_t device, id, part;
@@ -145,9 +145,10 @@ int capture_drm_client(struct capture *c, const struct open_file *file,
 
 	/* Without an id two fds of one client would be two of them. */
 	for (size_t i = 0; facts->id && i < facts->part_count && !err; i++) {
-		uint32_t object = capture_object(c, client_key(file, facts, i), MEMOIR_KIND_DRM,
-						 file->rdev >> 20, file->rdev & 0xfffff, facts->id,
-						 NULL, facts->parts[i].size_bytes);
+		uint32_t object =
+			capture_object(c, capture_client_key(file, facts, i), MEMOIR_KIND_DRM,
+				       file->rdev >> 20, file->rdev & 0xfffff, facts->id, NULL,
+				       facts->parts[i].size_bytes);
 
 		if (object == MEMOIR_NONE)
 			return -ENOMEM;

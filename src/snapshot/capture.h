@@ -199,6 +199,10 @@ const struct buffer_class *capture_read_buffer(struct capture *c, const struct o
 void capture_describe(struct capture *c, uint32_t object, const struct open_file *file,
 		      const struct buffer_facts *facts);
 
+/* By what a part of a DRM client is known: not by device and inode, which all clients share. */
+uint64_t capture_client_key(const struct open_file *file, const struct buffer_facts *facts,
+			    size_t part);
+
 /* An object for each region of memory of a DRM client; take() is called with each of them. */
 int capture_drm_client(struct capture *c, const struct open_file *file,
 		       const struct buffer_facts *facts, int (*take)(uint32_t object, void *arg),

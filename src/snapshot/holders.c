@@ -142,7 +142,8 @@ static int take_object(struct gathering *g, const struct open_file *file, uint32
 	bool described = object != U64MAP_NONE && u64map_get(&g->described, object) != U64MAP_NONE;
 	struct buffer_facts facts;
 
-	if (object == U64MAP_NONE && !c->snap->processes[process].in_scope)
+	/* A udmabuf may keep a memfd that somebody asked for has. */
+	if (object == U64MAP_NONE && !c->snap->processes[process].in_scope && !file->backing)
 		return add_late(g, key_of(g, file), process, file->fd);
 	const struct buffer_class *class =
 		described ? NULL : capture_read_buffer(c, file, true, &facts);
@@ -171,16 +172,20 @@ static int take_client_object(uint32_t object, void *arg)
 	return add_found(client->g, object, client->process, client->fd);
 }
 
-/* Which client an fd is of, only its fdinfo tells: those of processes not asked for are left out. */
+/* Which client an fd is of, only its fdinfo tells. */
 static int take_client(struct gathering *g, const struct open_file *file, uint32_t process)
 {
 	struct client client = { g, process, file->fd };
 	struct buffer_facts facts;
+	int err = 0;
 
-	if (!g->c->snap->processes[process].in_scope)
-		return 0;
 	if (!capture_read_buffer(g->c, file, true, &facts))
 		return 0;
+	if (!g->c->snap->processes[process].in_scope) {
+		for (size_t i = 0; facts.id && i < facts.part_count && !err; i++)
+			err = add_late(g, capture_client_key(file, &facts, i), process, file->fd);
+		return err;
+	}
 	return capture_drm_client(g->c, file, &facts, take_client_object, &client);
 }
 
@@ -217,6 +222,9 @@ static int settle_late(struct gathering *g)
 	for (size_t i = 0; i < g->late_count && !err; i++) {
 		uint32_t object = u64map_get(objects(g), g->late[i].key);
 
+		/* DRM clients are there only. */
+		if (object == U64MAP_NONE)
+			object = u64map_get(&g->c->object_by_key, g->late[i].key);
 		if (object != U64MAP_NONE)
 			err = add_found(g, object, g->late[i].process, g->late[i].fd);
 	}

@@ -109,7 +109,7 @@ static void every_kind_has_a_class_and_long_tags_are_cut(void **state)
 {
 	char path[2 * BUFFER_TAG_MAX];
 	const struct buffer_clues clues = { .path = path, .on_shmem = true, .on_own_shmem = true };
-	struct buffer_facts facts;
+	struct buffer_facts facts = { 0 };
 
 	(void)state;
 	for (unsigned int kind = 0; kind < BUFFER_KINDS; kind++)
@@ -157,7 +157,7 @@ static const struct buffer_class *read_facts(const struct buffer_clues *clues, c
 static void a_dmabuf_of_a_heap_is_all_in_ram(void **state)
 {
 	const struct buffer_clues clues = { .path = "/dmabuf:cam", .magic = DMA_BUF_MAGIC };
-	struct buffer_facts facts;
+	struct buffer_facts facts = { 0 };
 
 	(void)state;
 	read_facts(&clues,
@@ -176,7 +176,7 @@ static void a_dmabuf_of_a_heap_is_all_in_ram(void **state)
 static void a_dmabuf_of_a_driver_may_not_be_in_ram(void **state)
 {
 	const struct buffer_clues clues = { .path = "/dmabuf:", .magic = DMA_BUF_MAGIC };
-	struct buffer_facts facts;
+	struct buffer_facts facts = { 0 };
 
 	(void)state;
 	read_facts(&clues, "size:\t8192\nexp_name:\tdrm\n", &facts);
@@ -188,7 +188,7 @@ static void a_udmabuf_is_charged_when_its_memfd_is_gone(void **state)
 {
 	struct buffer_clues clues = { .path = "/dmabuf:", .magic = DMA_BUF_MAGIC };
 	const struct buffer_class *class;
-	struct buffer_facts facts;
+	struct buffer_facts facts = { 0 };
 
 	(void)state;
 	/* By text it is not known whether the memfd lives. */
@@ -214,7 +214,7 @@ static const struct buffer_clues drm = { .mode = S_IFCHR, .rdev = DRM_RENDER };
 
 static void drm_clients_have_a_part_for_each_region(void **state)
 {
-	struct buffer_facts facts;
+	struct buffer_facts facts = { 0 };
 
 	(void)state;
 	read_facts(&drm,
@@ -241,7 +241,7 @@ static void drm_clients_have_a_part_for_each_region(void **state)
 /* amdgpu before 6.11: drm-memory- only, and keys of its own. */
 static void older_drivers_tell_resident_memory_only(void **state)
 {
-	struct buffer_facts facts;
+	struct buffer_facts facts = { 0 };
 
 	(void)state;
 	read_facts(&drm,
@@ -258,7 +258,7 @@ static void older_drivers_tell_resident_memory_only(void **state)
 
 static void hostile_fdinfo_is_bounded(void **state)
 {
-	struct buffer_facts facts;
+	struct buffer_facts facts = { 0 };
 	char many[40 * 40] = "drm-client-id:\tx\ndrm-total-:\t1\ndrm-total-a:\t-1\n"
 			     "drm-total-b:\t99999999999999999999\ndrm-total-c:\t18014398509481984 "
 			     "KiB\ndrm-total-d:\t1 KB\n";
@@ -278,7 +278,7 @@ static void rings_have_what_is_registered_with_them(void **state)
 {
 	const struct buffer_clues clues = { .path = "anon_inode:[io_uring]",
 					    .magic = ANON_INODE_FS_MAGIC };
-	struct buffer_facts facts;
+	struct buffer_facts facts = { 0 };
 
 	(void)state;
 	read_facts(&clues,

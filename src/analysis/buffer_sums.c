@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Shared buffers summed by what they are called; asks no kernel and prints nothing.
+ * Shared buffers summed by what they are called, and by process; asks no kernel and prints nothing.
  */
 #include <memoir/buffers.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- by tag --------------------------------------------------------------------------------- */
 
 static int compare_text(const char *a, const char *b)
 {
@@ -120,4 +122,40 @@ void memoir_tag_sums_free(struct memoir_tag_sums *sums)
 		return;
 	free(sums->rows);
 	*sums = (struct memoir_tag_sums){ 0 };
+}
+
+/* ---- by process ----------------------------------------------------------------------------- */
+
+static void add_to_process(struct memoir_process_buffers *sum,
+			   const struct memoir_buffer_holder *holder)
+{
+	sum->buffers++;
+	sum->references += holder->fd_count + holder->range_count;
+	sum->share_bytes += holder->share_bytes;
+	sum->mapped_share_bytes += holder->mapped_share_bytes;
+	sum->extra_bytes += holder->extra_bytes;
+	sum->unique_bytes += holder->unique_bytes;
+}
+
+int memoir_process_buffers(const struct memoir_snapshot *snapshot,
+			   struct memoir_process_buffers **ret_sums)
+{
+	size_t count = memoir_snapshot_process_count(snapshot);
+	struct memoir_process_buffers *sums = calloc(count + 1, sizeof(*sums));
+	const struct memoir_process *first = memoir_snapshot_process(snapshot, 0);
+	struct memoir_buffers buffers = { 0 };
+	int err = sums ? memoir_buffers(snapshot, NULL, &buffers) : -ENOMEM;
+
+	if (err) {
+		free(sums);
+		return err;
+	}
+	for (size_t i = 0; i < buffers.count; i++)
+		for (uint32_t k = 0; k < buffers.rows[i].holder_count && buffers.rows[i].object;
+		     k++)
+			add_to_process(&sums[buffers.rows[i].holders[k].process - first],
+				       &buffers.rows[i].holders[k]);
+	memoir_buffers_free(&buffers);
+	*ret_sums = sums;
+	return 0;
 }
