@@ -67,9 +67,9 @@ static int make_room(struct footprints *f)
 	f->first = calloc(sets, sizeof(*f->first));
 	f->sole_of_object = malloc(objects * sizeof(*f->sole_of_object));
 	f->users_of_object = calloc(objects, sizeof(*f->users_of_object));
-	f->rest = sets_rest_of_regions(f->s);
+	f->rest = f->s->sets_known ? sets_rest_of_regions(f->s) : NULL;
 	if (!f->all || !f->shares || !f->processes || !f->set_shares || !f->first ||
-	    !f->sole_of_object || !f->users_of_object || !f->rest)
+	    !f->sole_of_object || !f->users_of_object || (f->s->sets_known && !f->rest))
 		return -ENOMEM;
 	for (size_t i = 0; i < objects; i++)
 		f->sole_of_object[i] = NOBODY;

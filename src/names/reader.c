@@ -54,6 +54,8 @@ static int check_header(const struct reading *r)
 	    h->segment_bytes != NAME_SEGMENT_BYTES || h->used_bytes % NAME_BLOCK_BYTES ||
 	    h->journal_changes > JOURNAL_MAX || h->journal % 8 || h->subject_pid < 0)
 		return -EBADMSG;
+	if (r->source->about_others && !h->subject_pid)
+		return -ENODATA;
 	if (h->used_bytes > NAMES_SPACE_MAX || h->used_bytes > NAME_SPACE_BYTES)
 		return -EFBIG;
 	if (h->journal_changes &&

@@ -34,6 +34,7 @@ struct names_source {
 	int (*read)(void *arg, uint64_t addr, void *buffer, size_t bytes);
 	/* Whether all of this is private anonymous memory; NULL: not looked at. */
 	bool (*is_private)(void *arg, uint64_t addr, uint64_t bytes);
+	bool about_others; /* a table about its own process is not read, but says -ENODATA */
 	void *arg;
 };
 

@@ -117,6 +117,7 @@ struct capture {
 	const char *last_path; /* as the walk gave it, and as it was kept */
 	const char *last_path_kept;
 	bool scan_works;     /* PAGEMAP_SCAN is there */
+	bool words_left;     /* some region is by_words */
 	bool by_folio;       /* anonymous pages all go to the tally: they may be parts of folios */
 	bool file_by_offset; /* file pages go by (object, offset), not by frame */
 	size_t denied;       /* processes that could not be read */

@@ -203,6 +203,7 @@ static void drop_proofs(struct capture *c)
 			rc->thp = 0;
 		rc->bits &= (uint16_t)~WALK_ALONE;
 		rc->by_words = true;
+		c->words_left = true;
 	}
 }
 

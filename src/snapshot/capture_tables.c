@@ -36,6 +36,7 @@ static void table_vma(const struct walk_vma *vma, const char *path, const char *
 	if (vma->mapping && vma->anon_vma && !(vma->flags & VM_SHARED) &&
 	    !(vma->bits & WALK_TAGGED)) {
 		tw->c->counts[tw->region].by_words = true;
+		tw->c->words_left = true;
 		tw->region = MEMOIR_NONE;
 	}
 }

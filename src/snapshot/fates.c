@@ -144,11 +144,23 @@ static void ask_text(struct capture *c, const struct files_text *text,
 
 #define ASKED_MAX 3 /* a region may be gone: then another one of the object is asked about */
 
+/* Objects are few beside regions. */
+static bool any_object(const struct capture *c, bool (*is)(const struct memoir_object *o))
+{
+	for (size_t i = 0; i < c->snap->object_count; i++)
+		if (is(&c->snap->objects[i]))
+			return true;
+	return false;
+}
+
 static int settle_mapped(struct capture *c)
 {
 	struct files_text text = capture_files_text(c);
-	uint8_t *asked = calloc(c->snap->object_count + 1, sizeof(*asked));
+	uint8_t *asked;
 
+	if (!any_object(c, lacks_facts))
+		return 0;
+	asked = calloc(c->snap->object_count + 1, sizeof(*asked));
 	if (!asked)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->snap->region_count; i++) {
@@ -242,7 +254,7 @@ static void take_segment(const struct sysv_segment *segment, void *arg)
 static int settle_sysv(struct capture *c)
 {
 	struct segments s = { .c = c };
-	int err = find_segments(&s);
+	int err = any_object(c, is_sysv) ? find_segments(&s) : 0;
 
 	if (!err && (s.by_id.used || capture_wants_buffers(c)))
 		sysv_each(c->memoir->root, take_segment, &s);

@@ -227,14 +227,17 @@ static int note_denied(struct capture *c)
 int capture_finish(struct capture *c)
 {
 	struct kbuf text = { 0 };
+	bool any_text = false, smaps = false;
 	int err = 0;
 
 	for (uint32_t i = 0; i < c->snap->region_count; i++) {
 		settle_shmem_swap(c, i);
 		settle_guard(c, i);
+		any_text |= wants_text(&c->counts[i], &smaps);
 	}
 	for (uint32_t i = 0; i < c->snap->process_count && !err; i++) {
-		err = ask_text(c, i, &text);
+		if (any_text)
+			err = ask_text(c, i, &text);
 		refresh_comm(c, i);
 	}
 	kbuf_free(&text);

@@ -274,12 +274,13 @@ static int put_off(struct naming *n, uint32_t anchor, bool tried)
 /* What a process says of itself comes before what others say of it. */
 static int take_table(struct naming *n, uint32_t anchor, bool of_others)
 {
-	const struct names_source source = { read_table, table_is_private, n };
+	struct names_source source = { read_table, table_is_private, false, n };
 	struct names_table table = { 0 };
 	uint32_t subject;
 	int err;
 
 	n->process = n->c->snap->regions[anchor].process;
+	source.about_others = !n->c->snap->processes[n->process].in_scope;
 	if (!n->c->snap->processes[n->process].readable)
 		return 0;
 	n->memory_fd = memory_open(n->c->memoir->root, (pid_t)n->c->notes[n->process].tid);

@@ -90,7 +90,7 @@ int capture_words_left(struct capture *c)
 	int fd = -1;
 	uint32_t open_process = MEMOIR_NONE;
 
-	for (uint32_t i = 0; i < c->snap->region_count; i++) {
+	for (uint32_t i = 0; c->words_left && i < c->snap->region_count; i++) {
 		uint32_t process = c->snap->regions[i].process;
 
 		if (!c->counts[i].by_words)
