@@ -400,6 +400,8 @@ static int plan(struct cli *cli, struct memoir *memoir, struct trim *t)
 	if (t->plan->process_count)
 		return EXIT_DONE;
 	complain("no process matches: memoir ps with the same selectors shows what they mean");
+	for (size_t i = 0; i < memoir_snapshot_note_count(cli->snapshot); i++)
+		complain("%s", memoir_snapshot_note(cli->snapshot, i));
 	return EXIT_FAILED;
 }
 

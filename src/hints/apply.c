@@ -49,27 +49,22 @@ static int apply_range(struct applying *a, const struct memoir_plan_range *range
 	return err;
 }
 
-/* What of a range is still there that should have moved, and where the first of it is. */
-static uint64_t left_of(struct applying *a, const struct memoir_plan_range *range,
-			struct iovec *ret_first)
+/* Whether some of a range is still there that should have moved. */
+static bool is_left(struct applying *a, const struct memoir_plan_range *range)
 {
 	uint64_t at = range->start, left = 0;
-	uint64_t stays = range->resident_bytes > range->planned_bytes
-				 ? range->resident_bytes - range->planned_bytes
-				 : 0;
 
+	if (a->target.pagemap_fd < 0)
+		return false; /* it can't be seen */
 	while (at < range->end &&
-	       slice_fill(&a->slice, &a->target, a->plan->hint, range, &at, HINT_BYTES_MAX) == 0) {
-		if (!left && a->slice.count)
-			*ret_first = a->slice.ranges[0];
+	       slice_fill(&a->slice, &a->target, a->plan->hint, range, &at, HINT_BYTES_MAX) == 0)
 		left += a->slice.bytes;
-	}
-	return left > stays ? left : 0;
+	return left + range->planned_bytes > range->resident_bytes;
 }
 
 /*
- * Pages that another CPU has just faulted in are passed over, as long as they wait in its batch. Batches
- * are emptied by a hint from that CPU; then what is left is given once more.
+ * Pages that another CPU has just faulted in are passed over, as long as they wait in its batch: batches
+ * are emptied, then what is left is given once more.
  */
 static int apply_again(struct applying *a, uint32_t first, uint32_t count)
 {
@@ -77,20 +72,12 @@ static int apply_again(struct applying *a, uint32_t first, uint32_t count)
 	int err = 0;
 
 	for (uint32_t i = first; i < first + count && !err && !pace_stopped(a); i++) {
-		const struct memoir_plan_range *range = &a->plan->ranges[i];
-		struct iovec page;
-		uint64_t next, start;
-
-		if (!left_of(a, range, &page))
+		if (!is_left(a, &a->plan->ranges[i]))
 			continue;
-		start = (uint64_t)(uintptr_t)page.iov_base;
-		page.iov_len = PAGE_BYTES;
-		if (!drained && target_look(&a->target) == 0 &&
-		    target_matches(&a->target, range, start, start + PAGE_BYTES, &next) > 0) {
-			hint_drain_batches(a->target.pidfd, &page, HINT_ADVICE_COLD);
-			drained = true;
-		}
-		err = apply_range(a, range);
+		if (!drained)
+			hint_drain_batches();
+		drained = true;
+		err = apply_range(a, &a->plan->ranges[i]);
 	}
 	return err;
 }

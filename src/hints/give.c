@@ -246,7 +246,8 @@ int give_slice(struct applying *a, const struct memoir_plan_range *range, uint64
 
 	if (!a->options.without_pauses)
 		give_end_hold(a);
-	if (call.ranges) {
+	/* A call that was refused was none. */
+	if (call.ranges && (!err || call.bytes)) {
 		take_call(a, &call);
 		pace_adapt(a, call.bytes, took);
 		if (!err)

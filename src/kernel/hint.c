@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,8 +24,9 @@ ssize_t hint_give(int pidfd, const struct iovec *ranges, size_t count, enum hint
 	return done < 0 ? -errno : done;
 }
 
-void hint_drain_batches(int pidfd, const struct iovec *range, enum hint_advice advice)
+void hint_drain_batches(void)
 {
+	static _Alignas(4096) char page[4096];
 	cpu_set_t all, one;
 
 	/* More CPUs than a set holds: what their batches have stays where it is. */
@@ -36,7 +38,7 @@ void hint_drain_batches(int pidfd, const struct iovec *range, enum hint_advice a
 		CPU_ZERO(&one);
 		CPU_SET(cpu, &one);
 		if (sched_setaffinity(0, sizeof(one), &one) == 0)
-			(void)hint_give(pidfd, range, 1, advice);
+			(void)madvise(page, sizeof(page), HINT_ADVICE_COLD);
 	}
 	(void)sched_setaffinity(0, sizeof(all), &all);
 }

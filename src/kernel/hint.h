@@ -38,9 +38,9 @@ ssize_t hint_give(int pidfd, const struct iovec *ranges, size_t count, enum hint
 
 /*
  * Pages that a CPU has faulted in last wait in a batch of its own, where no hint reaches them: empty those
- * of all CPUs this thread may run on, by giving a hint from each. `range` is one that it may be given to.
+ * of all CPUs this thread may run on, by visiting each with a hint about a page of our own.
  */
-void hint_drain_batches(int pidfd, const struct iovec *range, enum hint_advice advice);
+void hint_drain_batches(void);
 
 /*
  * Whether the caller may page out a file that a process maps: it owns it, may write it, or has CAP_FOWNER.
