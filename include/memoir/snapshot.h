@@ -207,8 +207,9 @@ struct memoir_holder {
 	int32_t fd;
 };
 
-/** A socket with files that were passed into it and not received yet. Which they are is not known. */
+/** An fd of a socket with files that were passed into it and not received yet; which is not known. */
 struct memoir_in_flight {
+	uint64_t socket;  /**< its inode: several fds may be of one */
 	uint32_t process; /**< that has the receiving end open */
 	int32_t fd;
 	uint32_t files;
@@ -289,7 +290,7 @@ const struct memoir_set *memoir_snapshot_set(const struct memoir_snapshot *snaps
 size_t memoir_snapshot_holder_count(const struct memoir_snapshot *snapshot);
 const struct memoir_holder *memoir_snapshot_holder(const struct memoir_snapshot *snapshot,
 						   size_t i);
-/** Sockets with files in flight; only where options.buffers was set. */
+/** Sockets with files in flight, those of one together; only where options.buffers was set. */
 size_t memoir_snapshot_in_flight_count(const struct memoir_snapshot *snapshot);
 const struct memoir_in_flight *memoir_snapshot_in_flight(const struct memoir_snapshot *snapshot,
 							 size_t i);

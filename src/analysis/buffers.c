@@ -260,28 +260,45 @@ static void share_backings(struct gathering *g)
 
 #define IN_FLIGHT "in-flight"
 
-static int add_socket(struct gathering *g, const struct memoir_in_flight *in_flight)
+/* An fd of a socket; those of one process stand together. */
+static void take_socket_fd(struct gathering *g, struct memoir_buffer *row,
+			   const struct memoir_in_flight *in_flight)
 {
+	const struct memoir_process *process = memoir_snapshot_process(g->s, in_flight->process);
+	struct memoir_buffer_holder *holder = &g->memory->holders[g->holder_count - 1];
+
+	if (!row->holder_count || holder->process != process) {
+		holder = &g->memory->holders[g->holder_count++];
+		*holder = (struct memoir_buffer_holder){
+			.process = process,
+			.fds = &g->memory->fds[g->fd_count],
+			.mapped_known = true,
+		};
+		row->holder_count++;
+	}
+	g->memory->fds[g->fd_count++] = in_flight->fd;
+	holder->fd_count++;
+}
+
+/* The fds of one socket, which begin at `at`; in *ret_end where they end. */
+static int add_socket(struct gathering *g, size_t at, size_t *ret_end)
+{
+	const struct memoir_in_flight *first = memoir_snapshot_in_flight(g->s, at);
+	const struct memoir_in_flight *in_flight = first;
 	struct memoir_buffer *row = add_row(g);
-	struct memoir_buffer_holder *holder = &g->memory->holders[g->holder_count++];
-	int32_t *fd = &g->memory->fds[g->fd_count++];
 
 	if (!row)
 		return -ENOMEM;
-	*fd = in_flight->fd;
-	*holder = (struct memoir_buffer_holder){
-		.process = memoir_snapshot_process(g->s, in_flight->process),
-		.fds = fd,
-		.fd_count = 1,
-		.mapped_known = true,
-	};
 	*row = (struct memoir_buffer){
 		.kind = IN_FLIGHT,
 		.tag = "files in a socket",
-		.files_in_flight = in_flight->files,
-		.holders = holder,
-		.holder_count = 1,
+		.files_in_flight = first->files,
+		.holders = &g->memory->holders[g->holder_count],
 	};
+	for (; in_flight && in_flight->socket == first->socket;
+	     in_flight = memoir_snapshot_in_flight(g->s, ++at))
+		take_socket_fd(g, row, in_flight);
+	*ret_end = at;
 	return 0;
 }
 
@@ -310,8 +327,8 @@ static int add_unseen(struct gathering *g)
 	size_t count = memoir_snapshot_in_flight_count(g->s);
 	int err = 0;
 
-	for (size_t i = 0; i < count && !err; i++)
-		err = add_socket(g, memoir_snapshot_in_flight(g->s, i));
+	for (size_t i = 0; i < count && !err;)
+		err = add_socket(g, i, &i);
 	if (!err)
 		err = add_hidden(g, "tmpfs_unopened_bytes", memoir_kind_name(MEMOIR_KIND_SHMEM),
 				 "files in tmpfs that no process has");

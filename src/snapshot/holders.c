@@ -198,7 +198,7 @@ static int take_socket(struct gathering *g, const struct open_file *file, uint32
 	in_flight = snapshot_add_in_flight(g->c->snap);
 	if (!in_flight)
 		return -ENOMEM;
-	*in_flight = (struct memoir_in_flight){ process, file->fd, file->in_flight };
+	*in_flight = (struct memoir_in_flight){ file->inode, process, file->fd, file->in_flight };
 	return 0;
 }
 
@@ -312,6 +312,8 @@ static int compare_in_flight(const void *a, const void *b)
 {
 	const struct memoir_in_flight *x = a, *y = b;
 
+	if (x->socket != y->socket)
+		return x->socket < y->socket ? -1 : 1;
 	return x->process != y->process ? compare_numbers(x->process, y->process)
 					: compare_numbers(x->fd, y->fd);
 }

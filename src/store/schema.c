@@ -138,7 +138,7 @@ const char *const store_schema[] = {
 	"  object INTEGER NOT NULL REFERENCES objects(id),\n"
 	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL)",
 
-	"CREATE TABLE in_flight(id INTEGER PRIMARY KEY,\n"
+	"CREATE TABLE in_flight(id INTEGER PRIMARY KEY, socket INTEGER NOT NULL,\n"
 	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL,\n"
 	"  files INTEGER NOT NULL)",
 

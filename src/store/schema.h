@@ -34,7 +34,7 @@
 #define STORE_SET_COLUMNS \
 	"id, parent, region, members, of_object, ram_bytes, swap_bytes, freed_bytes"
 #define STORE_HOLDER_COLUMNS "id, object, process, fd"
-#define STORE_IN_FLIGHT_COLUMNS "id, process, fd, files"
+#define STORE_IN_FLIGHT_COLUMNS "id, socket, process, fd, files"
 #define STORE_NOTE_COLUMNS "id, note"
 #define STORE_MEMINFO_COLUMNS "id, key, bytes"
 

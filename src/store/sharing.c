@@ -54,6 +54,7 @@ static int put_in_flight(struct writer *w, const struct memoir_snapshot *s)
 		return w->status;
 	for (size_t i = 0; i < s->in_flight_count && w->status == SQLITE_OK; i++) {
 		writer_int(w, (int64_t)i);
+		writer_bits(w, s->in_flight[i].socket);
 		writer_int(w, s->in_flight[i].process);
 		writer_int(w, s->in_flight[i].fd);
 		writer_int(w, s->in_flight[i].files);
@@ -179,6 +180,7 @@ static int load_in_flight(struct reader *r, struct memoir_snapshot *s)
 			r->err = -ENOMEM;
 			break;
 		}
+		in_flight->socket = reader_bits(r);
 		in_flight->process = (uint32_t)reader_int(r, 0, (int64_t)s->process_count - 1);
 		in_flight->fd = (int32_t)reader_int(r, 0, INT32_MAX);
 		in_flight->files = (uint32_t)reader_int(r, 1, UINT32_MAX);

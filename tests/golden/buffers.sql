@@ -1,10 +1,10 @@
 -- Shared buffers of all sorts and ways to hold them; every share can be checked by hand. A camera and a viewer share
 -- a memfd (fd twice and half mapped; mapped), a dma-buf of a heap (fd only), a DRM client (one fd inherited) and a
--- socket with two files in flight. A udmabuf is made of a memfd that the camera has open; another's memfd is gone.
+-- socket with two files in flight (one fd, and two). A udmabuf is made of a memfd that the camera has open; another's memfd is gone.
 INSERT INTO meta VALUES ('memoir', '0.1.0'), ('taken_ns', 1700000000123456789),
   ('taken', '2023-11-14T22:13:20.123Z'), ('engine', 'tables'), ('partial', 0), ('vanished', 0),
   ('sets_known', 1), ('holders_known', 1), ('processes', 3), ('objects', 11), ('regions', 3), ('sets', 2),
-  ('holders', 13), ('buffers_known', 1), ('in_flight', 1);
+  ('holders', 13), ('buffers_known', 1), ('in_flight', 3);
 INSERT INTO processes VALUES
   (0, 100, 1, 0, 5000, 'camera', NULL, 1, 4096, 0, 0, 1, 1),
   (1, 200, 100, 0, 6000, 'viewer', NULL, 1, 4096, 0, 0, 1, 1),
@@ -35,6 +35,6 @@ INSERT INTO regions VALUES
 INSERT INTO sets VALUES (0, NULL, 0, 1, 1, 0, 0, 0), (1, 0, 1, 2, 1, 524288, 0, 0);
 INSERT INTO holders VALUES (0, 0, 0, 3), (1, 0, 0, 4), (2, 1, 0, 5), (3, 1, 1, 5), (4, 2, 0, 6), (5, 2, 1, 6),
   (6, 3, 0, 6), (7, 3, 1, 6), (8, 4, 0, 7), (9, 5, 1, 8), (10, 6, 1, 9), (11, 7, 1, 10), (12, 10, 2, 4);
-INSERT INTO in_flight VALUES (0, 1, 12, 2);
+INSERT INTO in_flight VALUES (0, 77, 0, 11, 2), (1, 77, 1, 11, 2), (2, 77, 1, 12, 2);
 INSERT INTO meminfo VALUES (0, 'MemTotal', 1073741824), (1, 'MemFree', 536870912), (2, 'Shmem', 25165824),
   (3, 'dmabuf_bytes', 4227072), (4, 'tmpfs_unopened_bytes', 20971520), (5, 'shmem_hidden_bytes', 3145728);

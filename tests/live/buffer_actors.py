@@ -60,6 +60,11 @@ class Actor:
             signal.pause()
         del kept
 
+    def fds_by_pid(self, what):
+        """Of something that its child has inherited: JSON has made strings of pids."""
+        own = self.truth[what]
+        return {self.pid: own, **{int(pid): fds for pid, fds in self.truth["child"].items()}}
+
     def kill(self):
         """By its own pid, and only once."""
         if self.pid:
@@ -67,6 +72,17 @@ class Actor:
                 os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         self.pid = 0
+
+
+def fork_child(stays=True):
+    """A child that dies with its parent."""
+    pid = os.fork()
+    if pid == 0:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.alarm(LIFETIME_S)
+        while stays:
+            signal.pause()
+    return pid
 
 
 def memfd(name, pages, written=None):
@@ -211,7 +227,10 @@ def in_flight(name):
     socket.send_fds(near, [b"x"], fds)
     for fd in fds:
         os.close(fd)
-    return {"hidden_bytes": 2048 * PAGE, "socket": far.fileno(), "files": 2}, (near, far)
+    fd = far.fileno()
+    child = fork_child()
+    return {"hidden_bytes": 2048 * PAGE, "socket": [fd, os.dup(fd)], "files": 2,
+            "child": {child: [fd]}}, (near, far)
 
 
 def fd_of(name, pages):
@@ -248,10 +267,8 @@ def received(number):
 
 def opens_and_closes(_):
     """Never the same two times."""
-    pid = os.fork()
+    pid = fork_child(stays=False)
     if pid == 0:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.alarm(LIFETIME_S)
         held = []
         while True:
             held.append(memfd("busy", 4))

@@ -210,14 +210,15 @@ def hidden_difference(maker, engine):
         with acting(maker, "hidden") as actor:
             more = hidden_bytes(engine) - before
             rows = of_pid(actor.pid, "--engine", engine)
+            fds = actor.fds_by_pid("socket") if "socket" in actor.truth else None
         bad = [] if abs(more - actor.truth["hidden_bytes"]) <= HIDDEN_SLACK else \
             [f"{more} more are hidden, not {actor.truth['hidden_bytes']}"]
         if any(row["tag"] == "hidden" for row in rows):
             bad.append("a process holds it all the same")
-        sockets = [(row["kind"], row["files_in_flight"], row["holders"][0]["fds"])
+        sockets = [(row["kind"], row["files_in_flight"],
+                    {h["pid"]: h["fds"] for h in row["holders"]})
                    for row in rows if row["files_in_flight"]]
-        if "socket" in actor.truth and \
-                sockets != [("in-flight", actor.truth["files"], [actor.truth["socket"]])]:
+        if fds and sockets != [("in-flight", actor.truth["files"], fds)]:
             bad.append(f"sockets are {sockets}")
         if not bad:
             break
