@@ -51,6 +51,7 @@ uint64_t identify_symbol(struct identify_space *space, uint64_t base, const char
 /* ---- of one region: whether it is of the rule's kind ---------------------------------------- */
 
 bool identify_thread_stack(struct identify_space *space, size_t i);
+bool identify_musl_stack(struct identify_space *space, size_t i);
 bool identify_glibc_arena(struct identify_space *space, size_t i);
 bool identify_python_arena(struct identify_space *space, size_t i);
 bool identify_v8_heap(struct identify_space *space, size_t i);
@@ -64,5 +65,6 @@ bool identify_perf(struct identify_space *space, size_t i);
 void identify_java(struct identify_space *space);
 void identify_go(struct identify_space *space);
 void identify_jemalloc(struct identify_space *space);
+void identify_musl(struct identify_space *space);
 
 #endif

@@ -53,6 +53,7 @@ static const char *const kind_names[MEMOIR_KINDS] = {
 	[MEMOIR_KIND_GO_HEAP] = "heap:go",
 	[MEMOIR_KIND_JEMALLOC] = "heap:jemalloc",
 	[MEMOIR_KIND_MIMALLOC] = "heap:mimalloc",
+	[MEMOIR_KIND_MUSL_HEAP] = "heap:musl",
 	[MEMOIR_KIND_JIT] = "jit",
 	[MEMOIR_KIND_IO_URING] = "io-uring",
 	[MEMOIR_KIND_PERF] = "perf",

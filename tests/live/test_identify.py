@@ -337,6 +337,39 @@ def check_ps(tap, engine):
                   "ps selects by a kind that was recognised", rows)
 
 
+def check_musl_program(tap, engine, path, what):
+    with running(path, until=b"\n") as (process, said):
+        truth = json.loads(said)
+        seen = Map(process.pid, engine)
+    kinds = [seen.kind(address) for address in truth["small"]]
+    # The first ones are in what the loader has left over. A mapping that the kernel has merged with a stack is none.
+    tap.check(set(kinds) <= {"heap:musl", "anon", "file"} and
+              kinds.count("heap:musl") > 0.8 * len(kinds),
+              f"{what}: small blocks are in groups", [f"{k}: {kinds.count(k)}" for k in set(kinds)])
+    kinds = [seen.kind(address) for address in truth["large"]]
+    tap.check(set(kinds) <= {"heap:musl", "anon"} and kinds.count("heap:musl") > len(kinds) // 2,
+              f"{what}: large ones too", kinds)
+    kinds = [seen.kind(address) for address in truth["stacks"]]
+    tap.check(set(kinds) <= {"thread-stack", "anon"} and kinds.count("thread-stack") > len(kinds) // 2,
+              f"{what}: threads have stacks", kinds)
+    held = {seen.at(address)["start"] for address in truth["small"] + truth["large"]}
+    strays = [row["start"] for row in seen.of("heap:musl") if row["start"] not in held]
+    held = {seen.at(address)["start"] for address in truth["stacks"]}
+    strays += [row["start"] for row in seen.of("thread-stack") if row["start"] not in held]
+    tap.check(not strays and set(seen.recognised()) == {"heap:musl", "thread-stack"},
+              f"{what}: and nothing else is", strays + seen.recognised())
+
+
+def check_musl(tap, engine):
+    compiler = program("musl-gcc")
+    source = Path(__file__).parents[1] / "helpers/mkmusl.c"
+    with tempfile.TemporaryDirectory(prefix="memoir-live-") as scratch:
+        for what, option in (("musl", "-O2"), ("musl, static", "-static")):
+            path = Path(scratch) / f"mkmusl{option}"
+            subprocess.run([compiler, option, source, "-o", path], check=True)
+            check_musl_program(tap, engine, path, what)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", default="auto")
@@ -344,7 +377,7 @@ def main():
     mkmem.exit_on_signals()
     tap = Tap()
     for check in (check_own, check_swapped, check_allocators, check_ps, check_python, check_node, check_java,
-                  check_go):
+                  check_go, check_musl):
         try:
             check(tap, engine)
         except mkmem.Skip as why:

@@ -208,6 +208,110 @@ static void what_may_not_be_read_is_remembered(void **state)
 	}
 }
 
+/* ---- musl ----------------------------------------------------------------------------------- */
+
+#define MUSL_HEAP 0x20000000ull
+#define MUSL_GROUPS 0x700000000000ull
+#define PAGE_WORDS (4096 / sizeof(uint64_t))
+
+/* A page of metas: two groups of two and three pages; and the first words of these. */
+struct musl_memory {
+	uint64_t metas[PAGE_WORDS];
+	uint64_t first, second;
+};
+
+enum { AREA_SECRET, AREA_COUNT = 2, META_0 = 3, META_1 = 8, META_GROUP = 2, META_WHAT = 4 };
+
+static struct musl_memory musl_as_it_is(void)
+{
+	struct musl_memory memory = { .first = MUSL_HEAP + META_0 * 8,
+				      .second = MUSL_HEAP + META_1 * 8 };
+
+	memory.metas[AREA_SECRET] = 0x123456789abcdef0;
+	memory.metas[AREA_COUNT] = 101;
+	memory.metas[META_0 + META_GROUP] = MUSL_GROUPS;
+	memory.metas[META_0 + META_WHAT] = 2 << 12 | 0x3f;
+	memory.metas[META_1 + META_GROUP] = MUSL_GROUPS + 2 * 4096;
+	memory.metas[META_1 + META_WHAT] = 3 << 12 | 0x3f;
+	return memory;
+}
+
+static int read_musl(void *arg, uint64_t addr, void *buf, size_t bytes)
+{
+	const struct musl_memory *memory = arg;
+
+	if (addr >= MUSL_HEAP && addr + bytes <= MUSL_HEAP + 4096)
+		memcpy(buf, (const char *)memory->metas + (addr - MUSL_HEAP), bytes);
+	else if (addr == MUSL_GROUPS && bytes == 8)
+		memcpy(buf, &memory->first, bytes);
+	else if (addr == MUSL_GROUPS + 2 * 4096 && bytes == 8)
+		memcpy(buf, &memory->second, bytes);
+	else
+		return -ENODATA;
+	return 0;
+}
+
+static int kind_of_musl(struct musl_memory *memory, const char *guard, uint64_t pages)
+{
+	struct identify_region regions[] = {
+		{ .start = MUSL_HEAP - 4096,
+		  .end = MUSL_HEAP,
+		  .path = "[heap]",
+		  .perms = guard,
+		  .form = IDENTIFY_OTHER },
+		{ .start = MUSL_HEAP,
+		  .end = MUSL_HEAP + 4096,
+		  .path = "[heap]",
+		  .perms = "rw-p",
+		  .form = IDENTIFY_OTHER },
+		{ .start = MUSL_GROUPS, .end = MUSL_GROUPS + pages * 4096, .perms = "rw-p" },
+	};
+	struct identify_space space = {
+		.regions = regions, .count = 3, .read = read_musl, .arg = memory
+	};
+
+	identify(&space);
+	assert_int_equal(regions[0].kind, IDENTIFY_NOTHING);
+	assert_int_equal(regions[1].kind, IDENTIFY_NOTHING);
+	return regions[2].kind;
+}
+
+/* One thing is wrong in each: where, and what stands there. */
+static void what_only_looks_like_musls_is_not(void **state)
+{
+	static const struct {
+		size_t word;
+		uint64_t value;
+	} wrong[] = {
+		{ AREA_SECRET, 0 },
+		{ AREA_COUNT, 102 },
+		{ AREA_COUNT, 1 },
+		{ AREA_COUNT, UINT32_MAX },
+		{ META_0 + META_GROUP, MUSL_GROUPS + 4096 },
+		{ META_0 + META_GROUP, MUSL_GROUPS + 8 },
+		{ META_0 + META_WHAT, 1 << 12 },
+		{ META_0 + META_WHAT, 3 << 12 },
+		{ META_0 + META_WHAT, UINT64_MAX },
+		{ META_1 + META_WHAT, 2 << 12 },
+		{ META_1 + META_WHAT, 4 << 12 },
+		{ offsetof(struct musl_memory, first) / 8, MUSL_HEAP + META_1 * 8 },
+		{ offsetof(struct musl_memory, second) / 8, 0 },
+	};
+	struct musl_memory memory = musl_as_it_is();
+
+	(void)state;
+	assert_int_equal(kind_of_musl(&memory, "---p", 5), IDENTIFY_MUSL);
+	assert_int_equal(kind_of_musl(&memory, "---p", 2), IDENTIFY_MUSL);
+	assert_int_equal(kind_of_musl(&memory, "---p", 4), IDENTIFY_NOTHING);
+	assert_int_equal(kind_of_musl(&memory, "---p", 6), IDENTIFY_NOTHING);
+	assert_int_equal(kind_of_musl(&memory, "rw-p", 5), IDENTIFY_NOTHING);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		memory = musl_as_it_is();
+		memcpy((uint64_t *)&memory + wrong[i].word, &wrong[i].value, 8);
+		assert_int_equal(kind_of_musl(&memory, "---p", 5), IDENTIFY_NOTHING);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +320,7 @@ int main(void)
 		cmocka_unit_test(what_the_kernel_or_a_rule_told_is_left_alone),
 		cmocka_unit_test(what_could_not_be_read_proves_nothing),
 		cmocka_unit_test(what_may_not_be_read_is_remembered),
+		cmocka_unit_test(what_only_looks_like_musls_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,8 +40,8 @@ static void every_value_has_its_name_and_no_other_has_one(void **state)
 		"guest-memfd", "secretmem",      "vdso",          "special",
 		"guard",       "thread-stack",   "arena:glibc",   "arena:python",
 		"heap:java",   "metaspace:java", "code:java",     "heap:v8",
-		"heap:go",     "heap:jemalloc",  "heap:mimalloc", "jit",
-		"io-uring",    "perf",
+		"heap:go",     "heap:jemalloc",  "heap:mimalloc", "heap:musl",
+		"jit",         "io-uring",       "perf",
 	};
 	static const char *const engines[] = { "auto", "tables", "scan", "text", "smaps" };
 	static const char *const sources[] = { NULL,         "kernel", "table",
