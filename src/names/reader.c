@@ -13,6 +13,7 @@
 #include "names/format.h"
 
 #define TRIES 16
+#define HEADER_TRIES 3 /* where one doesn't fit together: it may have been written just then */
 #define JOURNAL_MAX 65536u
 
 struct reading {
@@ -54,8 +55,6 @@ static int check_header(const struct reading *r)
 	    h->segment_bytes != NAME_SEGMENT_BYTES || h->used_bytes % NAME_BLOCK_BYTES ||
 	    h->journal_changes > JOURNAL_MAX || h->journal % 8 || h->subject_pid < 0)
 		return -EBADMSG;
-	if (r->source->about_others && !h->subject_pid)
-		return -ENODATA;
 	if (h->used_bytes > NAMES_SPACE_MAX || h->used_bytes > NAME_SPACE_BYTES)
 		return -EFBIG;
 	if (h->journal_changes &&
@@ -280,23 +279,43 @@ static int read_once(struct reading *r)
 	return err ? err : take_all(r);
 }
 
+static void take_subject(struct names_table *table, const struct name_header *header)
+{
+	table->subject = header->subject_pid;
+	table->subject_start_ticks = header->subject_start_ticks;
+	table->tried = header->subject_pid && header->header_bytes >= sizeof(*header) &&
+		       header->subject_how == NAME_HOW_TRIED;
+	table->generation = header->generation;
+}
+
+int names_look(const struct names_source *source, uint64_t anchor, struct names_table *ret_table)
+{
+	struct reading r = { .source = source, .anchor = anchor };
+	int err = -EBADMSG;
+
+	for (int tries = 0; err == -EBADMSG && tries < HEADER_TRIES; tries++) {
+		err = read_header(&r, &r.header);
+		if (!err)
+			err = check_header(&r);
+	}
+	if (!err)
+		take_subject(ret_table, &r.header);
+	return err;
+}
+
 int names_read(const struct names_source *source, uint64_t anchor, struct names_table *ret_table)
 {
 	int err = -EAGAIN;
 
-	/* A header that was being written may not fit together either. */
-	for (int tries = 0; (err == -EAGAIN && tries < TRIES) || (err == -EBADMSG && tries < 3);
+	for (int tries = 0;
+	     (err == -EAGAIN && tries < TRIES) || (err == -EBADMSG && tries < HEADER_TRIES);
 	     tries++) {
 		struct reading r = { .source = source, .anchor = anchor };
 
 		err = read_once(&r);
 		free(r.checked);
 		r.table.space = r.space;
-		r.table.subject = r.header.subject_pid;
-		r.table.subject_start_ticks = r.header.subject_start_ticks;
-		r.table.tried = r.header.subject_pid && r.header.header_bytes >= sizeof(r.header) &&
-				r.header.subject_how == NAME_HOW_TRIED;
-		r.table.generation = r.header.generation;
+		take_subject(&r.table, &r.header);
 		if (err)
 			names_table_free(&r.table);
 		else

@@ -34,7 +34,6 @@ struct names_source {
 	int (*read)(void *arg, uint64_t addr, void *buffer, size_t bytes);
 	/* Whether all of this is private anonymous memory; NULL: not looked at. */
 	bool (*is_private)(void *arg, uint64_t addr, uint64_t bytes);
-	bool about_others; /* a table about its own process is not read, but says -ENODATA */
 	void *arg;
 };
 
@@ -47,6 +46,9 @@ struct names_source {
  * -EFBIG: too large; -EAGAIN: it changed faster than it could be read; -ENOMEM; or what `read` said.
  */
 int names_read(const struct names_source *source, uint64_t anchor, struct names_table *ret_table);
+
+/* Only what its header says: whom it is about. ret_table needs no freeing. 0, or as names_read(). */
+int names_look(const struct names_source *source, uint64_t anchor, struct names_table *ret_table);
 
 void names_table_free(struct names_table *table);
 

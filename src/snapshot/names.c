@@ -271,31 +271,43 @@ static int put_off(struct naming *n, uint32_t anchor, bool tried)
 	return 0;
 }
 
-/* What a process says of itself comes before what others say of it. */
+/* What a process says of itself comes before what others say of it; what nobody asked for is not read. */
+static int take_open_table(struct naming *n, uint32_t anchor, bool of_others)
+{
+	const struct names_source source = { read_table, table_is_private, n };
+	uint64_t at = n->c->snap->regions[anchor].start;
+	struct names_table table = { 0 };
+	int err = names_look(&source, at, &table);
+	uint32_t subject = err ? MEMOIR_NONE : subject_of(n, &table);
+
+	if (!err && table.subject && !of_others)
+		return put_off(n, anchor, table.tried);
+	if (!err && (subject == MEMOIR_NONE || n->named[subject] ||
+		     !n->c->snap->processes[subject].in_scope))
+		return 0;
+	if (!err)
+		err = names_read(&source, at, &table);
+	if (err)
+		return note_failure(n, err);
+	/* It is another's now? */
+	if (subject_of(n, &table) == subject)
+		err = name_process(n, subject, &table);
+	names_table_free(&table);
+	return err;
+}
+
 static int take_table(struct naming *n, uint32_t anchor, bool of_others)
 {
-	struct names_source source = { read_table, table_is_private, false, n };
-	struct names_table table = { 0 };
-	uint32_t subject;
 	int err;
 
 	n->process = n->c->snap->regions[anchor].process;
-	source.about_others = !n->c->snap->processes[n->process].in_scope;
 	if (!n->c->snap->processes[n->process].readable)
 		return 0;
 	n->memory_fd = memory_open(n->c->memoir->root, (pid_t)n->c->notes[n->process].tid);
 	if (n->memory_fd < 0)
 		return note_failure(n, n->memory_fd);
-	err = names_read(&source, n->c->snap->regions[anchor].start, &table);
+	err = take_open_table(n, anchor, of_others);
 	close(n->memory_fd);
-	if (err)
-		return note_failure(n, err);
-	subject = subject_of(n, &table);
-	if (table.subject && !of_others)
-		err = put_off(n, anchor, table.tried);
-	else if (subject != MEMOIR_NONE)
-		err = name_process(n, subject, &table);
-	names_table_free(&table);
 	return err;
 }
 
