@@ -29,6 +29,7 @@ PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
               "lib-capture", "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak",
+              "watch-cost",
               "fds-loop", "lib-files", "auto-malloc", "lib-idle")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger", "lib-files", "lib-capture")
@@ -157,6 +158,10 @@ CASES = (
          limits=tuple(Limit(("lib-whatif",), f"lib_{question}_ns", SETS_NS, runs=3)
                       for question in ("sharing", "whatif_all", "whatif_half", "footprints")),
          workload=("forked", "400"), beside=("programs", "280"), needs_bytes=7 * GIB),
+    # By the tracepoint of all calls; where functions may be traced only prctl and mappings get slower.
+    Case("watch",
+         limits=(Limit(("watch-cost",), "call_extra_ns", 300),
+                 Limit(("watch-cost",), "name_extra_ns", 8000))),
     Case("names",
          limits=(Limit(("lib-name", "100"), "again_ns", 60),
                  Limit(("lib-name", "100"), "clear_and_name_ns", 60),

@@ -110,6 +110,9 @@ static int print_rows(const struct cli *cli, const struct memoir_who *who, struc
 		return cli_no_memory();
 	if (!cli->snapshot)
 		who_names_find(cli, who, &names);
+	if (names.too_many && !report->note)
+		report->note = "names of name tables were not looked for in so many processes: "
+			       "memoir map PID shows them";
 	int code = cli_print_rows(cli, report, rows, who->row_count, &names);
 
 	who_names_free(&names);

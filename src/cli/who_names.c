@@ -37,11 +37,12 @@ void who_names_find(const struct cli *cli, const struct memoir_who *who, struct 
 	};
 	struct memoir_error error;
 	struct memoir *memoir;
-	bool any = false;
+	size_t count = 0;
 
 	for (size_t i = 0; i < who->row_count; i++)
-		any |= may_have_name(&who->rows[i]);
-	if (!any || cli->root || memoir_open(&options, &memoir, &error) < 0)
+		count += may_have_name(&who->rows[i]);
+	names->too_many = count > WHO_NAMES_MAX;
+	if (!count || names->too_many || cli->root || memoir_open(&options, &memoir, &error) < 0)
 		return;
 	if (memoir_capture(memoir, &capture, &names->snapshot, &error) < 0)
 		names->snapshot = NULL;

@@ -13,11 +13,14 @@
 /* All zero has no names. */
 struct who_names {
 	struct memoir_snapshot *snapshot;
+	bool too_many; /* they were not looked for */
 };
 
+/* In an answer of more rows whose memory may have a name by a table these are not looked for: it would take long. */
+#define WHO_NAMES_MAX 8u
+
 /*
- * Capture the processes of the rows whose memory may have a name by a table; none if there are none. What
- * can't be captured has no names.
+ * Capture the processes of these rows; none if there are none. What can't be captured has no names.
  */
 void who_names_find(const struct cli *cli, const struct memoir_who *who, struct who_names *names);
 void who_names_free(struct who_names *names);
