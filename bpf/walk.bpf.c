@@ -305,7 +305,7 @@ static __always_inline bool emit_name(struct vm_area_struct *vma)
 	if (!out)
 		return false;
 	len = bpf_probe_read_kernel_str(out->bytes, WALK_NAME_BYTES, &name->name);
-	if (len <= 1 || len > WALK_NAME_BYTES)
+	if (len < 1 || len > WALK_NAME_BYTES)
 		return false;
 	out->id = 0;
 	out->len = len - 1;

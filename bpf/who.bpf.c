@@ -124,8 +124,10 @@ static __always_inline void fill_name(struct mapper_record *out, struct vm_area_
 	if (!name)
 		return;
 	len = bpf_probe_read_kernel_str(out->name, MAPPERS_NAME_BYTES, &name->name);
-	if (len > 1 && len <= MAPPERS_NAME_BYTES)
-		out->name_len = len - 1;
+	if (len < 1 || len > MAPPERS_NAME_BYTES)
+		return;
+	out->name_len = len - 1;
+	out->bits |= MAPPER_NAMED;
 }
 
 #define FRAME_MASK 0x000ffffffffff000ull

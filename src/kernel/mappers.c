@@ -175,7 +175,7 @@ static void hand_out(const struct mappers *mappers, mapper_fn each, void *arg,
 	for (uint64_t at = 0; at < state->used;) {
 		const struct mapper_record *record = (const void *)(mappers->answer + at);
 
-		each(record, record->name_len ? record->name : NULL, arg);
+		each(record, record->bits & MAPPER_NAMED ? record->name : NULL, arg);
 		at += record->bytes;
 	}
 	*ret_answer = (struct mappers_answer){

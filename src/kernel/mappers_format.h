@@ -78,5 +78,6 @@ struct mapper_record {
 #define MAPPER_STACK 4u
 #define MAPPER_FILE 8u
 #define MAPPER_HAS_ANON 16u /* has an anon_vma */
+#define MAPPER_NAMED 32u    /* has a name, though that may be empty */
 
 #endif
