@@ -61,11 +61,11 @@ _memoir() {
 	idle:--by | refaults:--by)
 		mapfile -t COMPREPLY < <(compgen -W "region name process" -- "$current")
 		return ;;
-	idle:--means)
+	idle:--means | trim:--means)
 		mapfile -t COMPREPLY < <(compgen -W \
 			"accessed referenced written damon passive" -- "$current")
 		return ;;
-	idle:-t | idle:--time | refaults:--watch)
+	idle:-t | idle:--time | refaults:--watch | trim:--idle | trim:--watch)
 		return ;;
 	esac
 

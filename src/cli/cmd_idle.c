@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "cli/idle_rows.h"
+#include "cli/idle_watch.h"
 #include "cli/subject_columns.h"
 #include "cli/wait.h"
 #include "present/number.h"
@@ -34,14 +35,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static int means_by_name(const char *name)
-{
-	for (int i = 0; i < MEMOIR_IDLE_MEANS; i++)
-		if (strcmp(memoir_idle_means_name((enum memoir_idle_means)i), name) == 0)
-			return i;
-	return -1;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	const struct cli *cli = state->input;
@@ -56,12 +49,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				   arg);
 		return 0;
 	case OPTION_MEANS:
-		found = means_by_name(arg);
+		found = idle_means_by_name(arg);
 		if (found < 0)
-			argp_error(state,
-				   "there is no means '%s'; there are auto accessed referenced "
-				   "written damon passive",
-				   arg);
+			argp_error(state, "there is no means '%s'; there are " IDLE_MEANS, arg);
 		own->means = (enum memoir_idle_means)found;
 		return 0;
 	case OPTION_BY:
@@ -161,30 +151,6 @@ static int print(struct cli *cli, const struct memoir_idle *idle,
 
 /* ---- the run -------------------------------------------------------------------------------- */
 
-static int fail(const struct memoir_error *error)
-{
-	complain("%s", error->text);
-	return EXIT_FAILED;
-}
-
-/* Begin, wait and read; ret_idle is NULL where that failed, and it was said. */
-static int watch(struct cli *cli, struct memoir *memoir, struct memoir_idle **ret_idle)
-{
-	const struct idle_options *own = cli->own;
-	struct memoir_idle_options begin = {
-		.sz = sizeof(begin),
-		.means = own->means,
-		.interval_ns = own->interval_ns,
-	};
-	struct memoir_error error = { 0 };
-	uint64_t began = wait_now_ns();
-
-	if (memoir_idle_begin(memoir, cli->snapshot, cli->selection, &begin, ret_idle, &error) < 0)
-		return fail(&error);
-	wait_until(began, wait_now_ns() + own->interval_ns, own->interval_ns, "watching");
-	return memoir_idle_read(*ret_idle, &error) < 0 ? fail(&error) : EXIT_DONE;
-}
-
 static int run_with(struct cli *cli, struct memoir *memoir)
 {
 	const struct idle_options *own = cli->own;
@@ -195,10 +161,7 @@ static int run_with(struct cli *cli, struct memoir *memoir)
 	if (code == EXIT_DONE)
 		code = cli_check_pid(cli);
 	if (code == EXIT_DONE)
-		code = watch(cli, memoir, &idle);
-	/* Regions and names are those of now; who has ended meanwhile has no rows. */
-	if (code == EXIT_DONE)
-		code = cli_capture(cli, memoir);
+		code = idle_watch(cli, memoir, own->means, own->interval_ns, &idle);
 	if (code == EXIT_DONE &&
 	    memoir_idle_rows(idle, cli->snapshot, cli->selection, own->by, &rows) < 0)
 		code = cli_no_memory();

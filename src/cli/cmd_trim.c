@@ -11,6 +11,7 @@
 
 #include <memoir/hint.h>
 
+#include "cli/trim_around.h"
 #include "cli/trim_rows.h"
 #include "cli/wait.h"
 #include "present/number.h"
@@ -25,6 +26,9 @@ enum {
 	OPTION_MAX,
 	OPTION_RATE,
 	OPTION_NO_PAUSES,
+	OPTION_IDLE,
+	OPTION_MEANS,
+	OPTION_WATCH,
 };
 
 struct trim_options {
@@ -34,6 +38,8 @@ struct trim_options {
 	bool guard_given;
 	bool dry_run, no_pauses;
 	uint64_t max_bytes, rate_bytes;
+	uint64_t idle_ns, watch_ns; /* 0: not asked for */
+	enum memoir_idle_means means;
 };
 
 static const struct argp_option options[] = {
@@ -55,8 +61,29 @@ static const struct argp_option options[] = {
 	{ "rate", OPTION_RATE, "BYTES", 0, "At most so much a second", 0 },
 	{ "no-pauses", OPTION_NO_PAUSES, NULL, 0,
 	  "As fast as it goes; else half of the time is left to others", 0 },
+	{ "idle", OPTION_IDLE, "TIME", 0,
+	  "Only what is not touched for so long, which is waited for: 60, 10m", 0 },
+	{ "means", OPTION_MEANS, "MEANS", 0, "How to tell what is idle, as memoir idle has it", 0 },
+	{ "watch", OPTION_WATCH, "TIME", 0, "Then watch for so long what comes back from swap", 0 },
 	{ 0 },
 };
+
+static void take_time(struct argp_state *state, const char *option, const char *arg,
+		      uint64_t *ret_ns)
+{
+	if (wait_parse(arg, ret_ns) < 0)
+		argp_error(state, "%s takes a time up to a week, such as 60 or 10m, not '%s'",
+			   option, arg);
+}
+
+static void take_means(struct argp_state *state, const char *arg, enum memoir_idle_means *ret_means)
+{
+	int found = idle_means_by_name(arg);
+
+	if (found < 0)
+		argp_error(state, "there is no means '%s'; there are " IDLE_MEANS, arg);
+	*ret_means = (enum memoir_idle_means)found;
+}
 
 static void take_size(struct argp_state *state, const char *option, const char *arg,
 		      uint64_t *ret_bytes)
@@ -81,6 +108,17 @@ static void take_guard(struct argp_state *state, struct trim_options *own, enum 
 			   memoir_guard_name(guard));
 	own->guard = guard;
 	own->guard_given = true;
+}
+
+/* What no single option can know. */
+static void check(struct argp_state *state, const struct trim_options *own)
+{
+	if (own->idle_ns && own->hint != MEMOIR_HINT_PAGEOUT && own->hint != MEMOIR_HINT_COLD)
+		argp_error(state, "--idle is for --pageout and --cold");
+	if (own->means && !own->idle_ns)
+		argp_error(state, "--means says how to tell what is idle: it needs --idle TIME");
+	if (own->watch_ns && (own->dry_run || own->hint != MEMOIR_HINT_PAGEOUT))
+		argp_error(state, "--watch is for what was really paged out");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -109,9 +147,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_NO_PAUSES:
 		own->no_pauses = true;
 		return 0;
+	case OPTION_IDLE:
+		take_time(state, "--idle", arg, &own->idle_ns);
+		return 0;
+	case OPTION_MEANS:
+		take_means(state, arg, &own->means);
+		return 0;
+	case OPTION_WATCH:
+		take_time(state, "--watch", arg, &own->watch_ns);
+		return 0;
 	case ARGP_KEY_END:
 		if (!own->hint_given)
 			own->hint = MEMOIR_HINT_PAGEOUT;
+		check(state, own);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -132,11 +180,13 @@ struct trim {
 	const char **notes;
 	size_t note_count;
 	size_t failed;
-	char summary[640];
+	struct trim_around around;
+	char summary[768];
 };
 
 static void free_trim(struct trim *t)
 {
+	trim_around_free(&t->around);
 	sheet_free(&t->ranges);
 	free(t->rows);
 	free(t->range_rows);
@@ -154,12 +204,13 @@ static void free_trim(struct trim *t)
 static int make_rows(const struct cli *cli, struct trim *t)
 {
 	size_t count = t->plan->process_count, ranges = t->plan->range_count;
+	size_t around_notes = trim_around_note_count(&t->around);
 
 	t->rows = calloc(count + 1, sizeof(*t->rows));
 	t->pointers = calloc(count + 1, sizeof(*t->pointers));
 	t->range_rows = calloc(ranges + 1, sizeof(*t->range_rows));
 	t->range_pointers = calloc(ranges + 1, sizeof(*t->range_pointers));
-	t->notes = calloc(count + 2, sizeof(*t->notes));
+	t->notes = calloc(count + 2 + around_notes, sizeof(*t->notes));
 	if (!t->rows || !t->pointers || !t->range_rows || !t->range_pointers || !t->notes)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
@@ -186,6 +237,8 @@ static int make_rows(const struct cli *cli, struct trim *t)
 	}
 	if (t->applied && t->applied->stopped)
 		t->notes[t->note_count++] = "interrupted: what was not reached is left as it was";
+	for (size_t i = 0; i < around_notes; i++)
+		t->notes[t->note_count++] = trim_around_note(&t->around, i);
 	(void)cli;
 	return 0;
 }
@@ -223,10 +276,11 @@ static size_t summarize_plan(const struct cli *cli, struct trim *t)
 	struct size planned, needed, swap_free, zram;
 	size_t room = sizeof(t->summary), len;
 
-	len = (size_t)snprintf(t->summary, room, "%s of %zu process%s: %s can move",
-			       memoir_hint_name(plan->hint), plan->process_count,
-			       plan->process_count == 1 ? "" : "es",
-			       size_text(cli, plan->planned_bytes, &planned));
+	len = trim_around_summary(cli, &t->around, t->summary, room);
+	len += (size_t)snprintf(t->summary + len, room - len, "%s of %zu process%s: %s can move",
+				memoir_hint_name(plan->hint), plan->process_count,
+				plan->process_count == 1 ? "" : "es",
+				size_text(cli, plan->planned_bytes, &planned));
 	if (plan->hint == MEMOIR_HINT_PAGEOUT) {
 		len += (size_t)snprintf(t->summary + len, room - len, ", %s of it to swap",
 					size_text(cli, plan->swap_needed_bytes, &needed));
@@ -267,7 +321,7 @@ static void summarize(const struct cli *cli, struct trim *t)
 
 /* ---- printing -------------------------------------------------------------------------------- */
 
-#define FIELDS 12
+#define FIELDS (12 + TRIM_AROUND_FIELDS)
 
 static void set_bytes(struct json_field *field, const char *name, bool known, uint64_t bytes)
 {
@@ -301,7 +355,7 @@ static size_t make_fields(const struct cli *cli, const struct trim *t, struct js
 	set_bytes(&fields[n++], "cpu_us", t->applied, t->applied ? t->applied->cpu_ns / 1000 : 0);
 	set_bytes(&fields[n++], "paused_us", t->applied,
 		  t->applied ? t->applied->paused_ns / 1000 : 0);
-	return n;
+	return n + trim_around_fields(&t->around, fields + n);
 }
 
 static int make_ranges(const struct cli *cli, struct trim *t, struct memoir_error *error)
@@ -321,15 +375,16 @@ static int print(struct cli *cli, struct trim *t)
 {
 	struct json_field fields[FIELDS];
 	char title[64];
-	struct report_section section = { "ranges", title, &t->ranges };
+	struct report_section sections[2] = { { "ranges", title, &t->ranges } };
 	struct report report = {
 		.schema = "memoir.trim/1",
 		.notes = t->notes,
 		.note_count = t->note_count,
-		.partial = t->failed || (t->applied && t->applied->stopped),
+		.partial = t->failed || (t->applied && t->applied->stopped) ||
+			   trim_around_partial(&t->around),
 		.summary = t->summary,
 		.fields = fields,
-		.sections = &section,
+		.sections = sections,
 	};
 	struct memoir_error error = { 0 };
 	int code;
@@ -344,6 +399,8 @@ static int print(struct cli *cli, struct trim *t)
 		 t->plan->range_count);
 	if (cli->json || (cli->shape.for_eyes && !cli->shape.columns && t->ranges.row_count))
 		report.section_count = 1;
+	if (trim_around_section(&t->around, &sections[report.section_count]))
+		report.section_count++;
 	if (!cli->shape.columns && cli->shape.for_eyes)
 		cli->shape.columns = trim_columns(t->applied);
 	code = cli_print_rows(cli, &report, t->pointers, t->plan->process_count, NULL);
@@ -392,6 +449,8 @@ static int plan(struct cli *cli, struct memoir *memoir, struct trim *t)
 		.sz = sizeof(plan_options),
 		.hint = own->hint,
 		.max_bytes = own->max_bytes,
+		.only = t->around.spans.spans,
+		.only_count = t->around.spans.count,
 	};
 	struct memoir_error error = { 0 };
 
@@ -413,10 +472,14 @@ static int run_with(struct cli *cli, struct memoir *memoir)
 
 	if (code == EXIT_DONE)
 		code = cli_check_pid(cli);
+	if (code == EXIT_DONE && own->idle_ns)
+		code = trim_before(cli, memoir, own->means, own->idle_ns, &t.around);
 	if (code == EXIT_DONE)
 		code = plan(cli, memoir, &t);
 	if (code == EXIT_DONE && !own->dry_run)
 		code = apply(own, memoir, &t);
+	if (code == EXIT_DONE && own->watch_ns && !t.applied->stopped)
+		code = trim_after(cli, memoir, own->watch_ns, &t.around);
 	if (code == EXIT_DONE && make_rows(cli, &t) < 0)
 		code = cli_no_memory();
 	if (code == EXIT_DONE)

@@ -3,6 +3,7 @@
  * Plans hints from a snapshot: which ranges, how much can move, what is left out and why. Gives none.
  */
 #include "hints/plan.h"
+#include "hints/spans.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -285,34 +286,23 @@ static int plan_piece(struct planning *p, struct piece *piece)
 
 /* ---- what is meant --------------------------------------------------------------------------- */
 
-static int compare_spans(const void *left, const void *right)
-{
-	const struct memoir_span *a = left, *b = right;
-
-	if (a->pid != b->pid)
-		return a->pid < b->pid ? -1 : 1;
-	return (a->start > b->start) - (a->start < b->start);
-}
-
-/* The pieces of a region that lie in options.only: spans may overlap. */
+/* The pieces of a region that lie in options.only. */
 static int plan_spans(struct planning *p, const struct piece *whole)
 {
-	uint64_t at = whole->start;
+	size_t i = spans_behind(p->only, p->only_count, p->process->pid, whole->start);
 	int err = 0;
 
-	for (size_t i = 0; i < p->options.only_count && !err; i++) {
+	for (; i < p->only_count && p->only[i].pid == p->process->pid &&
+	       p->only[i].start < whole->end && !err;
+	     i++) {
 		const struct memoir_span *span = &p->only[i];
 		struct piece piece = *whole;
 
-		if (span->pid != p->process->pid || span->end <= at || span->start >= whole->end)
-			continue;
-		piece.start =
-			span->start > at ? (span->start + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1) : at;
+		if (span->start > whole->start)
+			piece.start = (span->start + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 		piece.end = least(span->end & ~(PAGE_BYTES - 1), whole->end);
-		if (piece.start >= piece.end)
-			continue;
-		at = piece.end;
-		err = plan_piece(p, &piece);
+		if (piece.start < piece.end)
+			err = plan_piece(p, &piece);
 	}
 	return err;
 }
@@ -454,12 +444,9 @@ static int prepare(struct planning *p, const struct memoir_plan_options *options
 	p->plan->hint = p->options.hint;
 	find_swap(p);
 	if (options && options->only) {
-		p->only = calloc(p->options.only_count + 1, sizeof(*p->only));
+		p->only = spans_sorted(p->options.only, p->options.only_count, &p->only_count);
 		if (!p->only)
 			return -ENOMEM;
-		if (p->options.only_count)
-			memcpy(p->only, p->options.only, p->options.only_count * sizeof(*p->only));
-		qsort(p->only, p->options.only_count, sizeof(*p->only), compare_spans);
 	}
 	return movable_prepare(p);
 }

@@ -30,7 +30,8 @@ struct planning {
 	struct strpool *strings;
 	size_t process_room, range_room;
 	struct memoir_span *only; /* options.only, sorted */
-	uint64_t *anon_alone;     /* by region: pages in sets of one member */
+	size_t only_count;
+	uint64_t *anon_alone; /* by region: pages in sets of one member */
 	uint64_t *object_alone;
 	uint64_t max_left, swap_left; /* UINT64_MAX: no limit */
 	/* Of the process at hand. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,7 +95,6 @@ static char *map_huge(size_t pages)
 	if (mprotect(at, bytes, PROT_READ | PROT_WRITE) < 0)
 		fail("mprotect");
 	madvise(at, bytes, MADV_HUGEPAGE);
-	madvise(at, bytes, MADV_DONTFORK); /* or the child's share would have them split */
 	memset(at, 1, bytes);
 	return at;
 }
@@ -162,11 +162,40 @@ static bool take_input(void)
 	return true;
 }
 
+/* What its parent touches, it has not touched. */
+static pid_t fork_child(char *inherited)
+{
+	int said[2];
+	char byte;
+
+	if (pipe(said) < 0)
+		fail("pipe");
+	pid_t child = fork();
+
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		add("child", inherited, 400, 0, 0, 1);
+		fflush(stdout);
+		close(said[0]);
+		close(said[1]);
+		pause();
+		_exit(0);
+	}
+	close(said[1]);
+	if (child < 0 || read(said[0], &byte, 1) != 0)
+		fail("fork");
+	close(said[0]);
+	return child;
+}
+
 int main(void)
 {
 	pthread_t churner;
 	char *inherited = map_anonymous(400);
+	/* The rest is the parent's own. */
+	pid_t child = fork_child(inherited);
 
+	add("inherited", inherited, 400, 0, 400, 1);
 	add("plain", map_anonymous(2000), 2000, 1000, 500, 1);
 	add("alone", map_anonymous(700), 700, 0, 0, 1);
 	add("memfd", map_memfd(1000), 1000, 200, 100, 1);
@@ -174,24 +203,8 @@ int main(void)
 	add("zero", map_zero(500), 500, 0, 500, 1);
 	add("huge", map_huge(4 * 512), 4 * 512, 512, 512, 1);
 	add("huge byte", map_huge(512), 512, 512, 0, 512);
-	add("inherited", inherited, 400, 0, 400, 1);
-	fflush(stdout);
-	pid_t child = fork();
-
-	if (child == 0) {
-		/* What its parent touches, it has not touched. */
-		region_count = 0;
-		add("child", inherited, 400, 0, 0, 1);
-		fflush(stdout);
-		char byte;
-
-		while (read(STDIN_FILENO, &byte, 0) == 0 && getppid() != 1)
-			usleep(50000);
-		_exit(0);
-	}
-	if (child < 0 || pthread_create(&churner, NULL, churn, NULL))
-		fail("start");
-	usleep(20000);
+	if (pthread_create(&churner, NULL, churn, NULL))
+		fail("pthread_create");
 	puts("READY");
 	fflush(stdout);
 	while (take_input())

@@ -12,6 +12,7 @@
 
 #include "cli/wait.h"
 #include "hints/page_bits.h"
+#include "hints/spans.h"
 
 #define PAGES 3000u
 #define BASE (UINT64_C(0x7f0000000000) + 77 * BITS_PAGE_BYTES)
@@ -197,6 +198,42 @@ static void a_caller_may_end_the_runs(void **state)
 	page_bits_free(&pages);
 }
 
+#define SPANS 40
+#define SPAN_PIDS 3
+#define SPAN_PAGES 200
+
+/* Spans that overlap, meet and hold each other. */
+static void spans_are_searched_as_if_each_was_looked_at(void **state)
+{
+	(void)state;
+	srand(4);
+	for (int round = 0; round < ROUNDS; round++) {
+		bool in[SPAN_PIDS + 1][SPAN_PAGES] = { 0 };
+		struct memoir_span spans[SPANS], *sorted;
+		size_t count, n = (size_t)rand() % SPANS;
+
+		for (size_t i = 0; i < n; i++) {
+			unsigned int from = (unsigned int)rand() % (SPAN_PAGES - 10);
+			unsigned int to = from + 1 + (unsigned int)rand() % 10;
+
+			spans[i] = (struct memoir_span){ 1 + rand() % SPAN_PIDS, from, to };
+			for (unsigned int at = from; at < to; at++)
+				in[spans[i].pid][at] = true;
+		}
+		sorted = spans_sorted(spans, n, &count);
+		assert_non_null(sorted);
+		for (pid_t pid = 1; pid <= SPAN_PIDS; pid++)
+			for (unsigned int at = 0; at < SPAN_PAGES; at++) {
+				size_t i = spans_behind(sorted, count, pid, at);
+				bool found =
+					i < count && sorted[i].pid == pid && sorted[i].start <= at;
+
+				assert_int_equal(found, in[pid][at]);
+			}
+		free(sorted);
+	}
+}
+
 static void times_are_parsed(void **state)
 {
 	static const struct {
@@ -235,6 +272,7 @@ int main(void)
 		cmocka_unit_test(marking_makes_what_is_resident_idle),
 		cmocka_unit_test(two_looks_tell_only_what_is_sure),
 		cmocka_unit_test(a_caller_may_end_the_runs),
+		cmocka_unit_test(spans_are_searched_as_if_each_was_looked_at),
 		cmocka_unit_test(times_are_parsed),
 	};
 
