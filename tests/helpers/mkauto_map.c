@@ -315,6 +315,7 @@ static void signalled(void)
 
 #define THREADS 8
 #define HELD 16
+#define FORKS 200
 
 static bool enough;
 
@@ -368,9 +369,42 @@ static void threads(void)
 		pthread_join(crew[i], NULL);
 }
 
+/* Whoever had the table, or a place in what is remembered of callers, is not there in the child. */
+static void forks(void)
+{
+	pthread_t crew[2];
+
+	for (uintptr_t i = 0; i < 2; i++)
+		if (pthread_create(&crew[i], NULL, churn, (void *)i) != 0)
+			broken("pthread_create");
+	for (int i = 0; i < FORKS; i++) {
+		int status = -1;
+		pid_t child = fork();
+
+		if (child == 0) {
+			alarm(20);
+			for (size_t page = 0; page < 40; page += 4) {
+				map_at(two, 2000 + page, 3);
+				munmap(at(2001 + page), PAGE);
+			}
+			free(one->allocate(BY_MALLOC, NULL, 1 << 20));
+			_exit(0);
+		}
+		map_at(one, 2000 + (size_t)i % 10 * 4, 3);
+		if (waitpid(child, &status, 0) != child || status != 0)
+			broken("a child");
+	}
+	for (size_t page = 0; page < 40; page += 4)
+		pages_are(2000 + page, 3, BY_ONE);
+	step("children of threads that map", getpid());
+	__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < 2; i++)
+		pthread_join(crew[i], NULL);
+}
+
 const struct auto_case map_cases[] = {
 	{ "made", made },         { "unmapped", unmapped }, { "covered", covered },
 	{ "moved", moved },       { "heap", heap },         { "named", named },
 	{ "unloaded", unloaded }, { "forked", forked },     { "signalled", signalled },
-	{ "threads", threads },   { NULL, NULL },
+	{ "threads", threads },   { "forks", forks },       { NULL, NULL },
 };

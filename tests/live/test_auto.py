@@ -23,7 +23,7 @@ import mkmem
 from tap import Tap
 
 MAP_CASES = ("made", "unmapped", "covered", "moved", "heap", "named", "unloaded", "forked",
-             "signalled")
+             "signalled", "forks")
 MALLOC_CASES = ("large", "in-heap", "in-arena", "new")
 # What such memory is stays to be seen, also where only parts of it have names.
 KINDS = {"heap": "heap", "in-heap": "heap", "in-arena": "arena:glibc"}
