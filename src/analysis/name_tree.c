@@ -94,7 +94,7 @@ static const struct label *label_at(const struct planting *p, size_t i)
 
 /*
  * How much of a name is in the group that it is cut into next, from a place on where one was cut; all of
- * it where there is none. Names: behind a ':' and the spaces that follow, at first also behind '-', '/' or
+ * it where there is none. Names: behind a ':' and what follows of these and spaces, at first also behind '-', '/' or
  * ' '. Paths: behind a '/', but not the first.
  */
 static size_t next_cut(const struct label *label, size_t from)
@@ -115,7 +115,7 @@ static size_t next_cut(const struct label *label, size_t from)
 		at += strcspn(name + at, from ? ":" : ":-/ ");
 		if (!name[at])
 			return at;
-		return at + 1 + strspn(name + at + 1, " ");
+		return at + 1 + strspn(name + at + 1, ": ");
 	}
 }
 

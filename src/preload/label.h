@@ -8,7 +8,8 @@
 #include <memoir/name.h>
 
 /*
- * path: of the library or program, of which the last part is used; function: NULL where it is not known.
+ * path: of the library or program, of which the last part is used; function: NULL where it is not known, and
+ * of C++ and Rust as it is written there, where that is simple.
  * What may not stand in a name becomes '_'; what does not fit is cut off, the function first.
  */
 void label_make(char label[MEMOIR_NAME_MAX], const char *path, const char *function);

@@ -56,6 +56,46 @@ static void names_keep_the_rules(void **state)
 	}
 }
 
+static void names_of_cxx_are_readable(void **state)
+{
+	static const struct {
+		const char *symbol, *shown;
+	} cases[] = {
+		{ "_ZN4node24NodeArrayBufferAllocator21AllocateUninitializedEm",
+		  "node::NodeArrayBufferAllocator::AllocateUninitialized" },
+		{ "_ZNK3foo3barEv", "foo::bar" },
+		{ "_Z3barv", "bar" },
+		{ "_ZL3bari", "bar" },
+		{ "_ZN3fooC2Ev", "foo::foo" },
+		{ "_ZN1a3fooD1Ev", "a::foo::~foo" },
+		{ "_ZSt9terminatev", "std::terminate" },
+		{ "_ZNSt6thread4joinEv", "std::thread::join" },
+		{ "_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write" },
+		/* Left as they are. */
+		{ "_Znwm", "_Znwm" },
+		{ "_ZN3fooIiE3barEv", "_ZN3fooIiE3barEv" },
+		{ "_Z3barIiEvv", "_Z3barIiEvv" },
+		{ "_ZN3foo9baE", "_ZN3foo9baE" },
+		{ "_ZN99999999999999999999999foo", "_ZN99999999999999999999999foo" },
+		{ "_Z0v", "_Z0v" },
+		{ "_ZNE", "_ZNE" },
+		{ "_ZN", "_ZN" },
+		{ "_Z", "_Z" },
+		{ "_ZNC1Ev", "_ZNC1Ev" },
+		{ "_ZSt", "_ZSt" },
+		{ "_ZN1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1aEv",
+		  "_ZN1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1aEv" },
+		{ "plain", "plain" },
+	};
+	char label[MEMOIR_NAME_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		label_make(label, "p", cases[i].symbol);
+		assert_string_equal(label + 2, cases[i].shown);
+	}
+}
+
 static void own_program_is_this_one(void **state)
 {
 	char path[4096], few[6];
@@ -249,6 +289,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_keep_the_rules),
+		cmocka_unit_test(names_of_cxx_are_readable),
 		cmocka_unit_test(own_program_is_this_one),
 		cmocka_unit_test(symbols_are_those_of_dladdr),
 		cmocka_unit_test(what_is_not_exported_has_no_name),

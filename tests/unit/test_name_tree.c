@@ -95,6 +95,7 @@ static void names_are_cut_behind_what_parts_them(void **state)
 	/* Only the first part is cut at all of them. */
 	CHECK(MEMOIR_NAME_TABLE, "a-*|.b c|.b d|", "a-b c", "a-b d");
 	CHECK(MEMOIR_NAME_TABLE, "a-b:*|.c|.d|", "a-b:c", "a-b:d");
+	CHECK(MEMOIR_NAME_TABLE, "a:*|.b::*|..c|..d|.e|", "a:b::c", "a:b::d", "a:e");
 }
 
 static void a_group_has_two_names_at_least(void **state)
