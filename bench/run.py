@@ -29,10 +29,9 @@ PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
               "lib-capture", "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak",
-              "watch-cost",
-              "fds-loop", "lib-files", "auto-malloc", "lib-idle")
+              "watch-cost", "fds-loop", "lib-files", "auto-malloc", "lib-idle", "name-run")
 # Ours that time themselves, and say so on standard output.
-LIBRARY = ("lib-map", "lib-ledger", "lib-files", "lib-capture")
+LIBRARY = ("lib-map", "lib-ledger", "lib-files", "lib-capture", "name-run")
 RSS_TOLERANCE = 0.01
 THP_PART = 0.95
 PEAK_BYTES_PER_FRAME = 16
@@ -126,6 +125,7 @@ LOOP = ("rollup-loop",)
 LOOP_ONE = ("rollup-loop", "{pid}")
 FDS_LOOP = ("fds-loop",)
 FRAMES_LOOP = ("frames-loop",)
+RUN = ("memoir", "run")
 
 CASES = (
     Case("quiet", (Versus(PS, LOOP, plus_ms=20, pairs=31, quick_pairs=11),), quiet=True),
@@ -185,6 +185,13 @@ CASES = (
     # 1 % of a CPU for looking every 60 s at 1 GiB, with what it costs the watched process.
     Case("idle", limits=(Limit(("lib-idle", str(GIB)), "idle_ppm", 10000, "ppm", runs=3),),
          needs_bytes=2 * GIB),
+    Case("run",
+         tuple(Versus((*RUN, "name-run", work), ("name-run", work), ratio=ratio, pairs=31,
+                      quick_pairs=11, memoir_key="run_ns", peer_key="run_ns")
+               for work, ratio in (("cpu", 1.01), ("walk", 1.01), ("copy", 1.1),
+                                   ("getppid", 1.25))),
+         limits=(Limit((*RUN, "name-run", "calls"), "call_ns", 47000),
+                 Limit((*RUN, "name-run", "calls"), "forgotten_ns", 1000))),
     Case("ledger",
          (Versus(("lib-ledger",), FRAMES_LOOP, ratio=1.3, pairs=5, quick_pairs=3,
                  memoir_key="lib_ledger_ns", peer_key="loop_ns"),
@@ -219,7 +226,9 @@ class Programs:
         return path
 
     def argv(self, words, pid):
-        return [self.path(words[0]), *(word.format(pid=pid, cpus=self.cpus) for word in words[1:])]
+        return [self.path(words[0]), *(
+            self.path(word) if word in BUILT_HERE else word.format(pid=pid, cpus=self.cpus)
+            for word in words[1:])]
 
     def shown(self, words):
         return " ".join(words).format(pid="PID", cpus=self.cpus)
@@ -238,7 +247,8 @@ class Scene:
         """A function that runs the command once; what times itself on stdout has it kept."""
         argv = self.programs.argv(words, self.workload.pids[0] if self.workload else None)
         exits = MEMOIR_EXITS if words[0] == "memoir" else (0,)
-        return lambda keep=(words[0] in LIBRARY): measure.run(argv, keep, exits)
+        keeps = words[0] in LIBRARY or words[:2] == RUN
+        return lambda keep=keeps: measure.run(argv, keep, exits)
 
 
 def say(text):
@@ -264,6 +274,8 @@ def check_json(output, kind, scene):
 def check_answer(run, words, scene):
     """Reads the answer of memoir's warm-up (the timed runs' is not read); returns notes."""
     shown = scene.programs.shown(words)
+    if words[:2] == RUN:
+        return []
     if "--json" in words:
         try:
             check_json(run.output, words[1], scene)

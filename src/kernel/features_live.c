@@ -15,17 +15,21 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <memoir/memoir.h>
 
 #include "kernel/clear_refs.h"
 #include "kernel/damon.h"
+#include "kernel/exit_status.h"
 #include "kernel/features_probe.h"
 #include "kernel/mappers.h"
 #include "kernel/dmabufs.h"
 #include "kernel/files.h"
 #include "kernel/pagemap.h"
+#include "kernel/pidfd.h"
+#include "kernel/process.h"
 #include "kernel/procmap.h"
 #include "kernel/walk.h"
 #include "kernel/watch.h"
@@ -385,6 +389,41 @@ int live_anon_names(struct probing *p)
 int live_memfd(struct probing *p)
 {
 	return tell_call(p, memfd_create("memoir-check", MFD_CLOEXEC));
+}
+
+static int seen_child(pid_t pid, void *arg)
+{
+	(void)pid;
+	(void)arg;
+	return 0;
+}
+
+int live_children(struct probing *p)
+{
+	int err = process_each_child(p->root, getpid(), getpid(), seen_child, NULL);
+
+	return err == -ENOENT ? detailed(p, 0, "CONFIG_PROC_CHILDREN") : err < 0 ? err : 1;
+}
+
+/* Of a child, reaped as by another. */
+int live_exit_status(struct probing *p)
+{
+	pid_t child = fork();
+	int fd, status = 0, err = -ENODATA;
+
+	if (child == 0)
+		_exit(5);
+	if (child < 0)
+		return -errno;
+	fd = pidfd_of(child);
+	waitpid(child, NULL, 0);
+	if (fd < 0)
+		return detailed(p, fd, "there is no pidfd");
+	err = exit_status_of(fd, &status);
+	close(fd);
+	if (err)
+		return detailed(p, 0, "Linux 6.15");
+	return WIFEXITED(status) && WEXITSTATUS(status) == 5 ? 1 : -EBADMSG;
 }
 
 int live_pidfd(struct probing *p)

@@ -52,6 +52,8 @@ int live_sysvipc(struct probing *p);
 int live_cookie(struct probing *p);
 int live_anon_names(struct probing *p);
 int live_memfd(struct probing *p);
+int live_children(struct probing *p);
+int live_exit_status(struct probing *p);
 int live_pidfd(struct probing *p);
 int live_process_madvise(struct probing *p);
 int live_cachestat(struct probing *p);
