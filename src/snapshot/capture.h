@@ -277,11 +277,13 @@ static inline uint32_t capture_offset_object(uint64_t key)
 /* Pages of an object that others may map too, by their offset; rss is counted by the caller. */
 static inline void count_offsets(struct capture *c, uint32_t region, uint64_t key, uint64_t pages)
 {
+	struct tally_step step = { 0 };
+
 	if (c->by_spans)
 		spans_add(&c->spans, region, key, pages);
 	else
 		for (uint64_t i = 0; i < pages; i++)
-			tally_add(&c->tally, key + i, region);
+			tally_add_next(&c->tally, tally_slot(&c->tally, key + i), region, &step);
 }
 
 /* Words of pagemap for a region, from addr on. Takes the lock for what goes to the tally. */

@@ -120,6 +120,57 @@ static void count_entries(const struct entry_run *run, const uint64_t *entries, 
 	}
 }
 
+/* Where all pages are anonymous and may be in other regions too. */
+static void count_anon(const struct entry_run *run, uint64_t addr, const uint64_t *entries,
+		       size_t n)
+{
+	struct tally *tally = &run->c->tally;
+	uint32_t family = run->c->snap->regions[run->region].family;
+	size_t first = addr / PAGE_BYTES % HUGE_PAGES;
+	struct tally_step step = { 0 };
+	struct tally_place *place = NULL;
+	uint64_t pages = 0;
+
+	if (family != MEMOIR_NONE)
+		place = tally_place_at(tally,
+				       (uint64_t)family << 36 | addr / PAGE_BYTES / HUGE_PAGES);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t entry = entries[i];
+
+		if (!entry)
+			continue;
+		if (!pte_counted(entry)) {
+			count_entry(run, i, entry);
+			continue;
+		}
+		pages++;
+		tally_add_next(tally,
+			       tally_slot_at(tally, place, first + i,
+					     TALLY_FRAME | pte_frame(entry)),
+			       run->region, &step);
+	}
+	run->count->rss += pages;
+	run->count->anon += pages;
+}
+
+/* Where all pages are the object's, and known by their offset. */
+static void count_object(const struct entry_run *run, const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t first = i;
+
+		while (i < n && pte_counted(entries[i]))
+			i++;
+		if (i > first) {
+			run->count->rss += i - first;
+			count_offsets(run->c, run->region, run->offset_key + first, i - first);
+		}
+		if (i < n && entries[i])
+			count_entry(run, i, entries[i]);
+	}
+}
+
 void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *entries,
 		 size_t n)
 {
@@ -148,7 +199,12 @@ void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64
 		}
 	}
 	count->by_presence = false;
-	count_entries(&run, entries, n);
+	if (run.rule.anon_only && !run.rule.anon_alone)
+		count_anon(&run, addr, entries, n);
+	else if (run.rule.file_only && !run.rule.file_alone && run.offset_key)
+		count_object(&run, entries, n);
+	else
+		count_entries(&run, entries, n);
 }
 
 static void mark_huge(struct tally *tally, uint64_t key)

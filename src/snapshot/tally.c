@@ -27,6 +27,10 @@ void tally_free(struct tally *tally)
 {
 	for (size_t i = 0; i < tally->chunk_count; i++)
 		free(tally->chunks[i]);
+	for (size_t i = 0; i < tally->place_count; i++)
+		free(tally->places[i]);
+	free(tally->places);
+	u64map_free(&tally->place_by_where);
 	free(tally->chunks);
 	free(tally->nodes);
 	u64map_free(&tally->by_base);
@@ -61,8 +65,42 @@ struct tally_chunk *tally_chunk_for(struct tally *tally, uint64_t base)
 	struct tally_chunk *chunk = i == U64MAP_NONE ? add_chunk(tally, base) : tally->chunks[i];
 
 	if (chunk)
-		tally->last = chunk;
+		tally->recent[tally_recent(base)] = chunk;
 	return chunk;
+}
+
+/* 16 MiB of them; for what goes beyond pages are looked up one by one. */
+#define PLACES_MAX 2048u
+#define SEEN_ONCE (U64MAP_NONE - 1)
+
+static struct tally_place *add_place(struct tally *tally, uint64_t where)
+{
+	struct tally_place **places =
+		grow(tally->places, &tally->place_room, tally->place_count + 1, sizeof(*places));
+	struct tally_place *place = places ? calloc(1, sizeof(*place)) : NULL;
+
+	if (places)
+		tally->places = places;
+	if (!place || u64map_set(&tally->place_by_where, where, (uint32_t)tally->place_count) < 0) {
+		free(place);
+		tally->error = -ENOMEM;
+		return NULL;
+	}
+	places[tally->place_count++] = place;
+	return place;
+}
+
+struct tally_place *tally_place_at(struct tally *tally, uint64_t where)
+{
+	uint32_t i = u64map_get(&tally->place_by_where, where);
+
+	if (i < SEEN_ONCE)
+		return tally->places[i];
+	if (i == SEEN_ONCE)
+		return tally->place_count < PLACES_MAX ? add_place(tally, where) : NULL;
+	if (u64map_set(&tally->place_by_where, where, SEEN_ONCE) < 0)
+		tally->error = -ENOMEM;
+	return NULL;
 }
 
 uint32_t tally_add_child(struct tally *tally, uint32_t set, uint32_t region)

@@ -26,6 +26,7 @@
 #define TALLY_SPACES (3ull << 62)
 
 #define TALLY_CHUNK 512
+#define TALLY_RECENT 64
 
 struct tally_node {
 	uint32_t parent;
@@ -42,6 +43,15 @@ struct tally_chunk {
 	uint32_t sets[TALLY_CHUNK];
 };
 
+/*
+ * Where the sets of a table's pages stand, as they were found for one region: members of a fork family
+ * have most of their pages at the same addresses, and frames that follow each other lie anywhere.
+ */
+struct tally_place {
+	uint64_t keys[TALLY_CHUNK];
+	uint32_t *sets[TALLY_CHUNK]; /* NULL: not found yet */
+};
+
 struct tally {
 	struct tally_node
 		*nodes; /* [0] is the empty set of anonymous pages, [1] of objects' pages */
@@ -49,7 +59,10 @@ struct tally {
 	struct tally_chunk **chunks;
 	size_t chunk_count, chunk_room;
 	struct u64map by_base;
-	struct tally_chunk *last;
+	struct tally_chunk *recent[TALLY_RECENT]; /* by the lowest bits of base / TALLY_CHUNK */
+	struct tally_place **places;
+	size_t place_count, place_room;
+	struct u64map place_by_where;
 	int error; /* -ENOMEM once memory ran out; then nothing more is counted */
 };
 
@@ -60,21 +73,79 @@ void tally_free(struct tally *tally);
 struct tally_chunk *tally_chunk_for(struct tally *tally, uint64_t base);
 uint32_t tally_add_child(struct tally *tally, uint32_t set, uint32_t region);
 
-/* The page `key` is mapped (once more) by this region. Inline: this is done for every shared page. */
-static inline void tally_add(struct tally *tally, uint64_t key, uint32_t region)
+static inline size_t tally_recent(uint64_t base)
+{
+	return base / TALLY_CHUNK % TALLY_RECENT;
+}
+
+/* Where the set of a page stands; NULL when memory ran out. Inline: this is done for every shared page. */
+static inline uint32_t *tally_slot(struct tally *tally, uint64_t key)
 {
 	uint64_t base = key & ~(uint64_t)(TALLY_CHUNK - 1);
-	struct tally_chunk *chunk = tally->last;
+	struct tally_chunk *chunk = tally->recent[tally_recent(base)];
 
 	if (!chunk || chunk->base != base) {
 		chunk = tally_chunk_for(tally, base);
 		if (!chunk)
-			return;
+			return NULL;
 	}
-	uint32_t *set = &chunk->sets[key & (TALLY_CHUNK - 1)];
-	const struct tally_node *node = &tally->nodes[*set];
+	return &chunk->sets[key & (TALLY_CHUNK - 1)];
+}
 
-	*set = node->child_region == region ? node->child : tally_add_child(tally, *set, region);
+/* The set that has this region besides. */
+static inline uint32_t tally_child(struct tally *tally, uint32_t set, uint32_t region)
+{
+	const struct tally_node *node = &tally->nodes[set];
+
+	return node->child_region == region ? node->child : tally_add_child(tally, set, region);
+}
+
+/* The page `key` is mapped (once more) by this region. */
+static inline void tally_add(struct tally *tally, uint64_t key, uint32_t region)
+{
+	uint32_t *set = tally_slot(tally, key);
+
+	if (set)
+		*set = tally_child(tally, *set, region);
+}
+
+/*
+ * The place called `where`: the same number for what probably has the same pages. NULL at first sight, as
+ * most is seen once, and when there are very many.
+ */
+struct tally_place *tally_place_at(struct tally *tally, uint64_t where);
+
+/* The slot of the i-th page of a place, or of no place (NULL). */
+static inline uint32_t *tally_slot_at(struct tally *tally, struct tally_place *place, size_t i,
+				      uint64_t key)
+{
+	uint32_t *set;
+
+	if (!place)
+		return tally_slot(tally, key);
+	if (place->keys[i] == key && place->sets[i])
+		return place->sets[i];
+	set = tally_slot(tally, key);
+	if (!place->sets[i]) {
+		place->keys[i] = key;
+		place->sets[i] = set;
+	}
+	return set;
+}
+
+/* For many pages of one region, most of which are in the same set: what that becomes is kept. */
+struct tally_step {
+	uint32_t from, to; /* both 0: none yet, as no set becomes the empty one */
+};
+
+static inline void tally_add_next(struct tally *tally, uint32_t *set, uint32_t region,
+				  struct tally_step *step)
+{
+	if (!set)
+		return;
+	if (*set != step->from || !step->to)
+		*step = (struct tally_step){ *set, tally_child(tally, *set, region) };
+	*set = step->to;
 }
 
 /*

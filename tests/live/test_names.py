@@ -101,7 +101,7 @@ def check_library(tap):
                 tap.check(not (bad := differences(truth["named"], map_of(truth["child"], engine))),
                           f"a child has the same names ({engine})", bad)
                 check_bytes(tap, engine, truth["memory"], rows)
-                check_sums(tap, engine)
+                check_sums(tap, engine, (process.pid, truth["child"], truth["other"]))
         finally:
             for child in (truth["child"], truth["other"]):
                 os.kill(child, signal.SIGCONT)
@@ -124,9 +124,10 @@ def check_bytes(tap, engine, memory, rows):
               f"parts add up to their region to the byte ({engine})", [sums, fixed >> 12])
 
 
-def check_sums(tap, engine):
+def check_sums(tap, engine, pids):
     """Three of the ten pages were written to by one of two children."""
-    rows = memoir.rows("names", "name:first ten", "--json", f"--engine={engine}", codes=(0, 3))
+    rows = memoir.rows("names", "name:first ten", "pid:" + ",".join(map(str, pids)), "--json",
+                       f"--engine={engine}", codes=(0, 3))
     row = rows[0] if rows else {}
     got = [row.get(key) for key in ("processes", "regions", "rss_bytes", "uss_bytes")]
     tap.check(len(rows) == 1 and got == [3, 3, 30 * PAGE, 3 * PAGE] and

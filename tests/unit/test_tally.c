@@ -185,6 +185,46 @@ static void moved_pages_are_counted_for_the_other_region(void **state)
 	tally_free(&tally);
 }
 
+/* Members of a family have the same frames at most of their places, and now and then another. */
+static uint64_t frame_at(uint32_t region, size_t i)
+{
+	bool own = (region * 31 + i) % 7 == 0;
+
+	return own ? 1000000 + region * 1000 + i : i * 7919 % 100003;
+}
+
+static void places_only_find_what_is_there(void **state)
+{
+	struct sums near = { 0 }, plain = { 0 };
+	struct tally by_place, by_key;
+
+	(void)state;
+	assert_int_equal(tally_init(&by_place), 0);
+	assert_int_equal(tally_init(&by_key), 0);
+	for (uint32_t r = 0; r < REGIONS; r++) {
+		/* Every fourth lies elsewhere in its family, as a table of which others know nothing. */
+		struct tally_place *place = tally_place_at(&by_place, r % 4 ? 5 : 100 + r);
+		struct tally_step step = { 0 };
+
+		assert_true(!place == (r % 4 == 0 || r == 1));
+		for (size_t i = 0; i < TALLY_CHUNK; i++) {
+			uint64_t key = TALLY_FRAME | frame_at(r, i);
+			uint32_t *set = tally_slot_at(&by_place, place, i, key);
+
+			/* Now and then the same page once more, which the step must not take for another. */
+			for (int times = i % 11 ? 1 : 2; times--;) {
+				tally_add_next(&by_place, set, r, &step);
+				tally_add(&by_key, key, r);
+			}
+		}
+	}
+	sum_up(&by_place, &near);
+	sum_up(&by_key, &plain);
+	assert_memory_equal(&near, &plain, sizeof(near));
+	tally_free(&by_place);
+	tally_free(&by_key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +232,7 @@ int main(void)
 		cmocka_unit_test(pages_that_go_together_stay_in_one_set),
 		cmocka_unit_test(swap_frames_and_offsets_never_meet),
 		cmocka_unit_test(regions_may_come_in_turns),
+		cmocka_unit_test(places_only_find_what_is_there),
 		cmocka_unit_test(moved_pages_are_counted_for_the_other_region),
 	};
 
