@@ -69,7 +69,6 @@ static void name_mapping(void *addr, size_t bytes, int flags, const void *caller
 
 void *mmap(void *addr, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
-	int saved = errno;
 	void *got;
 
 	if (callers_is_names(CALLER))
@@ -78,10 +77,8 @@ void *mmap(void *addr, size_t bytes, int prot, int flags, int fd, off_t offset)
 	if (flags & MAP_FIXED)
 		forget(addr, whole_pages(bytes));
 	got = next.mmap(addr, bytes, prot, flags, fd, offset);
-	if (got != MAP_FAILED) {
+	if (got != MAP_FAILED)
 		name_mapping(got, whole_pages(bytes), flags, CALLER);
-		errno = saved;
-	}
 	return got;
 }
 
