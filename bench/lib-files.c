@@ -57,7 +57,7 @@ static int by_text(struct kroot *root)
 {
 	static struct listing l;
 	struct internal_devs devs = { 0 };
-	struct files_text text = { root, &devs, .wanted = FILES_RINGS | FILES_SOCKETS };
+	struct files_text text = { root, &devs, .all = true };
 	unsigned long found = 0;
 
 	l.root = root;
@@ -77,7 +77,7 @@ static int by_bpf(struct files *files)
 {
 	unsigned long found = 0;
 	uint64_t start = now_ns();
-	int err = files_each(files, FILES_RINGS | FILES_SOCKETS, count_file, &found);
+	int err = files_each(files, count_file, &found);
 
 	printf("lib_files_ns %" PRIu64 " found %lu\n", now_ns() - start, found);
 	return err;
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 	int err = kroot_open(NULL, &root);
 
 	if (!err && !text)
-		err = files_open(root, &files, &error);
+		err = files_open(root, true, &files, &error);
 	for (int i = 0; i < ROUNDS && !err; i++)
 		err = text ? by_text(root) : by_bpf(files);
 	if (err)

@@ -6,7 +6,15 @@
 #define MEMOIR_DMABUF_READ_H
 
 #define MAGIC_DMABUF 0x444d4142
+
+/* Eight characters as a little-endian machine reads them. */
+#define EIGHT(a, b, c, d, e, f, g, h)                                                  \
+	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 | \
+	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
+
 #define DMABUF_NAME_BYTES 32 /* DMA_BUF_NAME_LEN */
+
+#ifdef FILES_ALL
 
 /* Which file the pages of a udmabuf are in, as long as that lives. */
 static __always_inline void fill_backing(struct file_record *out, struct udmabuf *udmabuf)
@@ -22,15 +30,27 @@ static __always_inline void fill_backing(struct file_record *out, struct udmabuf
 	out->backing_known = 1;
 }
 
+/* With its NUL the name has eight bytes. */
 static __always_inline bool is_udmabuf(const char *exporter)
 {
-	const char name[] = "udmabuf";
+	u64 begin = 0;
 
-	for (u32 i = 0; i < sizeof(name); i++)
-		if (exporter[i] != name[i])
-			return false;
-	return true;
+	bpf_probe_read_kernel(&begin, sizeof(begin), exporter);
+	return begin == EIGHT('u', 'd', 'm', 'a', 'b', 'u', 'f', 0);
 }
+
+#else
+
+static __always_inline void fill_backing(struct file_record *out, void *udmabuf)
+{
+}
+
+static __always_inline bool is_udmabuf(const char *exporter)
+{
+	return false;
+}
+
+#endif
 
 /* The exporter's name goes behind the path. */
 static __always_inline void fill_dmabuf(struct file_record *out, struct dma_buf *buffer,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * A BPF iterator over all open files that sends those whose memory lives as long as they are open: of
- * tmpfs and memfds, of hugetlbfs, deleted ones, dma-bufs, DRM clients, and if asked for rings, guest
- * memory and sockets with files in flight. It only reads.
+ * tmpfs and memfds, of hugetlbfs, deleted ones, dma-bufs and DRM clients; with FILES_ALL (files_all.bpf.c)
+ * rings, guest memory and sockets with files in flight, too. It only reads.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -92,26 +92,21 @@ static __always_inline void fill(struct file_record *out, struct file *file, str
 #define DRM_MAJOR 226
 #define FAMILY_UNIX 1
 
-/* What user space asks for: FILES_… */
-u32 wanted;
+/* Looking at each kind of structure costs the kernel some 0.1 ms when it loads a program. */
+#ifdef FILES_ALL
 
-static __always_inline bool is_called(struct file *file, const char *name, u32 bytes)
-{
-	const unsigned char *called = BPF_CORE_READ(file, f_path.dentry, d_name.name);
-	char text[16] = {};
-
-	bpf_probe_read_kernel_str(text, bytes, called);
-	for (u32 i = 0; i < bytes; i++)
-		if (text[i] != name[i])
-			return false;
-	return true;
-}
-
-/* Rings and guest memory share their file system with every other anonymous inode. */
+/*
+ * Rings and guest memory share their file system with every other anonymous inode. Their names are told
+ * by the first eight bytes, which no others begin with: a loop would cost the verifier more than all else.
+ */
 static __always_inline bool is_ring(struct file *file)
 {
-	return is_called(file, "[io_uring]", sizeof("[io_uring]")) ||
-	       is_called(file, "[kvm-gmem]", sizeof("[kvm-gmem]"));
+	const unsigned char *name = BPF_CORE_READ(file, f_path.dentry, d_name.name);
+	u64 begin = 0;
+
+	bpf_probe_read_kernel(&begin, sizeof(begin), name);
+	return begin == EIGHT('[', 'i', 'o', '_', 'u', 'r', 'i', 'n') ||
+	       begin == EIGHT('[', 'k', 'v', 'm', '-', 'g', 'm', 'e');
 }
 
 static __always_inline u32 files_in_flight(struct file *file)
@@ -126,6 +121,20 @@ static __always_inline u32 files_in_flight(struct file *file)
 	return BPF_CORE_READ(unix_sk, scm_stat.nr_fds.counter);
 }
 
+#else
+
+static __always_inline bool is_ring(struct file *file)
+{
+	return false;
+}
+
+static __always_inline u32 files_in_flight(struct file *file)
+{
+	return 0;
+}
+
+#endif
+
 /* Whether it is to be sent; *ret_inode is that of the file below where file systems are stacked. */
 static __always_inline bool choose(struct file_record *out, struct file **file,
 				   struct inode **inode)
@@ -137,7 +146,7 @@ static __always_inline bool choose(struct file_record *out, struct file **file,
 		return out->rdev >> 20 == DRM_MAJOR;
 	}
 	if (type == TYPE_SOCKET) {
-		out->in_flight = wanted & FILES_SOCKETS ? files_in_flight(*file) : 0;
+		out->in_flight = files_in_flight(*file);
 		return out->in_flight;
 	}
 	/* Anonymous inodes had no type until 6.17. */
@@ -147,7 +156,7 @@ static __always_inline bool choose(struct file_record *out, struct file **file,
 	if (out->magic == MAGIC_DMABUF || out->magic == MAGIC_GUEST_MEMFD)
 		return true;
 	if (out->magic == MAGIC_ANON_INODE)
-		return wanted & FILES_RINGS && is_ring(*file);
+		return is_ring(*file);
 	if (!type)
 		return false;
 	if (out->magic == MAGIC_OVERLAYFS) {

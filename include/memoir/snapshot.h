@@ -73,7 +73,7 @@ enum memoir_kind {
 	MEMOIR_KIND_JEMALLOC,
 	MEMOIR_KIND_MIMALLOC,
 	MEMOIR_KIND_MUSL_HEAP, /**< what musl's malloc maps */
-	MEMOIR_KIND_JIT,      /**< executable anonymous memory: code made at run time */
+	MEMOIR_KIND_JIT,       /**< executable anonymous memory: code made at run time */
 	MEMOIR_KIND_IO_URING, /**< rings that are shared with the kernel, buffers registered with them */
 	MEMOIR_KIND_PERF, /**< a buffer of perf_event_open(2) */
 	MEMOIR_KINDS,

@@ -21,19 +21,33 @@ typedef uint64_t u64;
 #include "kernel/files_stream.h"
 
 #include "files.lskel.h"
+#include "files_all.lskel.h"
 
 #define PAGE_BYTES 4096u
 #define BLOCK_BYTES 512u
 struct files {
-	struct files_bpf *skel;
+	struct files_bpf *skel; /* or the one below */
+	struct files_all_bpf *all;
 	int link;
 	_Alignas(8) char records[FILES_READ_BYTES];
 };
 
-int files_open(const struct kroot *root, struct files **ret_files, struct memoir_error *error)
+/* The program's fd, or -1 and errno. */
+static int load(struct files *files, bool all)
+{
+	if (all) {
+		files->all = files_all_bpf__open_and_load();
+		return files->all ? files->all->progs.list_files.prog_fd : -1;
+	}
+	files->skel = files_bpf__open_and_load();
+	return files->skel ? files->skel->progs.list_files.prog_fd : -1;
+}
+
+int files_open(const struct kroot *root, bool all, struct files **ret_files,
+	       struct memoir_error *error)
 {
 	struct files *files;
-	int err = 0;
+	int err = 0, program;
 
 	if (!kroot_is_live(root))
 		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
@@ -43,12 +57,9 @@ int files_open(const struct kroot *root, struct files **ret_files, struct memoir
 	files = calloc(1, sizeof(*files));
 	if (!files)
 		return error_set(error, -ENOMEM, "out of memory");
-	files->link = -1;
-	files->skel = files_bpf__open_and_load();
-	if (files->skel)
-		files->link =
-			skel_link_create(files->skel->progs.list_files.prog_fd, 0, BPF_TRACE_ITER);
-	if (!files->skel || files->link < 0) {
+	program = load(files, all);
+	files->link = program < 0 ? -1 : skel_link_create(program, 0, BPF_TRACE_ITER);
+	if (files->link < 0) {
 		err = -errno;
 		files_close(files);
 		return error_set(
@@ -69,6 +80,8 @@ void files_close(struct files *files)
 		close(files->link);
 	if (files->skel)
 		files_bpf__destroy(files->skel);
+	if (files->all)
+		files_all_bpf__destroy(files->all);
 	free(files);
 }
 
@@ -140,8 +153,7 @@ int files_stream(int link, char records[FILES_READ_BYTES], open_file_fn each, vo
 	return err;
 }
 
-int files_each(struct files *files, uint32_t wanted, open_file_fn each, void *arg)
+int files_each(struct files *files, open_file_fn each, void *arg)
 {
-	files->skel->bss->wanted = wanted;
 	return files_stream(files->link, files->records, each, arg);
 }

@@ -41,31 +41,31 @@ struct open_file {
 	uint32_t in_flight; /* of a unix socket: files that were passed and not received yet */
 };
 
-/* What files_each() finds of what is not always looked for. */
-#define FILES_RINGS 0x1   /* io_uring and guest_memfd */
-#define FILES_SOCKETS 0x2 /* unix sockets with files in flight; by text 5 µs for each socket */
-
 /* What is not 0 ends it, and is returned. */
 typedef int (*open_file_fn)(const struct open_file *file, void *arg);
 
 struct files;
 
-/* Load the program. -EOPNOTSUPP, -EPERM, -ENOMEM: error (may be NULL) says what is missing. */
-int files_open(const struct kroot *root, struct files **ret_files, struct memoir_error *error);
+/*
+ * Load the program; `all`: rings, sockets, and whether the memfd of a udmabuf lives, too, which takes 1 ms
+ * more. -EOPNOTSUPP, -EPERM, -ENOMEM: error (may be NULL) says what is missing.
+ */
+int files_open(const struct kroot *root, bool all, struct files **ret_files,
+	       struct memoir_error *error);
 void files_close(struct files *files);
 
 /*
- * Each such fd of all processes, process by process; `wanted` is FILES_…. A process whose leader has exited is seen once by
+ * Each such fd of all processes, process by process. A process whose leader has exited is seen once by
  * each of its threads: then the same fd comes again.
  */
-int files_each(struct files *files, uint32_t wanted, open_file_fn each, void *arg);
+int files_each(struct files *files, open_file_fn each, void *arg);
 
 /* How text is read. */
 struct files_text {
 	const struct kroot *root;
 	struct internal_devs *devs; /* learns the mounts of processes */
 	bool swap_in_use;           /* then blocks of shmem don't tell what is in RAM */
-	uint32_t wanted;            /* FILES_… */
+	bool all;                   /* rings and sockets too: 5 µs for each socket */
 };
 
 /*

@@ -9,10 +9,6 @@
 #define FILES_PATH_BYTES 4096
 #define FILES_EXPORTER_BYTES 32 /* with the NUL */
 
-/* What is looked for besides files that die with their last holder, dma-bufs and DRM clients. */
-#define FILES_RINGS 0x1   /* io_uring and guest_memfd */
-#define FILES_SOCKETS 0x2 /* unix sockets with files in flight; by text 5 µs for each socket */
-
 struct file_record {
 	u64 mapping; /* f_mapping: the identity of what is held */
 	u64 inode, size_bytes;

@@ -8,9 +8,11 @@
 
 #include <errno.h>
 
-int files_open(const struct kroot *root, struct files **ret_files, struct memoir_error *error)
+int files_open(const struct kroot *root, bool all, struct files **ret_files,
+	       struct memoir_error *error)
 {
 	(void)root;
+	(void)all;
 	(void)ret_files;
 	return error_set(error, -EOPNOTSUPP, "this memoir was built without BPF");
 }
@@ -20,10 +22,9 @@ void files_close(struct files *files)
 	(void)files;
 }
 
-int files_each(struct files *files, uint32_t wanted, open_file_fn each, void *arg)
+int files_each(struct files *files, open_file_fn each, void *arg)
 {
 	(void)files;
-	(void)wanted;
 	(void)each;
 	(void)arg;
 	return -EOPNOTSUPP;

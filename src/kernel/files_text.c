@@ -87,9 +87,8 @@ static bool matters_by_link(const struct reading *r, struct open_file *file)
 
 	/* As the iterator has it. */
 	file->magic = dmabuf ? DMA_BUF_MAGIC : ANON_INODE_FS_MAGIC;
-	return dmabuf || (r->text->wanted & FILES_RINGS &&
-			  (strcmp(file->path, "anon_inode:[io_uring]") == 0 ||
-			   strcmp(file->path, "anon_inode:[kvm-gmem]") == 0));
+	return dmabuf || (r->text->all && (strcmp(file->path, "anon_inode:[io_uring]") == 0 ||
+					   strcmp(file->path, "anon_inode:[kvm-gmem]") == 0));
 }
 
 #define DRM_MAJOR 226u
@@ -104,7 +103,7 @@ static bool choose(const struct reading *r, struct open_file *file)
 	case S_IFCHR:
 		return file->rdev >> 20 == DRM_MAJOR;
 	case S_IFSOCK:
-		if (r->text->wanted & FILES_SOCKETS)
+		if (r->text->all)
 			fdinfo_each(r->text->root, r->pid, r->tid, file->fd, take_scm_fds,
 				    &file->in_flight);
 		return file->in_flight;

@@ -33,7 +33,7 @@ struct memoir {
 	struct cookies *cookies; /* of hints: NULL until used, or where there are none */
 	bool cookies_tried;
 	struct files *files; /* NULL until used, or where text has to do */
-	bool files_tried, files_loading;
+	bool files_tried, files_loading, files_all;
 	pthread_t files_loader;
 	uint64_t huge_zero_frame; /* 0: not seen yet */
 };
@@ -318,9 +318,9 @@ struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error);
 struct cookies *memoir_cookies(struct memoir *memoir);
 
 /* Begin to load the list of open files, in a thread of its own; nothing where that was done before. */
-void memoir_files_begin(struct memoir *memoir);
+void memoir_files_begin(struct memoir *memoir, bool all);
 /* The list, when it is loaded; NULL: text has to do. */
-struct files *memoir_files(struct memoir *memoir);
+struct files *memoir_files(struct memoir *memoir, bool all);
 
 /* List tasks by BPF as processes of the snapshot. */
 int capture_list_tasks(struct capture *c, struct walk *walk);

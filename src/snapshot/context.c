@@ -81,14 +81,28 @@ static void *load_files(void *arg)
 {
 	struct memoir *memoir = arg;
 
-	files_open(memoir->root, &memoir->files, NULL);
+	files_open(memoir->root, memoir->files_all, &memoir->files, NULL);
 	return NULL;
 }
 
-void memoir_files_begin(struct memoir *memoir)
+static void end_loading(struct memoir *memoir)
 {
-	if (memoir->files_tried)
+	if (memoir->files_loading)
+		pthread_join(memoir->files_loader, NULL);
+	memoir->files_loading = false;
+}
+
+void memoir_files_begin(struct memoir *memoir, bool all)
+{
+	if (memoir->files_tried && (memoir->files_all || !all))
 		return;
+	/* One that finds less was loaded before: if it did not work, nor would the other. */
+	end_loading(memoir);
+	memoir->files_all = all;
+	if (memoir->files_tried && !memoir->files)
+		return;
+	files_close(memoir->files);
+	memoir->files = NULL;
 	memoir->files_tried = true;
 	memoir->files_loading =
 		pthread_create(&memoir->files_loader, NULL, load_files, memoir) == 0;
@@ -96,11 +110,9 @@ void memoir_files_begin(struct memoir *memoir)
 		load_files(memoir);
 }
 
-struct files *memoir_files(struct memoir *memoir)
+struct files *memoir_files(struct memoir *memoir, bool all)
 {
-	memoir_files_begin(memoir);
-	if (memoir->files_loading)
-		pthread_join(memoir->files_loader, NULL);
-	memoir->files_loading = false;
+	memoir_files_begin(memoir, all);
+	end_loading(memoir);
 	return memoir->files;
 }

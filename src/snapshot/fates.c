@@ -82,7 +82,7 @@ struct files_text capture_files_text(struct capture *c)
 		.root = c->memoir->root,
 		.devs = &c->devs,
 		.swap_in_use = total != unused,
-		.wanted = capture_wants_buffers(c) ? FILES_RINGS | FILES_SOCKETS : 0,
+		.all = capture_wants_buffers(c),
 	};
 }
 

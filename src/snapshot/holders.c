@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/grow.h"
+#include "kernel/magic.h"
 #include "snapshot/capture.h"
 
 /* An fd of a process that is not asked for: it counts if the object turns out to be. */
@@ -210,6 +211,9 @@ static int take_file(const struct open_file *file, void *arg)
 	/* Of memoir itself, or of a process born since. */
 	if (process == U64MAP_NONE)
 		return 0;
+	/* A program that was loaded for an earlier capture may find more. */
+	if (!g->text.all && (file->in_flight || file->magic == ANON_INODE_FS_MAGIC))
+		return 0;
 	if (file->in_flight)
 		return take_socket(g, file, process);
 	return S_ISCHR(file->mode) ? take_client(g, file, process) : take_object(g, file, process);
@@ -239,9 +243,10 @@ static bool may_use_bpf(enum memoir_engine engine)
 
 static int gather_by_bpf(struct gathering *g)
 {
-	struct files *files = may_use_bpf(g->c->snap->engine) ? memoir_files(g->c->memoir) : NULL;
+	struct files *files =
+		may_use_bpf(g->c->snap->engine) ? memoir_files(g->c->memoir, g->text.all) : NULL;
 
-	return files ? files_each(files, g->text.wanted, take_file, g) : -EOPNOTSUPP;
+	return files ? files_each(files, take_file, g) : -EOPNOTSUPP;
 }
 
 static int gather_pid(struct gathering *g, pid_t pid, bool single_thread)
@@ -345,13 +350,13 @@ void capture_holders_begin(struct capture *c)
 	enum memoir_engine engine = c->memoir->engine;
 
 	if (wanted(c) && (engine == MEMOIR_ENGINE_AUTO || may_use_bpf(engine)))
-		memoir_files_begin(c->memoir);
+		memoir_files_begin(c->memoir, capture_wants_buffers(c));
 }
 
 void capture_holders_end(struct capture *c)
 {
 	if (c->memoir->files_loading)
-		memoir_files(c->memoir);
+		memoir_files(c->memoir, capture_wants_buffers(c));
 }
 
 int capture_holders(struct capture *c)
