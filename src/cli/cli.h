@@ -66,7 +66,8 @@ struct cli {
 	bool plain_bytes;
 	bool no_heading;
 	bool totals;
-	bool buffers;         /* --buffers */
+	bool without_sets; /* as COMMAND_WITHOUT_SETS: what is to be printed does not need them */
+	bool buffers;      /* --buffers */
 	size_t option_groups; /* for options.c */
 	const char *from;
 	const char *root;

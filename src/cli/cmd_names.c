@@ -6,6 +6,7 @@
 
 #include <argp.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "cli/name_registry.h"
 #include "cli/rows.h"
@@ -102,14 +103,23 @@ static bool can_do(const struct cli *cli)
 	return !own->watch || can_watch(cli);
 }
 
+/* Only they tell what would be freed, and they take time where many processes share much. */
+static bool needs_sets(const struct shape *shape)
+{
+	return !shape->columns || shape->columns[0] == '+' || strstr(shape->columns, "freed") ||
+	       (shape->sort && strstr(shape->sort, "freed"));
+}
+
 static int print_names(struct cli *cli, bool tree)
 {
 	struct report report = { .schema = "memoir.names/1" };
 	struct link_notes notes = { 0 };
 	struct memoir_name_sums sums = { 0 };
 	struct name_rows rows = { 0 };
-	int code = cli_take_snapshot(cli), err;
+	int code, err;
 
+	cli->without_sets = !needs_sets(&cli->shape);
+	code = cli_take_snapshot(cli);
 	if (code != EXIT_DONE)
 		return code;
 	err = name_rows_make(cli, tree, &rows);

@@ -82,7 +82,7 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 	bool whole = !memoir_selection_has_region_keys(cli->selection);
 	struct memoir_capture_options options = {
 		.sz = sizeof(options),
-		.without_sets = cli->command->flags & COMMAND_WITHOUT_SETS,
+		.without_sets = cli->without_sets || cli->command->flags & COMMAND_WITHOUT_SETS,
 		.without_kinds = whole && cli->command->flags & COMMAND_WITHOUT_KINDS,
 		.without_names =
 			whole && cli->command->flags & COMMAND_WITHOUT_NAMES && !cli->buffers,

@@ -32,6 +32,7 @@ void link_notes_free(struct link_notes *notes)
 {
 	while (notes->count)
 		free(notes->text[--notes->count]);
+	notes->more = 0;
 }
 
 static int add_note(struct link_notes *notes, const struct registry *registry,
@@ -63,10 +64,16 @@ int name_links_make(struct registry *registry, const struct memoir_name_sum *sum
 {
 	int err = 0;
 
-	for (size_t i = 0; i < count && !err; i++)
-		if (was_given(sums[i].source) &&
-		    registry_add(registry, sums[i].id, sums[i].name) == -EEXIST)
+	for (size_t i = 0; i < count && !err; i++) {
+		int ret = was_given(sums[i].source)
+				  ? registry_add(registry, sums[i].id, sums[i].name)
+				  : 0;
+
+		if (ret == -EEXIST)
 			err = add_note(notes, registry, &sums[i]);
+		else if (ret == -ENOSPC)
+			err = ret;
+	}
 	if (!err && notes->more) {
 		if (asprintf(&notes->text[notes->count], "the same is so of %zu more links",
 			     notes->more) < 0)
@@ -84,20 +91,6 @@ static bool any_given(const struct memoir_name_sum *sums, size_t count)
 	return false;
 }
 
-int name_links_note(const struct cli *cli, const struct memoir_name_sum *sums, size_t count,
-		    struct link_notes *notes)
-{
-	struct registry *registry;
-	int err;
-
-	if (cli->from || cli->root || !base_dir() || !any_given(sums, count) ||
-	    registry_open(base_dir(), true, &registry) < 0)
-		return 0;
-	err = name_links_make(registry, sums, count, notes);
-	registry_close(registry);
-	return err;
-}
-
 /* ---- what is known -------------------------------------------------------------------------- */
 
 /* Names of the snapshot, once whatever their kind, and of links. */
@@ -112,6 +105,7 @@ struct known_names {
 	size_t count, room;
 	size_t used;  /* those that a process uses come first */
 	size_t wrong; /* links that are not of the id of their name */
+	uint64_t taken_ns;
 	int err;
 };
 
@@ -166,10 +160,14 @@ static int take_snapshot(struct known_names *known, const struct cli *cli)
 			err = take_region(known, region);
 	}
 	known->used = known->count;
+	known->taken_ns = memoir_snapshot_taken_ns(cli->snapshot);
 	return err;
 }
 
-static bool take_link(uint64_t id, const char *name, void *arg)
+/* Somebody else may have made it since, of a name that came since; the clock of links lags behind. */
+#define CLOCK_LAG_NS 20000000u
+
+static bool take_link(uint64_t id, const char *name, uint64_t made_ns, void *arg)
 {
 	struct known_names *known = arg;
 	size_t before = known->count;
@@ -191,13 +189,14 @@ static bool take_link(uint64_t id, const char *name, void *arg)
 		return false;
 	}
 	found->linked = true;
-	found->drop = found >= known->names + known->used;
+	found->drop =
+		found >= known->names + known->used && made_ns + CLOCK_LAG_NS < known->taken_ns;
 	return found->drop;
 }
 
-static bool list_link(uint64_t id, const char *name, void *arg)
+static bool list_link(uint64_t id, const char *name, uint64_t made_ns, void *arg)
 {
-	take_link(id, name, arg);
+	take_link(id, name, made_ns, arg);
 	return false;
 }
 
@@ -207,6 +206,41 @@ static void free_known(struct known_names *known)
 		free(known->names[i].own);
 	free(known->names);
 	labels_free(&known->labels);
+}
+
+/* ---- links of names that are seen ----------------------------------------------------------- */
+
+/* A program that makes up names all the time must not keep others' from getting links. */
+static int make_room(const struct cli *cli, struct registry *registry)
+{
+	struct known_names known = { 0 };
+	size_t strange;
+	int err = take_snapshot(&known, cli);
+
+	if (!err)
+		err = registry_each(registry, take_link, &known, &strange);
+	free_known(&known);
+	return err;
+}
+
+int name_links_note(const struct cli *cli, const struct memoir_name_sum *sums, size_t count,
+		    struct link_notes *notes)
+{
+	struct registry *registry;
+	int err;
+
+	if (cli->from || cli->root || !base_dir() || !any_given(sums, count) ||
+	    registry_open(base_dir(), true, &registry) < 0)
+		return 0;
+	err = name_links_make(registry, sums, count, notes);
+	/* Only all of the machine tells which names nobody uses. */
+	if (err == -ENOSPC && memoir_selection_empty(cli->selection) &&
+	    make_room(cli, registry) == 0) {
+		link_notes_free(notes);
+		err = name_links_make(registry, sums, count, notes);
+	}
+	registry_close(registry);
+	return err == -ENOMEM ? err : 0;
 }
 
 /* ---- printing ------------------------------------------------------------------------------- */
@@ -312,6 +346,7 @@ static int run(struct cli *cli, bool gc)
 
 	if (err && err != -ENOENT)
 		return EXIT_FAILED;
+	cli->without_sets = true;
 	code = cli_take_snapshot(cli);
 	if (code == EXIT_DONE)
 		code = report_links(cli, registry, gc);

@@ -129,12 +129,13 @@ int registry_read(const struct registry *registry, uint64_t id, char name[REGIST
 	return (int)len;
 }
 
-static bool keep(uint64_t id, const char *name, void *arg)
+static bool keep(uint64_t id, const char *name, uint64_t made_ns, void *arg)
 {
 	size_t *count = arg;
 
 	(void)id;
 	(void)name;
+	(void)made_ns;
 	++*count;
 	return false;
 }
@@ -188,21 +189,25 @@ int registry_add(struct registry *registry, uint64_t id, const char *name)
 /* ---- all of them ---------------------------------------------------------------------------- */
 
 /* 1: it is a link with an id for its name; it may be gone now. */
-static int look_at(struct registry *registry, const char *file_name,
-		   bool (*each)(uint64_t id, const char *name, void *arg), void *arg)
+static int look_at(struct registry *registry, const char *file_name, registry_fn each, void *arg)
 {
 	char name[REGISTRY_NAME_MAX];
+	struct stat st;
 	uint64_t id;
 
-	if (!to_id(file_name, &id) || registry_read(registry, id, name) < 0)
+	if (!to_id(file_name, &id) || registry_read(registry, id, name) < 0 ||
+	    fstatat(registry->dir, file_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	if (each(id, name, arg) && unlinkat(registry->dir, file_name, 0) < 0 && errno != ENOENT)
-		return -errno;
+	if (!each(id, name,
+		  (uint64_t)st.st_ctim.tv_sec * 1000000000u + (uint64_t)st.st_ctim.tv_nsec, arg))
+		return 1;
+	if (unlinkat(registry->dir, file_name, 0) < 0)
+		return errno == ENOENT ? 1 : -errno;
+	registry->links -= registry->links > 0;
 	return 1;
 }
 
-int registry_each(struct registry *registry, bool (*each)(uint64_t id, const char *name, void *arg),
-		  void *arg, size_t *ret_strange)
+int registry_each(struct registry *registry, registry_fn each, void *arg, size_t *ret_strange)
 {
 	int fd = openat(registry->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), got = 0;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);

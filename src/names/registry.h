@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* No more links are made than that, and no more entries looked at than REGISTRY_ENTRIES_MAX. */
-#define REGISTRY_LINKS_MAX 65536u
-#define REGISTRY_ENTRIES_MAX (4u * REGISTRY_LINKS_MAX)
+/* No more links are made than that: each may take a page of RAM. Nor are more entries looked at than the other. */
+#define REGISTRY_LINKS_MAX 8192u
+#define REGISTRY_ENTRIES_MAX (8u * REGISTRY_LINKS_MAX)
 
 struct registry;
 
@@ -38,10 +38,11 @@ int registry_add(struct registry *registry, uint64_t id, const char *name);
 int registry_read(const struct registry *registry, uint64_t id, char name[REGISTRY_NAME_MAX]);
 
 /*
- * Hand out all links, in no order; `each` returns whether to remove it. What is no link with an id for its name
+ * Hand out all links, in no order; `each` returns whether to remove it. made_ns is when it was made, of CLOCK_REALTIME,
+ * some milliseconds early at most. What is no link with an id for its name
  * is left alone and counted. 0; or a negative errno.
  */
-int registry_each(struct registry *registry, bool (*each)(uint64_t id, const char *name, void *arg),
-		  void *arg, size_t *ret_strange);
+typedef bool (*registry_fn)(uint64_t id, const char *name, uint64_t made_ns, void *arg);
+int registry_each(struct registry *registry, registry_fn each, void *arg, size_t *ret_strange);
 
 #endif

@@ -276,7 +276,43 @@ def check_registry(tap):
     dropped = registry_rows("--gc").get(name, {})
     tap.check(dropped.get("linked") is False and not link.is_symlink(),
               "--gc drops what nobody uses", [str(dropped)])
+    check_full_registry(tap)
     check_users_registry(tap)
+
+
+# More names than there can be links, a page each.
+MANY = """
+import ctypes, os, sys
+libc, names = ctypes.CDLL(None), ctypes.CDLL(os.environ["MEMOIR_BUILD"] + "/src/libmemoir-name.so")
+libc.mmap.restype = ctypes.c_void_p
+names.memoir_name.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
+at = libc.mmap(None, ctypes.c_size_t(9000 << 12), 3, 34, -1, 0)
+for i in range(9000):
+    names.memoir_name(at + (i << 12), 4096, b"many %d" % i)
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+def check_full_registry(tap):
+    directory = Path("/run/memoir/names")
+    with subprocess.Popen([sys.executable, "-c", MANY], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, env={**os.environ, "MEMOIR_NAMES": "table"}
+                          ) as process:
+        process.stdout.readline()
+        memoir.run("names", "-o", "name")
+        full = len(list(directory.iterdir()))
+        process.communicate()
+    tap.check(full == 8192, "there are as many links as there may be", [str(full)])
+    name = f"after many: {os.getpid()}"
+    with named_whole(name):
+        row = memoir.rows("names", f"name:{name}", "--json", codes=(0, 3))[0]
+        link = directory / row["id"]
+        tap.check(not link.is_symlink(), "and then no more")
+        memoir.run("names", "-o", "name")
+        left = len(list(directory.iterdir()))
+        tap.check(link.is_symlink() and left < 1000,
+                  "until those of names that nobody uses have made room", [str(left)])
 
 
 def check_users_registry(tap):

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/name_registry.h"
@@ -193,9 +194,19 @@ static void several_may_make_the_same_at_once(void **state)
 	registry_close(registry);
 }
 
-static bool drop_even(uint64_t id, const char *name, void *arg)
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool drop_even(uint64_t id, const char *name, uint64_t made_ns, void *arg)
 {
 	size_t *count = arg;
+
+	assert_true(made_ns <= now_ns() && made_ns > now_ns() - 60000000000u);
 
 	assert_string_equal(name, id % 2 ? "odd" : "even");
 	++*count;
@@ -219,6 +230,16 @@ static void those_that_are_not_wanted_are_dropped(void **state)
 	registry_close(registry);
 }
 
+static bool drop_first(uint64_t id, const char *name, uint64_t made_ns, void *arg)
+{
+	size_t *count = arg;
+
+	(void)id;
+	(void)name;
+	(void)made_ns;
+	return ++*count == 1;
+}
+
 static void there_is_an_end_to_how_many_there_are(void **state)
 {
 	struct registry *registry = open_made();
@@ -228,6 +249,12 @@ static void there_is_an_end_to_how_many_there_are(void **state)
 		assert_int_equal(registry_add(registry, id, "x"), 1);
 	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX, "x"), -ENOSPC);
 	assert_int_equal(registry_add(registry, 5, "x"), 0);
+	/* What is dropped makes room. */
+	size_t count = 0, strange;
+
+	assert_int_equal(registry_each(registry, drop_first, &count, &strange), 0);
+	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX + 1, "x"), 1);
+	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX, "x"), -ENOSPC);
 	registry_close(registry);
 	/* Who comes new finds them as well. */
 	registry = open_made();
@@ -237,11 +264,12 @@ static void there_is_an_end_to_how_many_there_are(void **state)
 
 /* ---- what others put there ------------------------------------------------------------------ */
 
-static bool count_only(uint64_t id, const char *name, void *arg)
+static bool count_only(uint64_t id, const char *name, uint64_t made_ns, void *arg)
 {
 	size_t *count = arg;
 
 	(void)id;
+	(void)made_ns;
 	(void)name;
 	++*count;
 	return true;
