@@ -11,11 +11,13 @@
 
 static int print(const struct cli *cli, const void **rows, size_t count, bool is_known)
 {
+	const char *remedy = cli->root ? "who has what open is not known from a captured tree, so "
+					 "that only mapped buffers are there"
+				       : "who has what open could not be looked at, so that only "
+					 "mapped buffers are there: run memoir as root";
 	struct report report = {
 		.schema = "memoir.buffers/1",
-		.note = is_known ? NULL
-				 : "who has what open could not be looked at, so that only mapped "
-				   "buffers are there: run memoir as root",
+		.note = is_known ? NULL : remedy,
 		.partial = !is_known,
 	};
 

@@ -28,13 +28,19 @@ bool capture_wants_buffers(const struct capture *c)
 struct lines {
 	const struct buffer_class *class;
 	struct buffer_facts *facts;
+	uint64_t inode;
+	bool stale; /* the fd is another file's by now */
 };
 
 static void take_line(const char *key, const char *value, void *arg)
 {
 	struct lines *lines = arg;
 
-	lines->class->line(lines->facts, key, value);
+	/* Linux 5.14 on. */
+	if (strcmp(key, "ino") == 0)
+		lines->stale |= strtoull(value, NULL, 10) != lines->inode;
+	else if (!lines->stale)
+		lines->class->line(lines->facts, key, value);
 }
 
 const struct buffer_class *capture_read_buffer(struct capture *c, const struct open_file *file,
@@ -58,7 +64,7 @@ const struct buffer_class *capture_read_buffer(struct capture *c, const struct o
 		return NULL;
 	buffer_begin(class, &clues, ret_facts);
 	if (read && buffer_wants_fdinfo(class, &clues)) {
-		struct lines lines = { class, ret_facts };
+		struct lines lines = { class, ret_facts, .inode = file->inode };
 
 		/* It may be closed by now: then this much is known. */
 		(void)fdinfo_each(c->memoir->root, file->pid, file->tid, file->fd, take_line,
