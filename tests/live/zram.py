@@ -60,11 +60,11 @@ def _run(*command):
         raise Unavailable(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
-def _set_up():
+def _set_up(size_bytes):
     name = None
     try:
         name = _free_device()
-        _write(f"/sys/block/{name}/disksize", str(SIZE_BYTES))
+        _write(f"/sys/block/{name}/disksize", str(size_bytes))
         _run("mkswap", f"/dev/{name}")
         _run("swapon", f"/dev/{name}")
         return name
@@ -80,14 +80,14 @@ def _reset(name):
 
 
 @contextlib.contextmanager
-def swap():
-    """Swap is on inside. Raises Unavailable where it cannot be."""
+def swap(size_bytes=SIZE_BYTES):
+    """Swap is on inside, of this size unless there is some already. Raises Unavailable where it cannot be."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     lock = _lock()
     name = None
     try:
         if not _swaps():
-            name = _set_up()
+            name = _set_up(size_bytes)
         yield
     finally:
         if name:
