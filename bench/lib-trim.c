@@ -138,7 +138,8 @@ static _Noreturn void be_target(void)
 	pthread_t thread;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	shared->probed = mmap(NULL, PROBED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	shared->probed =
+		mmap(NULL, PROBED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	shared->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE | PROT_EXEC,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (shared->probed == MAP_FAILED || shared->memory == MAP_FAILED)
@@ -225,7 +226,7 @@ static void page_out(enum way way, const struct memoir_plan *made)
 {
 	struct memoir_apply_options options = {
 		.sz = sizeof(options),
-		.guard = way == FAST	 ? MEMOIR_GUARD_RACE
+		.guard = way == FAST     ? MEMOIR_GUARD_RACE
 			 : way == FREEZE ? MEMOIR_GUARD_FREEZE
 					 : MEMOIR_GUARD_CHECK,
 		.without_pauses = way != DEFAULT && way != FREEZE,
@@ -316,10 +317,13 @@ static uint64_t scan_ns(void)
 
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)target);
 	int fd = open(path, O_RDONLY);
-	struct scan_arg arg = { .size = sizeof(arg), .start = (uintptr_t)shared->memory,
+	struct scan_arg arg = { .size = sizeof(arg),
+				.start = (uintptr_t)shared->memory,
 				.end = (uintptr_t)shared->memory + bytes,
-				.vec = (uintptr_t)runs, .vec_len = 512,
-				.anyof = 8 | 16, .returned = 8 | 16 };
+				.vec = (uintptr_t)runs,
+				.vec_len = 512,
+				.anyof = 8 | 16,
+				.returned = 8 | 16 };
 
 	while (arg.start < arg.end) {
 		if (syscall(SYS_ioctl, fd, 0xc0606610u, &arg) < 0)
@@ -390,7 +394,8 @@ int main(int argc, char **argv)
 		bytes = strtoul(argv[1], NULL, 10) << 20;
 	if (!rounds || rounds > ROUNDS_MAX || !bytes)
 		return 2;
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (shared == MAP_FAILED)
 		die("mmap");
 	target = fork();
@@ -399,8 +404,8 @@ int main(int argc, char **argv)
 	if (memoir_open(NULL, &memoir, NULL) < 0)
 		die("memoir_open");
 	refill();
-	snprintf(selector, sizeof(selector), "%d:%lx-%lx", (int)target, (unsigned long)shared->memory,
-		 (unsigned long)(shared->memory + bytes));
+	snprintf(selector, sizeof(selector), "%d:%lx-%lx", (int)target,
+		 (unsigned long)shared->memory, (unsigned long)(shared->memory + bytes));
 	if (memoir_selection_parse(selectors, 1, &selection, NULL) < 0)
 		die(selector);
 	measure_planning();

@@ -74,6 +74,8 @@ struct memoir_plan_options {
 	/** Only what lies in one of these as well, in any order; NULL: no such restriction. */
 	const struct memoir_span *only;
 	size_t only_count;
+	/** Pages that several map count as if they moved: for memoir_reclaim(), which moves them. */
+	bool shared;
 };
 
 /** Memory to be hinted: (part of) one region. */
@@ -246,6 +248,52 @@ int memoir_apply(struct memoir *memoir, const struct memoir_plan *plan,
 		 struct memoir_error *error);
 void memoir_applied_free(struct memoir_applied *applied);
 
+/* ---- what is shared -------------------------------------------------------------------------- */
+
+struct memoir_reclaim_options {
+	size_t sz;
+	uint64_t max_bytes;      /**< at most so many bytes of all together; 0: all that goes */
+	bool dry_run;            /**< only find the cgroups */
+	bool (*stop)(void *arg); /**< as in struct memoir_apply_options */
+	void *stop_arg;
+};
+
+/** A cgroup of version 2 that has processes of a selection. */
+struct memoir_reclaimed_cgroup {
+	const char *path;   /**< below the hierarchy's root */
+	uint32_t processes; /**< of the selection */
+	bool whole;         /**< all its processes are meant, and there are no cgroups below it */
+	bool usage_known;
+	uint64_t before_bytes, after_bytes; /**< memory.current */
+	bool swap_known;
+	uint64_t swap_before_bytes, swap_after_bytes; /**< memory.swap.current */
+	struct memoir_error error;                    /**< code 0: nothing went wrong */
+};
+
+struct memoir_reclaimed {
+	size_t cgroup_count;
+	struct memoir_reclaimed_cgroup *cgroups; /**< by path */
+	bool stopped, failed;
+};
+
+/**
+ * @brief Have the kernel reclaim memory of whole cgroups (memory.reclaim, Linux 5.19): also pages that several of
+ *        their processes share, which no hint moves. It takes what it finds coldest, and page cache first.
+ *
+ * Only cgroups all of whose processes are meant; others are in the result with whole = false, and nothing is done to
+ * them. Needs write access to memory.reclaim, and the memory controller of version 2.
+ * @param selection of whole processes: regions make no sense here
+ * @param options NULL: all that goes
+ * @param ret_reclaimed owned by the caller: memoir_reclaimed_free()
+ * @return 0, also where cgroups failed; -EINVAL: the selection speaks of regions; -E2BIG; -ENOMEM;
+ *         -EOPNOTSUPP: there is no hierarchy of version 2, or the context is one of a captured tree
+ */
+int memoir_reclaim(struct memoir *memoir, const struct memoir_snapshot *snapshot,
+		   const struct memoir_selection *selection,
+		   const struct memoir_reclaim_options *options,
+		   struct memoir_reclaimed **ret_reclaimed, struct memoir_error *error);
+void memoir_reclaimed_free(struct memoir_reclaimed *reclaimed);
+
 /* ---- verify ---------------------------------------------------------------------------------- */
 
 /** What of a range is where. */
@@ -254,6 +302,7 @@ struct memoir_residence {
 	uint64_t resident_bytes;
 	uint64_t swapped_bytes; /**< anonymous memory; shmem in swap can't be seen here */
 	uint64_t huge_bytes;    /**< of the resident: mapped by huge pages */
+	bool huge_known;        /**< huge_bytes: PAGEMAP_SCAN tells (Linux 6.7) */
 };
 
 /**

@@ -12,161 +12,14 @@
 #include <memoir/hint.h>
 
 #include "cli/trim_around.h"
+#include "cli/trim_options.h"
 #include "cli/trim_rows.h"
+#include "cli/trim_shared.h"
 #include "cli/wait.h"
 #include "present/number.h"
 
 #define TOP_RANGES 10
 #define NS_PER_SECOND 1000000000ull
-
-enum {
-	OPTION_HINT = 0x200, /* and one for each hint */
-	OPTION_GUARD = 0x210,
-	OPTION_DRY = 0x220,
-	OPTION_MAX,
-	OPTION_RATE,
-	OPTION_NO_PAUSES,
-	OPTION_IDLE,
-	OPTION_MEANS,
-	OPTION_WATCH,
-};
-
-struct trim_options {
-	enum memoir_hint hint;
-	bool hint_given;
-	enum memoir_guard guard;
-	bool guard_given;
-	bool dry_run, no_pauses;
-	uint64_t max_bytes, rate_bytes;
-	uint64_t idle_ns, watch_ns; /* 0: not asked for */
-	enum memoir_idle_means means;
-};
-
-static const struct argp_option options[] = {
-	{ "pageout", OPTION_HINT + MEMOIR_HINT_PAGEOUT, NULL, 0,
-	  "Move it to swap, or drop it if a file has it, now (the default)", 0 },
-	{ "cold", OPTION_HINT + MEMOIR_HINT_COLD, NULL, 0,
-	  "Nothing moves now: it is first in line when memory gets short", 0 },
-	{ "willneed", OPTION_HINT + MEMOIR_HINT_WILLNEED, NULL, 0,
-	  "Begin to read it back from swap or its file", 0 },
-	{ "collapse", OPTION_HINT + MEMOIR_HINT_COLLAPSE, NULL, 0,
-	  "Put it into huge pages now (Linux 6.1)", 0 },
-	{ "check", OPTION_GUARD + MEMOIR_GUARD_CHECK, NULL, 0,
-	  "Look before and after each call whether mappings changed (the default)", 0 },
-	{ "freeze", OPTION_GUARD + MEMOIR_GUARD_FREEZE, NULL, 0,
-	  "Hold the processes still during each call", 0 },
-	{ "race", OPTION_GUARD + MEMOIR_GUARD_RACE, NULL, 0, "Neither", 0 },
-	{ "dry-run", OPTION_DRY, NULL, 0, "Only say what would be done", 0 },
-	{ "max", OPTION_MAX, "BYTES", 0, "At most so much: 64M, 1.5GiB", 0 },
-	{ "rate", OPTION_RATE, "BYTES", 0, "At most so much a second", 0 },
-	{ "no-pauses", OPTION_NO_PAUSES, NULL, 0,
-	  "As fast as it goes; else half of the time is left to others", 0 },
-	{ "idle", OPTION_IDLE, "TIME", 0,
-	  "Only what is not touched for so long, which is waited for: 60, 10m", 0 },
-	{ "means", OPTION_MEANS, "MEANS", 0, "How to tell what is idle, as memoir idle has it", 0 },
-	{ "watch", OPTION_WATCH, "TIME", 0, "Then watch for so long what comes back from swap", 0 },
-	{ 0 },
-};
-
-static void take_time(struct argp_state *state, const char *option, const char *arg,
-		      uint64_t *ret_ns)
-{
-	if (wait_parse(arg, ret_ns) < 0)
-		argp_error(state, "%s takes a time up to a week, such as 60 or 10m, not '%s'",
-			   option, arg);
-}
-
-static void take_means(struct argp_state *state, const char *arg, enum memoir_idle_means *ret_means)
-{
-	int found = idle_means_by_name(arg);
-
-	if (found < 0)
-		argp_error(state, "there is no means '%s'; there are " IDLE_MEANS, arg);
-	*ret_means = (enum memoir_idle_means)found;
-}
-
-static void take_size(struct argp_state *state, const char *option, const char *arg,
-		      uint64_t *ret_bytes)
-{
-	if (number_parse_bytes(arg, ret_bytes) < 0)
-		argp_error(state, "%s takes a size such as 64M or 1.5GiB, not '%s'", option, arg);
-}
-
-static void take_hint(struct argp_state *state, struct trim_options *own, enum memoir_hint hint)
-{
-	if (own->hint_given && own->hint != hint)
-		argp_error(state, "--%s and --%s exclude each other", memoir_hint_name(own->hint),
-			   memoir_hint_name(hint));
-	own->hint = hint;
-	own->hint_given = true;
-}
-
-static void take_guard(struct argp_state *state, struct trim_options *own, enum memoir_guard guard)
-{
-	if (own->guard_given && own->guard != guard)
-		argp_error(state, "--%s and --%s exclude each other", memoir_guard_name(own->guard),
-			   memoir_guard_name(guard));
-	own->guard = guard;
-	own->guard_given = true;
-}
-
-/* What no single option can know. */
-static void check(struct argp_state *state, const struct trim_options *own)
-{
-	if (own->idle_ns && own->hint != MEMOIR_HINT_PAGEOUT && own->hint != MEMOIR_HINT_COLD)
-		argp_error(state, "--idle is for --pageout and --cold");
-	if (own->means && !own->idle_ns)
-		argp_error(state, "--means says how to tell what is idle: it needs --idle TIME");
-	if (own->watch_ns && (own->dry_run || own->hint != MEMOIR_HINT_PAGEOUT))
-		argp_error(state, "--watch is for what was really paged out");
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	const struct cli *cli = state->input;
-	struct trim_options *own = cli ? cli->own : NULL;
-
-	if (key >= OPTION_HINT && key < OPTION_HINT + MEMOIR_HINTS) {
-		take_hint(state, own, (enum memoir_hint)(key - OPTION_HINT));
-		return 0;
-	}
-	if (key >= OPTION_GUARD && key < OPTION_GUARD + MEMOIR_GUARDS) {
-		take_guard(state, own, (enum memoir_guard)(key - OPTION_GUARD));
-		return 0;
-	}
-	switch (key) {
-	case OPTION_DRY:
-		own->dry_run = true;
-		return 0;
-	case OPTION_MAX:
-		take_size(state, "--max", arg, &own->max_bytes);
-		return 0;
-	case OPTION_RATE:
-		take_size(state, "--rate", arg, &own->rate_bytes);
-		return 0;
-	case OPTION_NO_PAUSES:
-		own->no_pauses = true;
-		return 0;
-	case OPTION_IDLE:
-		take_time(state, "--idle", arg, &own->idle_ns);
-		return 0;
-	case OPTION_MEANS:
-		take_means(state, arg, &own->means);
-		return 0;
-	case OPTION_WATCH:
-		take_time(state, "--watch", arg, &own->watch_ns);
-		return 0;
-	case ARGP_KEY_END:
-		if (!own->hint_given)
-			own->hint = MEMOIR_HINT_PAGEOUT;
-		check(state, own);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp own_argp = { .options = options, .parser = parse };
 
 /* All that is found out, and printed. */
 struct trim {
@@ -181,12 +34,14 @@ struct trim {
 	size_t note_count;
 	size_t failed;
 	struct trim_around around;
+	struct trim_shared shared;
 	char summary[768];
 };
 
 static void free_trim(struct trim *t)
 {
 	trim_around_free(&t->around);
+	trim_shared_free(&t->shared);
 	sheet_free(&t->ranges);
 	free(t->rows);
 	free(t->range_rows);
@@ -199,18 +54,25 @@ static void free_trim(struct trim *t)
 	memoir_plan_free(t->plan);
 }
 
+static bool is_stopped(const struct trim *t)
+{
+	return (t->applied && t->applied->stopped) ||
+	       (t->shared.reclaimed && t->shared.reclaimed->stopped);
+}
+
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static int make_rows(const struct cli *cli, struct trim *t)
 {
 	size_t count = t->plan->process_count, ranges = t->plan->range_count;
 	size_t around_notes = trim_around_note_count(&t->around);
+	size_t shared_notes = trim_shared_note_count(&t->shared);
 
 	t->rows = calloc(count + 1, sizeof(*t->rows));
 	t->pointers = calloc(count + 1, sizeof(*t->pointers));
 	t->range_rows = calloc(ranges + 1, sizeof(*t->range_rows));
 	t->range_pointers = calloc(ranges + 1, sizeof(*t->range_pointers));
-	t->notes = calloc(count + 2 + around_notes, sizeof(*t->notes));
+	t->notes = calloc(count + 2 + around_notes + shared_notes, sizeof(*t->notes));
 	if (!t->rows || !t->pointers || !t->range_rows || !t->range_pointers || !t->notes)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
@@ -218,7 +80,7 @@ static int make_rows(const struct cli *cli, struct trim *t)
 
 		row->planned = &t->plan->processes[i];
 		row->applied = t->applied ? &t->applied->processes[i] : NULL;
-		if (t->applied)
+		if (t->after)
 			memoir_plan_moved(t->plan, i, t->before, t->after, &row->moved);
 		trim_row_skips(row);
 		t->pointers[i] = row;
@@ -229,14 +91,16 @@ static int make_rows(const struct cli *cli, struct trim *t)
 	}
 	for (size_t i = 0; i < ranges; i++) {
 		t->range_rows[i] = (struct trim_range_row){ t->plan, &t->plan->ranges[i] };
-		if (t->applied) {
+		if (t->after) {
 			t->range_rows[i].before = t->before[i];
 			t->range_rows[i].after = t->after[i];
 		}
 		t->range_pointers[i] = &t->range_rows[i];
 	}
-	if (t->applied && t->applied->stopped)
+	if (is_stopped(t))
 		t->notes[t->note_count++] = "interrupted: what was not reached is left as it was";
+	for (size_t i = 0; i < shared_notes; i++)
+		t->notes[t->note_count++] = trim_shared_note(&t->shared, i);
 	for (size_t i = 0; i < around_notes; i++)
 		t->notes[t->note_count++] = trim_around_note(&t->around, i);
 	(void)cli;
@@ -262,7 +126,7 @@ static uint64_t moved_bytes(const struct trim *t, bool *ret_known)
 {
 	uint64_t sum = 0;
 
-	*ret_known = t->applied != NULL;
+	*ret_known = t->after != NULL;
 	for (size_t i = 0; i < t->plan->process_count; i++) {
 		*ret_known &= t->rows[i].moved.known || !t->rows[i].planned->range_count;
 		sum += t->rows[i].moved.moved_bytes;
@@ -303,6 +167,9 @@ static void summarize(const struct cli *cli, struct trim *t)
 	bool known;
 	uint64_t bytes = moved_bytes(t, &known), hinted = 0;
 
+	if (!applied && t->after)
+		snprintf(t->summary + len, room - len, "; moved %s, by page tables",
+			 size_text(cli, bytes, &moved));
 	if (!applied)
 		return;
 	for (size_t i = 0; i < applied->process_count; i++)
@@ -365,7 +232,7 @@ static int make_ranges(const struct cli *cli, struct trim *t, struct memoir_erro
 	if (cli->shape.for_eyes) {
 		shape.head = TOP_RANGES;
 		shape.sort = "planned_bytes";
-		shape.columns = t->applied ? NULL : "pid,start,end,planned,name";
+		shape.columns = t->after ? NULL : "pid,start,end,planned,name";
 	}
 	return sheet_make(&trim_range_model, &shape, t->range_pointers, t->plan->range_count, NULL,
 			  &t->ranges, error);
@@ -375,12 +242,12 @@ static int print(struct cli *cli, struct trim *t)
 {
 	struct json_field fields[FIELDS];
 	char title[64];
-	struct report_section sections[2] = { { "ranges", title, &t->ranges } };
+	struct report_section sections[3] = { { "ranges", title, &t->ranges } };
 	struct report report = {
 		.schema = "memoir.trim/1",
 		.notes = t->notes,
 		.note_count = t->note_count,
-		.partial = t->failed || (t->applied && t->applied->stopped) ||
+		.partial = t->failed || is_stopped(t) || trim_shared_partial(&t->shared) ||
 			   trim_around_partial(&t->around),
 		.summary = t->summary,
 		.fields = fields,
@@ -399,10 +266,12 @@ static int print(struct cli *cli, struct trim *t)
 		 t->plan->range_count);
 	if (cli->json || (cli->shape.for_eyes && !cli->shape.columns && t->ranges.row_count))
 		report.section_count = 1;
+	if (trim_shared_section(&t->shared, &sections[report.section_count]))
+		report.section_count++;
 	if (trim_around_section(&t->around, &sections[report.section_count]))
 		report.section_count++;
 	if (!cli->shape.columns && cli->shape.for_eyes)
-		cli->shape.columns = trim_columns(t->applied);
+		cli->shape.columns = trim_columns(t->after);
 	code = cli_print_rows(cli, &report, t->pointers, t->plan->process_count, NULL);
 	/* If nothing at all could be done, that is no part of it. */
 	return code == EXIT_PARTIAL && t->failed && t->failed == t->plan->process_count
@@ -435,11 +304,39 @@ static int apply(const struct trim_options *own, struct memoir *memoir, struct t
 	};
 	struct memoir_error error = { 0 };
 
-	if (memoir_plan_measure(memoir, t->plan, &t->before, &error) < 0 ||
-	    memoir_apply(memoir, t->plan, &apply_options, &t->applied, &error) < 0 ||
-	    memoir_plan_measure(memoir, t->plan, &t->after, &error) < 0)
+	if (memoir_apply(memoir, t->plan, &apply_options, &t->applied, &error) < 0)
 		return fail(&error);
 	return EXIT_DONE;
+}
+
+/* With --shared a dry run looks at the cgroups too. */
+static int reclaim(const struct cli *cli, struct memoir *memoir, struct trim *t)
+{
+	const struct trim_options *own = cli->own;
+	struct memoir_reclaim_options reclaim_options = {
+		.sz = sizeof(reclaim_options),
+		.max_bytes = own->max_bytes,
+		.dry_run = own->dry_run,
+		.stop = stop,
+	};
+
+	return trim_reclaim(cli, memoir, &reclaim_options, &t->shared);
+}
+
+static int act(const struct cli *cli, struct memoir *memoir, struct trim *t)
+{
+	const struct trim_options *own = cli->own;
+	struct memoir_error error = { 0 };
+	int code;
+
+	if (own->dry_run)
+		return own->shared ? reclaim(cli, memoir, t) : EXIT_DONE;
+	if (memoir_plan_measure(memoir, t->plan, &t->before, &error) < 0)
+		return fail(&error);
+	code = own->shared ? reclaim(cli, memoir, t) : apply(own, memoir, t);
+	if (code == EXIT_DONE && memoir_plan_measure(memoir, t->plan, &t->after, &error) < 0)
+		return fail(&error);
+	return code;
 }
 
 static int plan(struct cli *cli, struct memoir *memoir, struct trim *t)
@@ -448,7 +345,8 @@ static int plan(struct cli *cli, struct memoir *memoir, struct trim *t)
 	struct memoir_plan_options plan_options = {
 		.sz = sizeof(plan_options),
 		.hint = own->hint,
-		.max_bytes = own->max_bytes,
+		.max_bytes = own->shared ? 0 : own->max_bytes,
+		.shared = own->shared,
 		.only = t->around.spans.spans,
 		.only_count = t->around.spans.count,
 	};
@@ -476,9 +374,9 @@ static int run_with(struct cli *cli, struct memoir *memoir)
 		code = trim_before(cli, memoir, own->means, own->idle_ns, &t.around);
 	if (code == EXIT_DONE)
 		code = plan(cli, memoir, &t);
-	if (code == EXIT_DONE && !own->dry_run)
-		code = apply(own, memoir, &t);
-	if (code == EXIT_DONE && own->watch_ns && !t.applied->stopped)
+	if (code == EXIT_DONE)
+		code = act(cli, memoir, &t);
+	if (code == EXIT_DONE && own->watch_ns && !is_stopped(&t))
 		code = trim_after(cli, memoir, own->watch_ns, &t.around);
 	if (code == EXIT_DONE && make_rows(cli, &t) < 0)
 		code = cli_no_memory();
@@ -515,6 +413,6 @@ const struct command trim_command = {
 	.model = &trim_model,
 	.flags = COMMAND_NEEDS_ARG,
 	.run = run,
-	.options = &own_argp,
+	.options = &trim_argp,
 	.own_bytes = sizeof(struct trim_options),
 };

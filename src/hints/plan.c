@@ -118,10 +118,24 @@ static int count_resident(struct planning *p, struct piece *piece)
 			 &piece->resident_bytes, &end);
 }
 
+/* All that is in RAM, whoever maps it too; of a part of a region as much is anonymous as of what moves. */
+static void take_shared(struct piece *piece)
+{
+	uint64_t shared = less(piece->resident_bytes,
+			       piece->movable.anon_bytes + piece->movable.object_bytes);
+	uint64_t anon = less(figure(piece->region, MEMOIR_ANON), piece->movable.anon_bytes);
+
+	anon = least(shared, anon);
+	piece->movable.anon_bytes += anon;
+	piece->movable.object_bytes += shared - anon;
+}
+
 static void settle_pageout(struct planning *p, struct piece *piece)
 {
 	struct movable *movable = &piece->movable;
 
+	if (p->options.shared)
+		take_shared(piece);
 	skip(p, MEMOIR_SKIP_SHARED,
 	     less(piece->resident_bytes, movable->anon_bytes + movable->object_bytes));
 	if (p->options.hint == MEMOIR_HINT_PAGEOUT && movable->object_bytes &&

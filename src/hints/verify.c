@@ -60,12 +60,15 @@ static int count(int fd, uint64_t start, uint64_t end, struct memoir_residence *
 	struct pagemap_run runs[RUNS];
 	int err = 0;
 
+	residence->huge_known = true;
 	while (start < end && !err) {
 		uint64_t walked;
 		ssize_t got = pagemap_scan(fd, start, end, false, runs, RUNS, &walked);
 
-		if (got == -ENOTTY || got == -EINVAL)
+		if (got == -ENOTTY || got == -EINVAL) {
+			residence->huge_known = false;
 			return count_by_words(fd, start, end, residence);
+		}
 		if (got < 0)
 			return (int)got;
 		for (ssize_t i = 0; i < got && !err; i++)
@@ -120,7 +123,8 @@ void memoir_plan_moved(const struct memoir_plan *plan, size_t process,
 		uint64_t from = collapse ? after[i].huge_bytes : before[i].resident_bytes;
 		uint64_t to = collapse ? before[i].huge_bytes : after[i].resident_bytes;
 
-		moved.known &= before[i].known && after[i].known;
+		moved.known &= before[i].known && after[i].known &&
+			       (!collapse || (before[i].huge_known && after[i].huge_known));
 		moved.moved_bytes += from > to ? from - to : 0;
 		moved.moved_ranges += from > to;
 	}

@@ -2,7 +2,7 @@
 """What memoir trim plans is what moves, and nothing is lost; whatever the target does meanwhile, no hint hits
 other memory unnoticed. It fills swap on zram, and nobody else's.
 
-    test_trim.py [--storms CALLS]    only the storms, with so many calls each
+    test_trim.py [--storms CALLS | SCENE...]    only the storms, with so many calls each; or only these scenes
 """
 import argparse
 import os
@@ -125,6 +125,7 @@ def test_storms(tap, calls, others):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--storms", type=int, metavar="CALLS")
+    parser.add_argument("scenes", nargs="*")
     args, tap = parser.parse_args(), Tap()
     mkmem.exit_on_signals()
     if os.geteuid():
@@ -136,10 +137,12 @@ def main():
                 test_storms(tap, args.storms, args.storms)
                 return tap.done()
             for scene, options in TRUTHS:
-                test_truth(tap, scene, options)
-            test_limits(tap)
-            test_hints(tap)
-            test_storms(tap, STORM, STORM_OTHERS)
+                if not args.scenes or scene in args.scenes:
+                    test_truth(tap, scene, options)
+            if not args.scenes:
+                test_limits(tap)
+                test_hints(tap)
+                test_storms(tap, STORM, STORM_OTHERS)
     except zram.Unavailable as why:
         tap.skip("hints", str(why))
     return tap.done()
