@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process of 8 threads that name, clear and move at random, while this one reads its table again and
- * again: each time it has to be the table of one moment.
+ * A process of 8 threads that name, clear and move at random, with a signal handler that names and children
+ * that are forked in the midst of it, while this one reads its table again and again: each time it has to
+ * be the table of one moment, and so has what a child finds.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +30,9 @@
 #define SHARE (1ull << 24)
 #define SECOND (SHARE / 2) /* where in a share its second range is: leaves away from the first */
 #define TURNS 1000
+#define HANDLERS THREADS /* whose share the signal handlers name in */
+#define HANDLER_US 300
+#define ONE_FORKS 3000 /* of so many loops of a thread */
 #ifdef __SANITIZE_THREAD__
 #define READS 1500
 #else
@@ -38,6 +43,13 @@ static void *address(int thread, uint64_t offset)
 {
 	return (void *)(uintptr_t)(BASE + (uint64_t)thread * SHARE + offset);
 }
+
+/* What the process that is read has done; shared with it. */
+static struct {
+	uint32_t handled, forked;
+} * counts;
+
+static bool own_table_is_of_one_moment(int thread);
 
 /* ---- the process that is read --------------------------------------------------------------- */
 
@@ -76,6 +88,32 @@ static void move(int thread)
 	memoir_unmap(moved, 64 * PAGE);
 }
 
+static void name_in_handler(int number)
+{
+	static unsigned int seed = 99;
+	int saved = errno;
+
+	(void)number;
+	churn(HANDLERS, &seed);
+	__atomic_fetch_add(&counts->handled, 1, __ATOMIC_RELAXED);
+	errno = saved;
+}
+
+/* What the other threads were about is cut off there; the child has a good table, and goes on with it. */
+static void fork_in_the_midst(int thread)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(own_table_is_of_one_moment(thread) ? 0 : 1);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		abort();
+	__atomic_fetch_add(&counts->forked, 1, __ATOMIC_RELAXED);
+}
+
 static void *run_thread(void *arg)
 {
 	int thread = (int)(intptr_t)arg;
@@ -87,15 +125,21 @@ static void *run_thread(void *arg)
 			churn(thread, &seed);
 		if (rand_r(&seed) % 64 == 0)
 			move(thread);
+		if (rand_r(&seed) % ONE_FORKS == 0)
+			fork_in_the_midst(thread);
 	}
 	return NULL;
 }
 
 static void be_read(void)
 {
+	const struct itimerval often = { { 0, HANDLER_US }, { 0, HANDLER_US } };
+	const struct sigaction action = { .sa_handler = name_in_handler, .sa_flags = SA_RESTART };
 	pthread_t thread;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &often, NULL) < 0)
+		abort();
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&thread, NULL, run_thread, (void *)(intptr_t)i) != 0)
 			abort();
@@ -118,7 +162,7 @@ static bool take_range(struct seen *seen, const struct named_range *range)
 
 	if (strncmp(range->name, "moved ", 6) == 0)
 		return true;
-	if (range->start < BASE || thread >= THREADS)
+	if (range->start < BASE || thread > HANDLERS)
 		return false;
 	if (sscanf(range->name, "%79s %d", text, &turn) != 2)
 		return false;
@@ -127,7 +171,8 @@ static bool take_range(struct seen *seen, const struct named_range *range)
 		return strcmp(text, "other") == 0 && offset % SECOND >= 16 * PAGE &&
 		       offset % SECOND < 80 * PAGE + 4 * PAGE;
 	}
-	if (range->end - range->start != 3 * PAGE || strcmp(text, offset ? "second" : "first") != 0)
+	if (thread == HANDLERS || range->end - range->start != 3 * PAGE ||
+	    strcmp(text, offset ? "second" : "first") != 0)
 		return false;
 	*(offset ? &seen->second[thread] : &seen->first[thread]) = turn;
 	return true;
@@ -145,6 +190,21 @@ static bool is_of_one_moment(const struct names_table *table)
 		    (seen.second[i] + 1) % TURNS != seen.first[i])
 			return false;
 	return table->refused == 0;
+}
+
+/* In a child of fork: as it is found, and with a name more. */
+static bool own_table_is_of_one_moment(int thread)
+{
+	struct names_table table;
+	bool good = own_names(&table) == 0 && is_of_one_moment(&table);
+
+	names_table_free(&table);
+	if (!good || memoir_name(address(thread, 20 * PAGE), PAGE, "other 77") < 0 ||
+	    strcmp(own_name_at(address(thread, 20 * PAGE)), "other 77") != 0)
+		return false;
+	good = own_names(&table) == 0 && is_of_one_moment(&table);
+	names_table_free(&table);
+	return good;
 }
 
 static int read_fd(void *arg, uint64_t addr, void *buffer, size_t bytes)
@@ -176,6 +236,8 @@ static void each_reading_is_of_one_moment(void **state)
 	(void)state;
 	assert_int_equal(memoir_name(address(0, 0), 3 * PAGE, "first 0"), 0);
 	anchor = own_anchor();
+	counts = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(counts != MAP_FAILED);
 	pid = fork();
 	if (pid == 0)
 		be_read();
@@ -198,9 +260,13 @@ static void each_reading_is_of_one_moment(void **state)
 		ranges = table.count > ranges ? table.count : ranges;
 		names_table_free(&table);
 	}
+	/* It has not ended by itself. */
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(fd);
+	print_message("# %u names by handlers, %u children\n", counts->handled, counts->forked);
+	assert_true(counts->handled > READS / 20 && counts->forked > READS / 500);
 	print_message("# %d readings, %zu too busy, %zu ranges, %zu generations up to %zu\n", READS,
 		      busy, ranges, (size_t)generations, (size_t)last);
 	assert_true(busy * 20 < READS);
