@@ -2,10 +2,11 @@
 """The kernel's rules for names of anonymous memory, against each place where memoir keeps names: the
 answers are the kernel's, but for the differences that stand here and in docs/NAMES.md; no others.
 
-    test_name_rules.py kernel|prctl|table|supervisor|cost...
+    test_name_rules.py kernel|prctl|table|supervisor|auto|cost...
 
 kernel: libmemoir-name, and the kernel keeps the names; prctl: the program's own calls, which is the kernel alone;
-table: libmemoir-name's table; supervisor: the program's own calls below `memoir run`. cost: not rules, but how many
+table: libmemoir-name's table; supervisor: the program's own calls below `memoir run`; auto: the same below `memoir run
+--auto`, where what the program does not name has the program's name. cost: not rules, but how many
 times what a name costs by the table it costs by prctl, where the kernel keeps names.
 """
 import json
@@ -21,6 +22,7 @@ from tap import Tap
 
 BUILD = Path(os.environ.get("MEMOIR_BUILD", Path(__file__).parents[2] / "build"))
 PAGE = 4096
+BY_CALLER = "mknames"
 EINVAL, ENOMEM, EBADF = -22, -12, -9
 # memoir run looks after what it did not see every second.
 WAIT_S = 6
@@ -94,6 +96,15 @@ DIFFERENT = {
         "move": ([0], "......"),
         "grow": ([0], "aa..--"),
     },
+    "auto": {
+        "hole": ([0], "aa--aa"),
+        "not-mapped": ([0], "------"),
+        "file-private": ([0], "......"),
+        "file-shared": ([0], "......"),
+        "file-between": ([0], "aa..aa"),
+        "memfd": ([0], "......"),
+        "shared-anonymous": ([0], "......"),
+    },
     "supervisor": {
         "memfd": ([EBADF], "......"),
         "shared-anonymous": ([0], "......"),
@@ -119,8 +130,10 @@ class Place:
         self.argv = [BUILD / "tests/helpers/mknames", means]
         if name == "supervisor":
             self.argv = [memoir.program(), "run", *self.argv]
+        if name == "auto":
+            self.argv = [memoir.program(), "run", "--auto", *self.argv]
         self.env = {**os.environ, "MEMOIR_NAMES": "kernel" if self.by_kernel else "table"}
-        self.source = "kernel" if self.by_kernel else name
+        self.source = {"kernel": "kernel", "prctl": "kernel", "auto": "table"}.get(name, name)
 
     def expected(self, rule):
         """(results, pages, VMAs)"""
@@ -136,11 +149,14 @@ def letters(rule, spans, regions):
     shown = []
     for page in range(rule["pages"]):
         at = rule["base"] + page * PAGE
-        found = [name for start, end, name in regions if start <= at < end]
+        # What has most of it: regions may end within pages where names do.
+        found = [name for _, name in sorted(
+            ((min(end, at + PAGE) - max(start, at), name) for start, end, name in regions
+             if start < at + PAGE and end > at), key=lambda part: -part[0])]
         mapped = any(start <= at < end for start, end in spans)
         if not found:
             shown.append("." if mapped else "-")
-        elif found[0] is None:
+        elif found[0] is None or found[0].startswith(BY_CALLER):
             shown.append(".")
         elif found[0] == FULL.get(rule["rule"]):
             shown.append("=")
