@@ -156,6 +156,22 @@ def check_names(tree, temp):
         raise Failed(f"libmemoir-name needs more than libc: {needed}")
 
 
+def check_trim(tree, temp):
+    """examples/trim.c plans for a process of our own, and as root does it."""
+    program, root = temp / "trim", os.geteuid() == 0
+    run(["cc", *WARNINGS, *tree.pkg_config("--cflags"), SOURCE / "examples" / "trim.c",
+         *tree.pkg_config("--libs"), "-o", program])
+    env = {**os.environ, "LD_LIBRARY_PATH": str(tree.lib_dir)}
+    target = subprocess.Popen(["sleep", "60"])
+    try:
+        said = run([program, target.pid, *(["do"] if root else [])], env=env)
+    finally:
+        target.kill()
+        target.wait()
+    if f"{target.pid} planned " not in said or root != (f"{target.pid} moved " in said):
+        raise Failed(f"the example says {said!r}")
+
+
 def check_auto(tree, temp):
     """memoir run --auto finds its library where both are installed, and that finds libmemoir-name."""
     if not HAVE_AUTO:
@@ -175,6 +191,7 @@ CHECKS = (
     ("the libraries export what their headers declare, no more, no less", check_exports),
     ("the example builds by pkg-config and runs with the shared library", check_shared),
     ("the example builds by pkg-config and runs with the static library", check_static),
+    ("the example that pages out plans, moves and verifies", check_trim),
     ("libmemoir-name names memory linked, static and preloaded, and is not missed", check_names),
     ("memoir run --auto preloads what is installed with it", check_auto),
 )
