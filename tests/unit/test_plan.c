@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <memoir/hint.h>
@@ -209,7 +210,8 @@ static void what_is_locked_is_left_out(void **state)
 
 	(void)state;
 	add_memory(&m, MEMOIR_KIND_ANON, 4 * MIB, 0, 0);
-	if (mlock(m.memory, 4096) < 0)
+	/* By the call itself: sanitizers do nothing in mlock(). */
+	if (syscall(SYS_mlock, m.memory, 4096) < 0)
 		skip();
 	plan = plan_with(&m, NULL);
 	assert_int_equal(plan->planned_bytes, 0);
