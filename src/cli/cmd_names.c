@@ -47,22 +47,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct names_options *own = cli ? cli->own : NULL;
 
 	(void)arg;
-	switch (key) {
-	case OPTION_WATCH:
-		own->watch = true;
-		return 0;
-	case OPTION_TREE:
-		own->tree = true;
-		return 0;
-	case OPTION_REGISTRY:
-		own->registry = true;
-		return 0;
-	case OPTION_GC:
-		own->gc = true;
-		return 0;
-	default:
+	if (!own)
 		return ARGP_ERR_UNKNOWN;
-	}
+	own->watch |= key == OPTION_WATCH;
+	own->tree |= key == OPTION_TREE;
+	own->registry |= key == OPTION_REGISTRY;
+	own->gc |= key == OPTION_GC;
+	return key >= OPTION_WATCH && key <= OPTION_GC ? 0 : ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp own_argp = { .options = options, .parser = parse };

@@ -2,9 +2,10 @@
 """Writes a name table by docs/NAME-TABLE.md alone, without libmemoir-name; it must not share code with it.
 
     name_writer.py [--about PID TICKS ADDRESS [UID]]
+    name_writer.py --tried PID TICKS ADDRESS
 
 Maps 64 pages, names some, and says what, one JSON line; after each line of input it renames. With
---about it writes a table about another process, as that user.
+--about it writes a table about another process, as that user; with --tried one of names that it was refused.
 """
 import ctypes
 import json
@@ -17,7 +18,10 @@ from pathlib import Path
 PAGE = 4096
 BLOCK = 1024
 SEGMENT = 65536
+# The last two fields may be missing.
 HEADER = struct.Struct("<8sIIIIIiQQQQQQ12Q")
+SUBJECT_HOW = struct.Struct("<II")
+TRIED = 1
 GENERATION, ROOT, REUSED = 48, 56, 64
 # Blocks: names, then two places for a directory and its leaves.
 NAMES, PLACES = 1, (8, 24)
@@ -40,7 +44,7 @@ def map_private(size, fd=-1):
 class Table:
     """One table of its own memory, or about another process."""
 
-    def __init__(self, subject=(0, 0)):
+    def __init__(self, subject=(0, 0), how=None):
         fd = os.memfd_create("memoir-names")
         os.ftruncate(fd, PAGE)
         self.anchor = map_private(PAGE, fd)
@@ -51,8 +55,9 @@ class Table:
         self.turn = 0
         self.generation = 1
         root = self._write([])
-        header = HEADER.pack(b"memoirNT", 1, HEADER.size, BLOCK, SEGMENT, 0, subject[0], subject[1],
-                             0, 1, root, 0, SEGMENT, self.segment, *[0] * 11)
+        last = b"" if how is None else SUBJECT_HOW.pack(how, 0)
+        header = HEADER.pack(b"memoirNT", 1, HEADER.size + len(last), BLOCK, SEGMENT, 0, subject[0], subject[1],
+                             0, 1, root, 0, SEGMENT, self.segment, *[0] * 11) + last
         ctypes.memmove(self.anchor + 8, header[8:], len(header) - 8)
         ctypes.memmove(self.anchor, header[:8], 8)
 
@@ -99,13 +104,13 @@ def say(ranges):
 
 
 def main():
-    if sys.argv[1:2] == ["--about"]:
+    if sys.argv[1:2] in (["--about"], ["--tried"]):
         pid, ticks, memory = int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
         # By this it is found where only that process is looked at.
         Path("/proc/self/comm").write_text("memoir-writer", encoding="ascii")
         if sys.argv[5:]:
             os.setuid(int(sys.argv[5]))
-        table = Table((pid, ticks))
+        table = Table((pid, ticks), TRIED if sys.argv[1] == "--tried" else None)
     else:
         memory = map_private(64 * PAGE)
         ctypes.memset(memory, 1, 64 * PAGE)

@@ -210,7 +210,23 @@ def check_about(tap):
                         else not mine
                     tap.check(good, what + (" (asked for alone)" if which else ""),
                               [str(mine), str(ranges[:1])])
+        check_order(tap, process.pid, ticks, memory)
         process.stdin.close()
+
+
+def sources_of(pid):
+    rows = memoir.rows("names", f"pid:{pid}", "--json", codes=(0, 3))
+    return {row["name_source"] for row in rows if row["name"] == "turn 0"}
+
+
+def check_order(tap, pid, ticks, memory):
+    """Names that it was refused, and such that it was given: begun in either order."""
+    with running("name_writer.py", "--tried", pid, ticks, memory):
+        tap.check(sources_of(pid) == {"prctl"}, "a table says that its names were refused")
+        with running("name_writer.py", "--about", pid, ticks, memory), \
+                running("name_writer.py", "--tried", pid, ticks, memory):
+            tap.check(sources_of(pid) == {"supervisor"},
+                      "names that were given come before such that were refused")
 
 
 def check_freed(tap):
@@ -294,25 +310,40 @@ sys.stdin.readline()
 """
 
 
+@contextlib.contextmanager
+def own_registry():
+    """A function that runs a command where /run/memoir is an empty tmpfs of its own."""
+    with subprocess.Popen(["unshare", "-m", "sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as shell:
+        def run(command):
+            shell.stdin.write(f"{command}\necho END\n")
+            shell.stdin.flush()
+            return "".join(iter(shell.stdout.readline, "END\n")).strip()
+        run("mkdir -p /run/memoir && mount -t tmpfs -o mode=755 tmpfs /run/memoir")
+        yield run
+        shell.stdin.close()
+
+
 def check_full_registry(tap):
-    directory = Path("/run/memoir/names")
-    with subprocess.Popen([sys.executable, "-c", MANY], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, env={**os.environ, "MEMOIR_NAMES": "table"}
-                          ) as process:
-        process.stdout.readline()
-        memoir.run("names", "-o", "name")
-        full = len(list(directory.iterdir()))
-        process.communicate()
-    tap.check(full == 8192, "there are as many links as there may be", [str(full)])
-    name = f"after many: {os.getpid()}"
-    with named_whole(name):
-        row = memoir.rows("names", f"name:{name}", "--json", codes=(0, 3))[0]
-        link = directory / row["id"]
-        tap.check(not link.is_symlink(), "and then no more")
-        memoir.run("names", "-o", "name")
-        left = len(list(directory.iterdir()))
-        tap.check(link.is_symlink() and left < 1000,
-                  "until those of names that nobody uses have made room", [str(left)])
+    names, count = f"{memoir.program()} names -o name", "ls /run/memoir/names | wc -l"
+    with own_registry() as run:
+        with subprocess.Popen([sys.executable, "-c", MANY], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, env={**os.environ, "MEMOIR_NAMES": "table"}
+                              ) as process:
+            process.stdout.readline()
+            run(f"{names} >/dev/null 2>&1")
+            full = run(count)
+            process.communicate()
+        tap.check(full == "8192", "there are as many links as there may be", [full])
+        name = f"after many: {os.getpid()}"
+        with named_whole(name):
+            run(f"{names} 'name:{name}' >/dev/null 2>&1")
+            listed = "readlink /run/memoir/names/* | grep -cx"
+            tap.check(run(f"{listed} '{name}'") == "0", "and then no more")
+            run(f"{names} >/dev/null 2>&1")
+            left = run(count)
+            tap.check(run(f"{listed} '{name}'") == "1" and int(left) < 1000,
+                      "until those of names that nobody uses have made room", [left])
 
 
 def check_users_registry(tap):
