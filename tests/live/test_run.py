@@ -56,6 +56,7 @@ class Running:
         return self
 
     def __exit__(self, *_):
+        self.front.send_signal(signal.SIGCONT)
         with contextlib.suppress(BrokenPipeError):
             self.front.stdin.close()
         try:
