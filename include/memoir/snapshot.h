@@ -125,16 +125,17 @@ struct memoir_process {
 struct memoir_region {
 	uint64_t start; /**< whole pages, but for parts that a name table's names give: any bytes */
 	uint64_t end;
-	uint64_t offset_bytes;   /**< into the object */
-	char perms[5];           /**< "rw-p" */
-	uint8_t kind;            /**< enum memoir_kind */
-	uint8_t name_source;     /**< enum memoir_name_source */
-	bool exact;              /**< false: see inexact_why */
-	uint32_t process;        /**< index of its process */
-	uint32_t object;         /**< file, shmem, hugetlb, … or MEMOIR_NONE */
-	uint32_t family;         /**< anonymous family, or MEMOIR_NONE: none, or not known */
-	const char *name;        /**< NULL: none */
-	const char *path;        /**< as /proc/PID/maps shows it, without its escapes; NULL: none */
+	uint64_t offset_bytes; /**< into the object */
+	char perms[5];         /**< "rw-p" */
+	uint8_t kind;          /**< enum memoir_kind */
+	uint8_t name_source;   /**< enum memoir_name_source */
+	bool exact;            /**< false: see inexact_why */
+	bool locked;      /**< by mlock(2): no hint moves it; MEMOIR_ENGINE_TEXT does not see it */
+	uint32_t process; /**< index of its process */
+	uint32_t object;  /**< file, shmem, hugetlb, … or MEMOIR_NONE */
+	uint32_t family;  /**< anonymous family, or MEMOIR_NONE: none, or not known */
+	const char *name; /**< NULL: none */
+	const char *path; /**< as /proc/PID/maps shows it, without its escapes; NULL: none */
 	const char *inexact_why; /**< one sentence, or NULL */
 	uint64_t own_anon_bytes; /**< resident anonymous memory that is in no set: only here */
 	uint64_t own_swap_bytes; /**< swapped out, and in no set: only here */

@@ -131,12 +131,18 @@ static int label_regions(struct whatif_run *run)
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
+/* Whether a region's own pages go: all of it does, but to a hint not what is locked. */
+static bool region_goes(const struct whatif_run *run, uint32_t i)
+{
+	return run->regions[i] == MEANT_WHOLE && (run->kill || !run->s->regions[i].locked);
+}
+
 static void add_anon_of_region(struct whatif_run *run, uint32_t i)
 {
 	const struct memoir_region *region = &run->s->regions[i];
 	const struct whose whose = { region->process, run->region_labels[i], region->family };
 	struct memoir_whatif_bytes bytes = { 0 };
-	bool gone = run->regions[i] == MEANT_WHOLE;
+	bool gone = region_goes(run, i);
 
 	*(gone ? &bytes.freed_bytes : &bytes.kept_bytes) = region->own_anon_bytes;
 	if (run->kill)
@@ -150,8 +156,7 @@ static void add_pages_of_region(struct whatif_run *run, uint32_t i)
 	const struct whose whose = { region->process, run->region_labels[i], region->object };
 	struct memoir_whatif_bytes bytes = { 0 };
 
-	whatif_settle_pages(run, region->object, run->regions[i] == MEANT_WHOLE, run->rest[i],
-			    &bytes);
+	whatif_settle_pages(run, region->object, region_goes(run, i), run->rest[i], &bytes);
 	add_bytes(&run->objects[region->object].seen_bytes, run->rest[i]);
 	whatif_add(run, &whose, &bytes);
 }
@@ -203,7 +208,7 @@ static void settle_anon(struct whatif_run *run, uint32_t i, struct memoir_whatif
 	struct whatif_object *family =
 		&run->objects[whatif_object_slot(run, described->whose.object)];
 
-	if (!run->kill && set->members == 1) {
+	if (!run->kill && set->members == 1 && region_goes(run, set->region)) {
 		bytes->freed_bytes = least(set->ram_bytes, set->freed_bytes);
 		bytes->kept_bytes = set->ram_bytes - bytes->freed_bytes;
 	} else if (!run->kill) {
@@ -232,7 +237,8 @@ static int add_set(struct whatif_run *run, uint32_t i)
 	if (!set->of_object) {
 		settle_anon(run, i, &bytes);
 	} else if (object != MEMOIR_NONE) {
-		bool gone = described->all && (run->kill || set->members == 1);
+		bool gone = described->all &&
+			    (run->kill || (set->members == 1 && region_goes(run, set->region)));
 
 		whatif_settle_pages(run, object, gone, set->ram_bytes, &bytes);
 		add_bytes(&run->objects[object].seen_bytes, set->ram_bytes);

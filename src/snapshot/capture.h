@@ -76,6 +76,7 @@ struct region_count {
 #define VM_SHARED 0x8u
 #define VM_MAYSHARE 0x80u
 #define VM_PFNMAP 0x400u
+#define VM_LOCKED 0x2000u
 #define VM_IO 0x4000u
 #define VM_HUGETLB 0x400000u
 #define VM_MIXEDMAP 0x10000000u

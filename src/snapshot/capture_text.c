@@ -103,6 +103,7 @@ static void set_smaps_figures(struct memoir_region *region, const struct smaps_f
 	bytes[MEMOIR_THP] = f->huge;
 	bytes[MEMOIR_HUGETLB] = f->hugetlb;
 	region->figures.known = (1u << MEMOIR_FIGURES) - 1;
+	region->locked = f->locked;
 	region->exact = false;
 	region->inexact_why = "from smaps: Pss is cut to kB and counts memoir itself as a sharer";
 }

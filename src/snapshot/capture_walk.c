@@ -288,6 +288,7 @@ uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const c
 	set_perms(region->perms, vma->flags);
 	region->name = snapshot_string(c->snap, name);
 	region->path = path_of(c, path);
+	region->locked = vma->flags & VM_LOCKED;
 	take_facts(count, vma);
 	classify(c, region, vma);
 	add_objects(c, region, vma);

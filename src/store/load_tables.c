@@ -259,6 +259,7 @@ static void load_region(struct reader *r, const struct memoir_snapshot *s,
 	region->own_anon_bytes = reader_amount(r);
 	region->own_swap_bytes = reader_amount(r);
 	load_figures(r, &region->figures);
+	region->locked = reader_int(r, 0, 1);
 }
 
 /* Regions of a process stand together, by address, without overlaps. */
@@ -289,7 +290,10 @@ static int file_region(struct reader *r, struct memoir_snapshot *s,
 
 static int load_regions(struct reader *r, struct memoir_snapshot *s)
 {
-	reader_begin(r, "regions", STORE_REGION_COLUMNS);
+	reader_begin(r, "regions",
+		     reader_has_column(r, "regions", "locked")
+			     ? STORE_REGION_COLUMNS STORE_LOCKED_COLUMN
+			     : STORE_REGION_COLUMNS STORE_LOCKED_NOTHING);
 	while (reader_next(r)) {
 		struct memoir_region *region = snapshot_add_region(s);
 

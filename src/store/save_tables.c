@@ -144,7 +144,7 @@ static void put_figures(struct writer *w, const struct memoir_figures *figures)
 
 static int put_regions(struct writer *w, const struct memoir_snapshot *s)
 {
-	if (writer_begin(w, "regions", STORE_REGION_COLUMNS))
+	if (writer_begin(w, "regions", STORE_REGION_COLUMNS STORE_LOCKED_COLUMN))
 		return w->status;
 	for (size_t i = 0; i < s->region_count && w->status == SQLITE_OK; i++) {
 		const struct memoir_region *r = &s->regions[i];
@@ -166,6 +166,7 @@ static int put_regions(struct writer *w, const struct memoir_snapshot *s)
 		writer_int(w, (int64_t)r->own_anon_bytes);
 		writer_int(w, (int64_t)r->own_swap_bytes);
 		put_figures(w, &r->figures);
+		writer_int(w, r->locked);
 		writer_end_row(w);
 	}
 	return writer_end(w);

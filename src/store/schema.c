@@ -127,7 +127,8 @@ const char *const store_schema[] = {
 	"  own_swap_bytes INTEGER NOT NULL, rss_bytes INTEGER, pss_bytes INTEGER,\n"
 	"  uss_bytes INTEGER, shared_bytes INTEGER, swap_bytes INTEGER,\n"
 	"  swap_pss_bytes INTEGER, anon_bytes INTEGER, file_bytes INTEGER,\n"
-	"  shmem_bytes INTEGER, thp_bytes INTEGER, hugetlb_bytes INTEGER)",
+	"  shmem_bytes INTEGER, thp_bytes INTEGER, hugetlb_bytes INTEGER,\n"
+	"  locked INTEGER NOT NULL)",
 
 	"CREATE TABLE sets(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES sets(id),\n"
 	"  region INTEGER NOT NULL REFERENCES regions(id), members INTEGER NOT NULL,\n"

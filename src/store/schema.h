@@ -31,6 +31,9 @@
 #define STORE_REGION_COLUMNS                                                                    \
 	"id, process, \"start\", \"end\", perms, offset_bytes, kind, name, name_source, path, " \
 	"object, family, exact, inexact_why, own_anon_bytes, own_swap_bytes, " STORE_FIGURES
+/* Files of before it was looked at lack it. */
+#define STORE_LOCKED_COLUMN ", locked"
+#define STORE_LOCKED_NOTHING ", 0"
 #define STORE_SET_COLUMNS \
 	"id, parent, region, members, of_object, ram_bytes, swap_bytes, freed_bytes"
 #define STORE_HOLDER_COLUMNS "id, object, process, fd"

@@ -24,14 +24,14 @@ INSERT INTO objects VALUES
   (9, 'sysv', 0, 0, 1, 3, 0, NULL, 8192, 8192, 0, 0, 0, 'kept', '', NULL, NULL, 0, 0, NULL),
   (10, 'io-uring', 0, 0, 14, 40, 0, 'anon_inode:[io_uring]', 12288, 12288, 0, 0, 1, 'freed', '', NULL, NULL, 12288, 0, NULL);
 -- id, process, start, end, perms, offset_bytes, kind, name, name_source, path, object, family, exact,
--- inexact_why, own_anon_bytes, own_swap_bytes; then rss, pss, uss, shared, swap, swap_pss, anon, file, shmem, thp, hugetlb
+-- inexact_why, own_anon_bytes, own_swap_bytes; then rss, pss, uss, shared, swap, swap_pss, anon, file, shmem, thp, hugetlb; locked
 INSERT INTO regions VALUES
   (0, 0, 0x7f0000000000, 0x7f0000080000, 'rw-s', 0, 'memfd', NULL, NULL, '/memfd:frames (deleted)', 0, NULL, 1, NULL, 0, 0,
-   524288, 262144, 0, 524288, 0, 0, 0, 0, 524288, 0, 0),
+   524288, 262144, 0, 524288, 0, 0, 0, 0, 524288, 0, 0, 0),
   (1, 1, 0x7f1000000000, 0x7f1000100000, 'r--s', 0, 'memfd', NULL, NULL, '/memfd:frames (deleted)', 0, NULL, 1, NULL, 0, 0,
-   524288, 262144, 0, 524288, 0, 0, 0, 0, 524288, 0, 0),
+   524288, 262144, 0, 524288, 0, 0, 0, 0, 524288, 0, 0, 0),
   (2, 2, 0x7f2000000000, 0x7f2000001000, 'rw-s', 0, 'shmem', NULL, NULL, x'2f6465762f73686d2f1b5b33316d0a', 8, NULL, 1, NULL, 0, 0,
-   4096, 4096, 4096, 0, 0, 0, 0, 0, 4096, 0, 0);
+   4096, 4096, 4096, 0, 0, 0, 0, 0, 4096, 0, 0, 0);
 INSERT INTO sets VALUES (0, NULL, 0, 1, 1, 0, 0, 0), (1, 0, 1, 2, 1, 524288, 0, 0);
 INSERT INTO holders VALUES (0, 0, 0, 3), (1, 0, 0, 4), (2, 1, 0, 5), (3, 1, 1, 5), (4, 2, 0, 6), (5, 2, 1, 6),
   (6, 3, 0, 6), (7, 3, 1, 6), (8, 4, 0, 7), (9, 5, 1, 8), (10, 6, 1, 9), (11, 7, 1, 10), (12, 10, 2, 4);

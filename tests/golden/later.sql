@@ -24,22 +24,22 @@ INSERT INTO objects VALUES
   (3, 'anon', 1, 0, 0, 2, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, 'family:2', NULL, NULL, 0, 0, NULL);
 
 -- id, process, start, end, perms, offset_bytes, kind, name, name_source, path, object, family, exact,
--- inexact_why, own_anon_bytes, own_swap_bytes; then rss, pss, uss, shared, swap, swap_pss, anon, file, shmem, thp, hugetlb
+-- inexact_why, own_anon_bytes, own_swap_bytes; then rss, pss, uss, shared, swap, swap_pss, anon, file, shmem, thp, hugetlb; locked
 INSERT INTO regions VALUES
   (0, 0, 0x400000, 0x480000, 'r-xp', 0, 'file', NULL, NULL, '/usr/lib/libc.so.6', 1, NULL, 1, NULL, 0, 0,
-   409600, 204800, 0, 409600, 0, 0, 0, 409600, 0, 0, 0),
+   409600, 204800, 0, 409600, 0, 0, 0, 409600, 0, 0, 0, 0),
   (1, 0, 0x500000, 0x700000, 'rw-p', 0, 'heap', NULL, NULL, '[heap]', NULL, 3, 1, NULL, 1048576, 8192,
-   1048576, 1048576, 1048576, 0, 8192, 8192, 1048576, 0, 0, 0, 0),
+   1048576, 1048576, 1048576, 0, 8192, 8192, 1048576, 0, 0, 0, 0, 0),
   (2, 0, 0x7f0000000000, 0x7f0000800000, 'rw-p', 0, 'anon', 'cache', 'kernel', NULL, NULL, NULL, 1, NULL, 6291456, 0,
-   6291456, 6291456, 6291456, 0, 0, 0, 6291456, 0, 0, 4194304, 0),
+   6291456, 6291456, 6291456, 0, 0, 0, 6291456, 0, 0, 4194304, 0, 0),
   (3, 0, 0x7f0000800000, 0x7f0000810000, 'rw-s', 0, 'memfd', NULL, NULL, '/memfd:ring (deleted)', 0, NULL, 1, NULL, 0, 0,
-   65536, 65536, 65536, 0, 0, 0, 0, 0, 65536, 0, 0),
+   65536, 65536, 65536, 0, 0, 0, 0, 0, 65536, 0, 0, 0),
   (4, 1, 0x400000, 0x480000, 'r-xp', 0, 'file', NULL, NULL, '/usr/lib/libc.so.6', 1, NULL, 1, NULL, 0, 0,
-   409600, 204800, 0, 409600, 0, 0, 0, 409600, 0, 0, 0),
+   409600, 204800, 0, 409600, 0, 0, 0, 409600, 0, 0, 0, 0),
   (5, 1, 0x600000, 0x700000, 'rw-p', 0, 'heap', NULL, NULL, '[heap]', NULL, NULL, 1, NULL, 12288, 0,
-   12288, 12288, 12288, 0, 0, 0, 12288, 0, 0, 0, 0),
+   12288, 12288, 12288, 0, 0, 0, 12288, 0, 0, 0, 0, 0),
   (6, 2, 0x400000, 0x401000, 'rw-p', 0, 'anon', NULL, NULL, NULL, NULL, NULL, 1, NULL, 4096, 0,
-   4096, 4096, 4096, 0, 0, 0, 4096, 0, 0, 0, 0);
+   4096, 4096, 4096, 0, 0, 0, 4096, 0, 0, 0, 0, 0);
 -- id, object, process, fd
 INSERT INTO holders VALUES (0, 2, 3, 4);
 INSERT INTO meminfo VALUES (0, 'MemTotal', 1073741824);

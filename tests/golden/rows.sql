@@ -23,29 +23,29 @@ INSERT INTO objects VALUES
   (2, 'memfd', 0, 0, 1, 99, 2, '/memfd:ring (deleted)', 65536, 65536, 65536, 0, 0, 'freed', 'memfd:00:01:99#2', NULL, NULL, 0, 0, NULL);
 
 -- id, process, start, end, perms, offset_bytes, kind, name, name_source, path, object, family, exact,
--- inexact_why, own_anon_bytes, own_swap_bytes; then rss, pss, uss, shared, swap, swap_pss, anon, file, shmem, thp, hugetlb
+-- inexact_why, own_anon_bytes, own_swap_bytes; then rss, pss, uss, shared, swap, swap_pss, anon, file, shmem, thp, hugetlb; locked
 INSERT INTO regions VALUES
   (0, 0, 0x400000, 0x480000, 'r-xp', 0, 'file', NULL, NULL, '/usr/lib/libc.so.6', 0, NULL, 1, NULL, 0, 0,
-   409600, 204800, 0, 409600, 0, 0, 0, 409600, 0, 0, 0),
+   409600, 204800, 0, 409600, 0, 0, 0, 409600, 0, 0, 0, 0),
   (1, 0, 0x500000, 0x700000, 'rw-p', 0, 'heap', NULL, NULL, '[heap]', NULL, 1, 1, NULL, 524288, 0,
-   1048576, 786432, 524288, 524288, 8192, 4096, 1048576, 0, 0, 0, 0),
+   1048576, 786432, 524288, 524288, 8192, 4096, 1048576, 0, 0, 0, 0, 0),
   (2, 0, 0x7f0000000000, 0x7f0000400000, 'rw-p', 0, 'anon', 'cache', 'kernel', NULL, NULL, NULL, 1, NULL, 4194304, 0,
-   4194304, 4194304, 4194304, 0, 0, 0, 4194304, 0, 0, 2097152, 0),
+   4194304, 4194304, 4194304, 0, 0, 0, 4194304, 0, 0, 2097152, 0, 0),
   (3, 0, 0x7f0000400000, 0x7f0000410000, 'rw-s', 4096, 'memfd', NULL, NULL, '/memfd:ring (deleted)', 2, NULL, 1, NULL, 0, 0,
-   65536, 32768, 0, 65536, 0, 0, 0, 0, 65536, 0, 0),
+   65536, 32768, 0, 65536, 0, 0, 0, 0, 65536, 0, 0, 0),
   (4, 1, 0x400000, 0x480000, 'r-xp', 0, 'file', NULL, NULL, '/usr/lib/libc.so.6', 0, NULL, 1, NULL, 0, 0,
-   409600, 204800, 0, 409600, 0, 0, 0, 409600, 0, 0, 0),
+   409600, 204800, 0, 409600, 0, 0, 0, 409600, 0, 0, 0, 0),
   (5, 1, 0x500000, 0x700000, 'rw-p', 0, 'heap', NULL, NULL, '[heap]', NULL, 1, 0, 'pages were migrating', 0, 0,
-   524288, 262144, 0, 524288, 8192, 4096, 524288, 0, 0, 0, 0),
+   524288, 262144, 0, 524288, 8192, 4096, 524288, 0, 0, 0, 0, 0),
   (6, 1, 0x7f0000000000, 0x7f0000100000, 'rw-p', 0, 'anon', 'cache', 'kernel', NULL, NULL, NULL, 1, NULL, 1048576, 0,
-   1048576, 1048576, 1048576, 0, 0, 0, 1048576, 0, 0, 0, 0),
+   1048576, 1048576, 1048576, 0, 0, 0, 1048576, 0, 0, 0, 0, 0),
   (7, 1, 0x7f0000400000, 0x7f0000410000, 'rw-s', 0, 'memfd', NULL, NULL, '/memfd:ring (deleted)', 2, NULL, 1, NULL, 0, 0,
-   65536, 32768, 0, 65536, 0, 0, 0, 0, 65536, 0, 0),
+   65536, 32768, 0, 65536, 0, 0, 0, 0, 65536, 0, 0, 0),
   -- a name with a terminal's escape and a right-to-left mark
   (8, 2, 0x10000, 0x12000, 'rw-p', 0, 'anon', x'1b5d303b68690740e280ae', 'kernel', NULL, NULL, NULL, 1, NULL, 8192, 0,
-   8192, 8192, 8192, 0, 0, 0, 8192, 0, 0, 0, 0),
+   8192, 8192, 8192, 0, 0, 0, 8192, 0, 0, 0, 0, 0),
   (9, 2, 0xffffffffff600, 0xffffffffff601, '---p', 0, 'guard', NULL, NULL, NULL, NULL, NULL, 1, NULL, 0, 0,
-   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0);
 -- id, parent, region, members, of_object, ram, swap, freed: what the heaps share since the fork, the library, the
 -- memfd; each of them stands below a set that only its parent's region would have.
 INSERT INTO sets VALUES

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """memoir trim of what is idle, and what comes back then, against memory that is touched in a known way; pagemap
-tells where the pages are.
+tells where the pages are. And that whatif trim says what trim plans.
 
     test_trim_idle.py     TAP
 """
@@ -10,6 +10,7 @@ import sys
 import time
 
 import memoir
+import trimming
 import zram
 from tap import Tap
 from test_idle import PAGE, SECONDS, disturbed, target
@@ -83,6 +84,27 @@ def test_watch(tap):
                       [back, {k: row[k] for k in ("swapped_bytes", "back_1s_bytes", "out_bytes")}])
 
 
+def test_whatif_is_the_plan(tap):
+    """Of processes that stand still: the same bytes to swap, and the same back to files."""
+    for scene in ("plain", "half", "family", "thp", "swapped", "locked", "file", "memfd", "memfd-twice"):
+        try:
+            with trimming.target(scene) as it:
+                whatif = memoir.decode(memoir.run("whatif", "trim", it.pid, "--json")[1])
+                _, plan, _ = trim(it.pid, "--dry-run")
+        except trimming.Refused as why:
+            tap.skip(f"whatif trim is what trim plans: {scene}", str(why))
+            continue
+        swap, back = plan["swap_needed_bytes"], plan["planned_bytes"] - plan["swap_needed_bytes"]
+        locked = sum(skip["bytes"] or 0 for row in plan["rows"] for skip in row["skipped"]
+                     if skip["why"] == "locked")
+        # A page or two of the program's own libraries may become shared or not in between.
+        tap.check(abs(whatif["freed_bytes"] - swap) <= 2 * PAGE and
+                  abs(whatif["reclaimable_bytes"] - back) <= 16 * PAGE and
+                  whatif["kept_bytes"] >= locked and (locked > 0) == (scene == "locked"),
+                  f"whatif trim is what trim plans: {scene}",
+                  [whatif["freed_bytes"], swap, whatif["reclaimable_bytes"], back, locked])
+
+
 def test_usage(tap):
     for arguments, said in ((("1", "--idle", "x"), "--idle takes a time"),
                             (("1", "--idle", "1", "--willneed"), "for --pageout and --cold"),
@@ -107,6 +129,7 @@ def main():
             test_only_idle_moves(tap)
             test_only_idle_moves(tap, "--freeze")
             test_watch(tap)
+            test_whatif_is_the_plan(tap)
             test_usage(tap)
     except zram.Unavailable as why:
         tap.skip("trim of what is idle", str(why))

@@ -123,6 +123,7 @@ static void sample_regions(struct memoir_snapshot *s)
 	r->name_source = MEMOIR_NAME_KERNEL;
 	r->own_anon_bytes = 4096;
 	r->own_swap_bytes = 20480;
+	r->locked = true;
 	r->figures.known = 1u << MEMOIR_PSS | 1u << MEMOIR_HUGETLB;
 	r->figures.bytes[MEMOIR_RSS] = 0;
 	r->exact = false;
@@ -214,7 +215,7 @@ static bool same_region(const struct memoir_region *a, const struct memoir_regio
 	       a->name_source == b->name_source && a->exact == b->exact &&
 	       a->process == b->process && a->object == b->object && a->family == b->family &&
 	       same_string(a->name, b->name) && same_string(a->path, b->path) &&
-	       same_string(a->inexact_why, b->inexact_why) &&
+	       same_string(a->inexact_why, b->inexact_why) && a->locked == b->locked &&
 	       a->own_anon_bytes == b->own_anon_bytes && a->own_swap_bytes == b->own_swap_bytes &&
 	       same_figures(&a->figures, &b->figures);
 }

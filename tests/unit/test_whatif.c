@@ -243,6 +243,29 @@ static void a_trim_says_how_much_swap_it_takes(void **state)
 	finish(s, &whatif);
 }
 
+/* Whatever the pages are: own ones, those of a set of one, and those of an object. */
+static void a_trim_leaves_what_is_locked(void **state)
+{
+	struct memoir_snapshot *s = new_snapshot();
+	uint32_t memfd = add_object(s, MEMOIR_KIND_MEMFD, MEMOIR_FATE_FREED, 2 * MIB);
+	struct memoir_whatif whatif;
+
+	(void)state;
+	add_process(s, 10);
+	add_anon(s, 4 * MIB);
+	s->regions[0].locked = true;
+	add_anon(s, MIB);
+	map_object(s, memfd, 2 * MIB);
+	s->regions[2].locked = true;
+	whatif = ask(s, MEMOIR_WHATIF_TRIM, "pid:10");
+	assert_int_equal(whatif.bytes.freed_bytes, MIB);
+	assert_int_equal(whatif.bytes.kept_bytes, 6 * MIB);
+	memoir_whatif_free(&whatif);
+	whatif = kill_of(s, "pid:10");
+	assert_int_equal(whatif.bytes.freed_bytes, 7 * MIB);
+	finish(s, &whatif);
+}
+
 /* Pages of a file are dropped or written, those of shared memory go to swap. */
 static void a_trim_takes_only_the_regions_that_match(void **state)
 {
@@ -351,6 +374,7 @@ int main(void)
 		cmocka_unit_test(hugetlb_goes_back_to_its_pool),
 		cmocka_unit_test(a_trim_says_how_much_swap_it_takes),
 		cmocka_unit_test(a_trim_takes_only_the_regions_that_match),
+		cmocka_unit_test(a_trim_leaves_what_is_locked),
 		cmocka_unit_test(what_a_trim_leaves_is_kept_by_all_that_share_it),
 		cmocka_unit_test(a_peer_that_is_not_selected_keeps_everything),
 	};
