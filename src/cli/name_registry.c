@@ -12,6 +12,7 @@
 
 #include "analysis/label.h"
 #include "base/grow.h"
+#include "base/strpool.h"
 #include "cli/rows.h"
 
 #define SCHEMA "memoir.names-registry/1"
@@ -100,8 +101,8 @@ struct known_names {
 		struct memoir_name_sum sum; /* its figures are not known */
 		uint32_t last_process;
 		bool linked, drop;
-		char *own; /* of a link */
 	} * names;
+	struct strpool *texts; /* of links; labels know names by their address */
 	size_t count, room;
 	size_t used;  /* those that a process uses come first */
 	size_t wrong; /* links that are not of the id of their name */
@@ -170,20 +171,17 @@ static int take_snapshot(struct known_names *known, const struct cli *cli)
 static bool take_link(uint64_t id, const char *name, uint64_t made_ns, void *arg)
 {
 	struct known_names *known = arg;
-	size_t before = known->count;
 	struct known_name *found;
-	char *own;
+	const char *own;
 
 	if (memoir_name_id(name) != id) {
 		known->wrong++;
 		return true;
 	}
-	own = strdup(name);
+	if (!known->texts)
+		known->texts = strpool_new();
+	own = known->texts ? strpool_add(known->texts, name, strlen(name)) : NULL;
 	found = own ? find(known, own, MEMOIR_NAME_NONE) : NULL;
-	if (found && known->count > before)
-		found->own = own;
-	else
-		free(own);
 	if (!found) {
 		known->err = -ENOMEM;
 		return false;
@@ -202,8 +200,7 @@ static bool list_link(uint64_t id, const char *name, uint64_t made_ns, void *arg
 
 static void free_known(struct known_names *known)
 {
-	for (size_t i = 0; i < known->count; i++)
-		free(known->names[i].own);
+	strpool_free(known->texts);
 	free(known->names);
 	labels_free(&known->labels);
 }

@@ -333,7 +333,15 @@ def check_full_registry(tap):
             process.stdout.readline()
             run(f"{names} >/dev/null 2>&1")
             full = run(count)
+            known = [row for row in memoir.decode(run(f"{memoir.program()} names --registry --json "
+                                                      "2>/dev/null").encode())["rows"]
+                     if row["name"].startswith("many ")]
+            links = int(run("readlink /run/memoir/names/* | grep -c '^many '"))
             process.communicate()
+        tap.check(len(known) == len({row["name"] for row in known}) == 9000 and
+                  sum(row["linked"] for row in known) == links and
+                  all(row["processes"] == 1 for row in known),
+                  "--registry has each name once", [str(len(known)), str(links), str(known[:2])])
         tap.check(full == "8192", "there are as many links as there may be", [full])
         name = f"after many: {os.getpid()}"
         with named_whole(name):
