@@ -215,7 +215,7 @@ bool selection_clip(const struct memoir_selection *selection, const struct memoi
 		start = larger(start, selector->start);
 		end = smaller(end, selector->end);
 	}
-	/* A region's own bounds are whole pages, so that nothing overflows. */
+	/* Names may end within a page, which then is not for one of them; no region ends where this overflows. */
 	start = (start + PAGE_MASK) & ~PAGE_MASK;
 	end &= ~PAGE_MASK;
 	*ret_start = start;
