@@ -375,7 +375,8 @@ bool capture_is_nameable(const struct memoir_region *region);
 
 struct named_range;
 /*
- * Split a region of anonymous memory by the ranges that have a name; its pages are counted anew, by part.
+ * Split a region of anonymous memory by the pieces that have a name or none, which are all of it, to the
+ * byte; its pages are counted anew, by part: from the presence, or from pagemap.
  * 0; -EOPNOTSUPP: pages can't be told apart with this method, and the region is as it was; -ENOMEM.
  */
 int capture_split(struct capture *c, uint32_t region, const struct named_range *pieces,
