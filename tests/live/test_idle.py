@@ -4,6 +4,7 @@
     test_idle.py [MEANS]...     TAP; without any, all that work on this machine
 """
 import contextlib
+import datetime
 import json
 import os
 import signal
@@ -143,7 +144,9 @@ def close(means, got, want, pages):
     if means != "damon":
         slack = DISTURBED * pages if means != "written" and disturbed() else 0
         return sum(got) == pages and all(abs(a - b) <= slack for a, b in zip(got, want))
-    return sum(got) == sum(want) == pages and abs(got[0] - want[0]) <= LOOSE * pages
+    # Where used and unused memory meet in one of its regions, that counts as used.
+    low = (1 - LOOSE) * pages if want[0] == pages else 0
+    return sum(got) == sum(want) == pages and low <= got[0] <= want[0] + LOOSE * pages
 
 
 def check_region(tap, means, rows, region):
@@ -152,6 +155,12 @@ def check_region(tap, means, rows, region):
     got = figures(row) if row else None
     tap.check(row and close(means, got, want, region["pages"]) and
               row["rss_bytes"] == region["pages"] * PAGE, what, [f"{got}, truth {want}"])
+
+
+def began_at(answer):
+    """When it began to watch, in seconds since 1970: it captures right after reading."""
+    taken = datetime.datetime.fromisoformat(answer["taken"].replace("Z", "+00:00"))
+    return taken.timestamp() - answer["interval_ms"] / 1000
 
 
 def test_regions(tap, means, it):
@@ -163,6 +172,7 @@ def test_regions(tap, means, it):
     seconds = SECONDS * (4 if means == "damon" else 1)
     process = start(it.pid, "-t", seconds, "--means", means, "--json")
     time.sleep(0.75 * seconds)  # it has begun by then, and not yet ended
+    mapped_at = time.time()
     it.map_more()
     code, answer, err = finish(process)
     if not tap.check(code == 0, f"{means}: works", [err]):
@@ -174,10 +184,13 @@ def test_regions(tap, means, it):
         if what in ("zero", "child") or (what == "huge byte" and not huge_works(it)):
             continue
         if what == "late":
+            # On a very busy machine memoir may not have begun by then.
+            if mapped_at < began_at(answer) + 0.1:
+                continue
             row = row_of(answer["rows"], region)
             tap.check(row and close(means, figures(row), (0, region["pages"], 0), region["pages"]),
                       f"{means}: what was mapped meanwhile counts as touched", [row])
-        elif means != "damon" or what in ("plain", "alone", "huge"):
+        elif means != "damon" or what in ("plain", "alone"):
             check_region(tap, means, answer["rows"], region)
     tap.check(row_of(answer["rows"], it.regions["zero"]) is None,
               f"{means}: the zero page is nobody's", [row_of(answer["rows"], it.regions["zero"])])
