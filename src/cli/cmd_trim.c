@@ -128,7 +128,7 @@ static uint64_t moved_bytes(const struct trim *t, bool *ret_known)
 
 	*ret_known = t->after != NULL;
 	for (size_t i = 0; i < t->plan->process_count; i++) {
-		*ret_known &= t->rows[i].moved.known || !t->rows[i].planned->range_count;
+		*ret_known &= t->rows[i].moved.known || !t->plan->processes[i].range_count;
 		sum += t->rows[i].moved.moved_bytes;
 	}
 	return sum;

@@ -114,6 +114,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	const struct cli *cli = state->input;
 	struct trim_options *own = cli ? cli->own : NULL;
 
+	if (!own)
+		return ARGP_ERR_UNKNOWN;
 	if (key >= OPTION_HINT && key < OPTION_HINT + MEMOIR_HINTS) {
 		take_hint(state, own, (enum memoir_hint)(key - OPTION_HINT));
 		return 0;

@@ -46,7 +46,7 @@ struct planning {
 
 /* plan_movable.c: from sharing sets, or where there are none from uss. 0 or -ENOMEM. */
 int movable_prepare(struct planning *p);
-void movable_of(const struct planning *p, uint32_t region, struct movable *ret_movable);
+void movable_of(const struct planning *p, uint32_t index, struct movable *ret_movable);
 
 /*
  * plan_cut.c: what can move within [start, end), part of a region, by its pages. Stops where `budget` is

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define PAGE 4096ul
@@ -249,17 +250,16 @@ static void touch(int signal)
 	(void)signal;
 	for (size_t i = 0; i < BYTES; i += PAGE)
 		busy_memory[i]++;
-	alarm(0);
-	ualarm(2000, 0);
 }
 
 static char *make_busy(void)
 {
+	const struct itimerval every = { { .tv_usec = 2000 }, { .tv_usec = 2000 } };
 	char *mem = anonymous();
 
 	busy_memory = mem;
 	signal(SIGALRM, touch);
-	ualarm(2000, 0);
+	setitimer(ITIMER_REAL, &every, NULL);
 	say(mem, BYTES, NULL, 0);
 	return mem;
 }
