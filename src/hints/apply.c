@@ -189,6 +189,8 @@ int memoir_apply(struct memoir *memoir, const struct memoir_plan *plan,
 	}
 	a->plan = plan;
 	a->slice_bytes = FIRST_SLICE_BYTES;
+	if (a->options.slice_bytes > HINT_BYTES_MAX / 2)
+		a->options.slice_bytes = HINT_BYTES_MAX / 2;
 	a->options.slice_bytes = (a->options.slice_bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 	a->started_ns = pace_now_ns();
 	uint64_t cpu_ns = pace_cpu_ns();
