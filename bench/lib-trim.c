@@ -360,7 +360,7 @@ static int compare_wide(const void *left, const void *right)
 
 static uint64_t median(const struct sample *samples, size_t count, size_t offset)
 {
-	uint64_t values[ROUNDS_MAX];
+	uint64_t values[ROUNDS_MAX] = { 0 };
 
 	for (size_t i = 0; i < count; i++)
 		memcpy(&values[i], (const char *)&samples[i] + offset, sizeof(values[i]));

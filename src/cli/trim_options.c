@@ -99,8 +99,9 @@ static void check(struct argp_state *state, const struct trim_options *own)
 {
 	if (own->shared && (own->hint != MEMOIR_HINT_PAGEOUT || own->guard_given || own->idle_ns ||
 			    own->rate_bytes))
-		argp_error(state, "--shared pages out what the kernel finds in whole cgroups: no other "
-				  "hint, guard, --idle or --rate goes with it");
+		argp_error(state,
+			   "--shared pages out what the kernel finds in whole cgroups: no other "
+			   "hint, guard, --idle or --rate goes with it");
 	if (own->idle_ns && own->hint != MEMOIR_HINT_PAGEOUT && own->hint != MEMOIR_HINT_COLD)
 		argp_error(state, "--idle is for --pageout and --cold");
 	if (own->means && !own->idle_ns)

@@ -7,15 +7,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum which { WHICH_PROCESSES, WHICH_WHOLE, WHICH_BEFORE, WHICH_AFTER, WHICH_SWAP, WHICH_SWAP_AFTER };
+enum which {
+	WHICH_PROCESSES,
+	WHICH_WHOLE,
+	WHICH_BEFORE,
+	WHICH_AFTER,
+	WHICH_SWAP,
+	WHICH_SWAP_AFTER
+};
 
 static void get_number(const void *row, const struct column *column, const void *ctx,
 		       struct cell *ret_cell)
 {
 	const struct memoir_reclaimed_cgroup *c = row;
-	uint64_t number = column->which == WHICH_BEFORE	 ? c->before_bytes
+	uint64_t number = column->which == WHICH_BEFORE  ? c->before_bytes
 			  : column->which == WHICH_AFTER ? c->after_bytes
-			  : column->which == WHICH_SWAP	 ? c->swap_before_bytes
+			  : column->which == WHICH_SWAP  ? c->swap_before_bytes
 							 : c->swap_after_bytes;
 	bool of_swap = column->which == WHICH_SWAP || column->which == WHICH_SWAP_AFTER;
 
@@ -82,8 +89,9 @@ int trim_reclaim(const struct cli *cli, struct memoir *memoir,
 }
 
 /* The kinds of notes, each once, then the errors. */
-static const char not_whole[] = "cgroups with other processes, with cgroups below them, and the root are left as they "
-				"are: whole = false";
+static const char not_whole[] =
+	"cgroups with other processes, with cgroups below them, and the root are left as they "
+	"are: whole = false";
 
 static bool any_not_whole(const struct trim_shared *shared)
 {

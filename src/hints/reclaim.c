@@ -100,12 +100,14 @@ static int refusal(struct memoir_reclaimed_cgroup *cgroup, int err)
 	const char *why = strerror(-err);
 
 	if (err == -ENOENT)
-		why = "it has no memory.reclaim: that needs Linux 5.19, and the memory controller on the "
+		why = "it has no memory.reclaim: that needs Linux 5.19, and the memory controller "
+		      "on the "
 		      "hierarchy of version 2";
 	else if (err == -EACCES || err == -EPERM)
-		why = "memory.reclaim may not be written: run memoir as root, or as who owns the cgroup";
-	return error_set(&cgroup->error, err, "the cgroup %.200s is not reclaimed: %s", cgroup->path,
-			 why);
+		why = "memory.reclaim may not be written: run memoir as root, or as who owns the "
+		      "cgroup";
+	return error_set(&cgroup->error, err, "the cgroup %.200s is not reclaimed: %s",
+			 cgroup->path, why);
 }
 
 static bool stopped(struct reclaiming *r)
@@ -130,7 +132,7 @@ static int reclaim_all(struct reclaiming *r, struct memoir_reclaimed_cgroup *cgr
 		if (now == UINT64_MAX || r->left_bytes == UINT64_MAX)
 			continue;
 		r->left_bytes -= begin > now && begin - now < r->left_bytes ? begin - now
-				 : begin > now				    ? r->left_bytes
+				 : begin > now                              ? r->left_bytes
 									    : 0;
 		begin = now;
 	}
@@ -189,16 +191,18 @@ static int check(const struct memoir *memoir, const struct memoir_selection *sel
 		 struct memoir_error *error)
 {
 	if (memoir_selection_has_region_keys(selection))
-		return error_set(error, -EINVAL,
-				 "what is shared is reclaimed by whole cgroups: select processes or "
-				 "cgroups, not regions");
+		return error_set(
+			error, -EINVAL,
+			"what is shared is reclaimed by whole cgroups: select processes or "
+			"cgroups, not regions");
 	if (!kroot_is_live(memoir->root))
 		return error_set(error, -EOPNOTSUPP,
 				 "only cgroups of the running machine can be reclaimed");
 	if (!cgroup2_dir(memoir->root))
-		return error_set(error, -EOPNOTSUPP,
-				 "no cgroups of version 2 are mounted at /sys/fs/cgroup: what is shared "
-				 "can't be reclaimed without");
+		return error_set(
+			error, -EOPNOTSUPP,
+			"no cgroups of version 2 are mounted at /sys/fs/cgroup: what is shared "
+			"can't be reclaimed without");
 	return 0;
 }
 

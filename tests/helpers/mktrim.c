@@ -102,8 +102,8 @@ static void fork_child(char *mem, size_t writes)
 
 static void say(const char *mem, size_t moves, const char *why, size_t stays)
 {
-	printf("{\"pid\": %d, \"start\": \"%lx\", \"end\": \"%lx\", \"moves\": %zu, \"why\": ", (int)getpid(),
-	       (unsigned long)mem, (unsigned long)(mem + BYTES), moves);
+	printf("{\"pid\": %d, \"start\": \"%lx\", \"end\": \"%lx\", \"moves\": %zu, \"why\": ",
+	       (int)getpid(), (unsigned long)mem, (unsigned long)(mem + BYTES), moves);
 	if (why)
 		printf("\"%s\", \"stays\": %zu}\n", why, stays);
 	else
@@ -268,10 +268,10 @@ static const struct {
 	const char *name;
 	char *(*make)(void);
 } scenes[] = {
-	{ "plain", make_plain },     { "half", make_half },	      { "family", make_family },
-	{ "thp", make_thp },	     { "swapped", make_swapped },     { "locked", make_locked },
-	{ "file", make_file },	     { "memfd", make_memfd },	      { "memfd-twice", make_memfd_twice },
-	{ "busy", make_busy },	     { "small", make_small },
+	{ "plain", make_plain }, { "half", make_half },       { "family", make_family },
+	{ "thp", make_thp },     { "swapped", make_swapped }, { "locked", make_locked },
+	{ "file", make_file },   { "memfd", make_memfd },     { "memfd-twice", make_memfd_twice },
+	{ "busy", make_busy },   { "small", make_small },
 };
 
 static uint64_t checksum(const char *mem)

@@ -47,8 +47,8 @@ static void add_memory(struct made *m, enum memoir_kind kind, uint64_t anon, uin
 {
 	uint32_t index = add_region(m->s, kind, MEMOIR_NONE);
 	struct memoir_region *region = the_region(m->s, index);
-	char *memory = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			    0);
+	char *memory =
+		mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	memset(memory, 1, 4 * MIB);
@@ -179,8 +179,9 @@ static void no_more_is_planned_than_there_is_swap_for(void **state)
 	assert_int_equal(skipped(plan, MEMOIR_SKIP_NO_SWAP), 3 * MIB);
 	memoir_plan_free(plan);
 	/* What stays in RAM needs none. */
-	plan = plan_with(&m, &(struct memoir_plan_options){ .sz = sizeof(struct memoir_plan_options),
-							    .hint = MEMOIR_HINT_COLD });
+	plan = plan_with(&m,
+			 &(struct memoir_plan_options){ .sz = sizeof(struct memoir_plan_options),
+							.hint = MEMOIR_HINT_COLD });
 	assert_int_equal(plan->planned_bytes, 4 * MIB);
 	finish(&m, plan);
 }
@@ -193,8 +194,8 @@ static void a_range_is_cut_to_whole_pages(void **state)
 
 	(void)state;
 	add_memory(&m, MEMOIR_KIND_ANON, 4 * MIB, 0, 0);
-	snprintf(selector, sizeof(selector), "%d:%lx-%lx", (int)getpid(), (unsigned long)m.memory + 1,
-		 (unsigned long)m.memory + 0x5001);
+	snprintf(selector, sizeof(selector), "%d:%lx-%lx", (int)getpid(),
+		 (unsigned long)m.memory + 1, (unsigned long)m.memory + 0x5001);
 	plan = plan_by(&m, selector, NULL);
 	assert_int_equal(plan->range_count, 1);
 	assert_int_equal(plan->ranges[0].start, (uintptr_t)m.memory + 0x1000);
@@ -261,8 +262,11 @@ static void what_moved_is_what_ranges_have_less(void **state)
 {
 	struct memoir_plan_range ranges[2] = { { .process = 0 }, { .process = 0 } };
 	struct memoir_plan_process process = { .range_count = 2 };
-	struct memoir_plan plan = { .hint = MEMOIR_HINT_PAGEOUT, .process_count = 1,
-				    .processes = &process, .range_count = 2, .ranges = ranges };
+	struct memoir_plan plan = { .hint = MEMOIR_HINT_PAGEOUT,
+				    .process_count = 1,
+				    .processes = &process,
+				    .range_count = 2,
+				    .ranges = ranges };
 	struct memoir_residence before[2] = { { .known = true, .resident_bytes = 8192 },
 					      { .known = true, .resident_bytes = 4096 } };
 	struct memoir_residence after[2] = { { .known = true, .resident_bytes = 4096 },

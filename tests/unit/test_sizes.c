@@ -19,9 +19,15 @@ static void sizes_are_read_in_powers_of_1024(void **state)
 		const char *text;
 		uint64_t bytes;
 	} good[] = {
-		{ "1", 1 },		   { "4096", 4096 },	      { "4096B", 4096 },
-		{ "64k", 64 << 10 },	   { "64KiB", 64 << 10 },     { "1.5M", 3 << 19 },
-		{ "2GB", UINT64_C(2) << 30 }, { "3tib", UINT64_C(3) << 40 }, { "1P", UINT64_C(1) << 50 },
+		{ "1", 1 },
+		{ "4096", 4096 },
+		{ "4096B", 4096 },
+		{ "64k", 64 << 10 },
+		{ "64KiB", 64 << 10 },
+		{ "1.5M", 3 << 19 },
+		{ "2GB", UINT64_C(2) << 30 },
+		{ "3tib", UINT64_C(3) << 40 },
+		{ "1P", UINT64_C(1) << 50 },
 	};
 	uint64_t bytes;
 
@@ -34,7 +40,7 @@ static void sizes_are_read_in_powers_of_1024(void **state)
 
 static void what_is_no_size_is_refused(void **state)
 {
-	static const char *const bad[] = { "",	  "0",	  "-1",	  "M",	  "1x",	     "1MM",	"1 M",
+	static const char *const bad[] = { "",    "0",  "-1",  "M",   "1x",   "1MM",      "1 M",
 					   "nan", "0x", "0.5", "inf", "1e30", "9000000P", "1KiBs" };
 	uint64_t bytes = 7;
 

@@ -55,8 +55,8 @@ static void die(const char *what)
 
 static void *map_at(char *addr, size_t pages, int protection)
 {
-	void *mem = mmap(addr, pages * PAGE, protection,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	void *mem = mmap(addr, pages * PAGE, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+			 -1, 0);
 
 	if (mem == MAP_FAILED)
 		die("mmap");
@@ -252,8 +252,11 @@ static bool is_target(const struct memoir_process *process, void *arg)
 static struct memoir_plan *make_plan(struct test *t)
 {
 	struct memoir_capture_options capture = {
-		.sz = sizeof(capture), .wants = is_target, .wants_arg = t,
-		.without_holders = true, .without_kinds = true,
+		.sz = sizeof(capture),
+		.wants = is_target,
+		.wants_arg = t,
+		.without_holders = true,
+		.without_kinds = true,
 	};
 	const char *selectors[] = { t->selector };
 	struct memoir_selection *selection;
@@ -279,8 +282,13 @@ static struct memoir_plan *make_plan(struct test *t)
 static void apply(struct test *t)
 {
 	struct memoir_apply_options options = {
-		.sz = sizeof(options), .guard = t->guard, .slice_bytes = SLICE_PAGES * PAGE,
-		.stop = enough, .stop_arg = t, .called = called, .called_arg = t,
+		.sz = sizeof(options),
+		.guard = t->guard,
+		.slice_bytes = SLICE_PAGES * PAGE,
+		.stop = enough,
+		.stop_arg = t,
+		.called = called,
+		.called_arg = t,
 	};
 	struct memoir_plan *plan = make_plan(t);
 	struct memoir_applied *applied;
