@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -94,8 +95,32 @@ static bool matters_by_link(const struct reading *r, struct open_file *file)
 #define DRM_MAJOR 226u
 #define TYPELESS 0u
 
+/*
+ * There may be very many sockets: so from the directory of fds on, and in one read, by which the kernel
+ * hands out all of such a file.
+ */
+static uint32_t files_in_flight(int dir, int fd)
+{
+	char text[1024], path[32];
+	uint32_t in_flight = 0;
+	int file;
+
+	snprintf(path, sizeof(path), "../fdinfo/%d", fd);
+	file = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return 0;
+	ssize_t len = read(file, text, sizeof(text) - 1);
+
+	close(file);
+	if (len > 0) {
+		text[len] = '\0';
+		fdinfo_parse(text, (size_t)len, take_scm_fds, &in_flight);
+	}
+	return in_flight;
+}
+
 /* Whether it is to be told of; of what has no type the path has to be there. */
-static bool choose(const struct reading *r, struct open_file *file)
+static bool choose(const struct reading *r, int dir, struct open_file *file)
 {
 	switch (file->mode & S_IFMT) {
 	case S_IFREG:
@@ -103,9 +128,7 @@ static bool choose(const struct reading *r, struct open_file *file)
 	case S_IFCHR:
 		return file->rdev >> 20 == DRM_MAJOR;
 	case S_IFSOCK:
-		if (r->text->all)
-			fdinfo_each(r->text->root, r->pid, r->tid, file->fd, take_scm_fds,
-				    &file->in_flight);
+		file->in_flight = r->text->all ? files_in_flight(dir, file->fd) : 0;
 		return file->in_flight;
 	case TYPELESS:
 		return matters_by_link(r, file);
@@ -130,11 +153,11 @@ static int take_fd(const struct reading *r, int dir, const char *name)
 	file.tid = r->tid;
 	file.fd = (int)fd;
 	file.path = path;
-	if (!by_link && !choose(r, &file))
+	if (!by_link && !choose(r, dir, &file))
 		return 0;
 	len = readlinkat(dir, name, path, sizeof(path) - 1);
 	path[len > 0 ? len : 0] = '\0';
-	if (by_link && !choose(r, &file))
+	if (by_link && !choose(r, dir, &file))
 		return 0;
 	return r->each(&file, r->arg);
 }
