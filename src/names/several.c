@@ -48,6 +48,13 @@ uint64_t several_ranges(const struct table_aside *table)
 	return taken == table ? tree.ranges : table->tree.ranges;
 }
 
+uint64_t several_bytes(const struct table_aside *table)
+{
+	const struct name_header *header = taken == table ? space.header : table->space.header;
+
+	return header ? header->used_bytes : 0;
+}
+
 /* ---- writing -------------------------------------------------------------------------------- */
 
 static uint32_t number_of(const char *name)

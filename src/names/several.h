@@ -25,8 +25,9 @@ void several_take(struct table_aside *table);
 /* Give back all memory of a table: nothing of it is to be found any longer. It may be opened anew. */
 void several_drop(struct table_aside *table);
 
-/* How many ranges it has. */
+/* How many ranges it has, and what memory it takes. */
 uint64_t several_ranges(const struct table_aside *table);
+uint64_t several_bytes(const struct table_aside *table);
 
 /* Give [start, end) the name, NULL for none; opens the table if need be. 0; -ENOMEM. */
 int several_set(struct table_aside *table, const struct name_subject *about, uint64_t start,

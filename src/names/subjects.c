@@ -52,6 +52,7 @@ static void drop(struct subjects *subjects, struct subject *subject)
 	if (*at) {
 		*at = subject->next;
 		subjects->count--;
+		subjects->bytes -= several_bytes(&subject->table);
 	}
 	for (size_t i = 0; i < THREAD_PLACES; i++)
 		if (subjects->threads[i].subject == subject)
@@ -98,8 +99,10 @@ static int add(struct subjects *subjects, pid_t pid, pid_t tid, struct subject *
 		subject_free(subject);
 		return err;
 	}
-	if (parent)
+	if (parent && !subjects_are_full(subjects)) {
 		subject_inherit(subject, parent);
+		subjects->bytes += several_bytes(&subject->table);
+	}
 	subject->next = *bucket;
 	*bucket = subject;
 	subjects->count++;
@@ -256,6 +259,16 @@ static int children_of_thread(pid_t tid, void *arg)
 	return --threads->left ? 0 : 1;
 }
 
+static uint64_t sum_bytes(const struct subjects *subjects)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < SUBJECT_BUCKETS; i++)
+		for (const struct subject *s = subjects->buckets[i]; s; s = s->next)
+			bytes += several_bytes(&s->table);
+	return bytes;
+}
+
 static void look_after(struct subjects *subjects, struct subject *subject)
 {
 	struct threads_of threads = { { subjects, subject }, THREADS_LOOKED_AT };
@@ -285,4 +298,5 @@ void subjects_look_after(struct subjects *subjects)
 		if (subject)
 			look_after(subjects, subject);
 	}
+	subjects->bytes = sum_bytes(subjects);
 }

@@ -11,6 +11,9 @@
 /* So many at most, and no more than fds allow; others' names are not kept. */
 #define SUBJECTS_MAX 4096u
 
+/* All their tables together; then no more names are taken. */
+#define SUBJECTS_BYTES_MAX (256ull << 20)
+
 #define SUBJECT_BUCKETS 1024u
 #define THREAD_PLACES 1024u
 
@@ -18,6 +21,7 @@ struct subjects {
 	struct kroot *root;
 	struct subject *buckets[SUBJECT_BUCKETS]; /* by pid */
 	size_t count, room;
+	uint64_t bytes; /* of all tables */
 	struct {
 		pid_t tid;
 		pid_t last_pid; /* the machine's, when its children were looked for */
@@ -45,6 +49,12 @@ void subjects_before_change(struct subjects *subjects, struct subject *subject, 
 
 /* All at once: exec drops names, what is unmapped too, children are taken up. */
 void subjects_look_after(struct subjects *subjects);
+
+/* Whether there is no room for more names. */
+static inline bool subjects_are_full(const struct subjects *subjects)
+{
+	return subjects->bytes > SUBJECTS_BYTES_MAX;
+}
 
 /* Whether any of them has names: else there is nothing to look after. */
 bool subjects_any_names(const struct subjects *subjects);

@@ -57,9 +57,15 @@ static int carry_out(struct supervisor *s, const struct seccomp_call *call)
 	/* Only as long as it waits is it certain that the number is of who called. */
 	if (!seccomp_waits(s->listener, call->id))
 		return -ESRCH;
+	if (call->name && subjects_are_full(&s->subjects))
+		return -ENOMEM;
 	subjects_before_change(&s->subjects, subject, call->tid);
+	s->subjects.bytes -= several_bytes(&subject->table);
 	err = subject_name(s->subjects.root, subject, &naming, &s->subjects.text);
-	return err == -ESRCH ? name_anew(s, subject, &naming, call->id) : err;
+	if (err == -ESRCH)
+		err = name_anew(s, subject, &naming, call->id);
+	s->subjects.bytes += several_bytes(&subject->table);
+	return err;
 }
 
 /* What the kernel would not say of its own names is our trouble: then it is to answer as without us. */

@@ -66,8 +66,8 @@ class Running:
             self.front.wait()
         self.front.stdout.close()
 
-    def said(self):
-        if not select.select([self.front.stdout], [], [], 30)[0]:
+    def said(self, seconds=30):
+        if not select.select([self.front.stdout], [], [], seconds)[0]:
             raise mkmem.Broken("the program says nothing")
         line = self.front.stdout.readline()
         if not line:
@@ -447,6 +447,23 @@ def test_flood(tap):
         tap.check((after["cleared"], after["again"]) == (0, 0) and
                   shown(pid) == [(after["at"], after["at"] + PAGE, "after the flood")],
                   "they can all be taken away, and others given", [str(after), str(shown(pid))])
+
+
+FLOODS = 24
+
+
+def test_floods(tap):
+    """Each fills its own table; together they may not take as much."""
+    code = ("import subprocess\n"
+            f"c=[subprocess.Popen([{str(MKNAMED)!r},'flood','400000'],stdin=subprocess.PIPE,"
+            f"stdout=subprocess.PIPE) for _ in range({FLOODS})]\n"
+            "say([json.loads(p.stdout.readline())['taken'] for p in c])\nsys.stdin.read()\n"
+            "for p in c: p.stdin.close()\nfor p in c: p.wait()")
+    with Running(*python(code)) as program:
+        taken = program.said(300)
+        with open(f"/proc/{program.supervisor()}/status", encoding="ascii") as file:
+            rss = int(next(line for line in file if line.startswith("VmRSS:")).split()[1])
+        tap.check(rss < 340 << 10, "the tables of many are bounded together", [f"{rss} kB", str(taken)])
 
 
 # ---- what else is to stay as it is -------------------------------------------------------------
@@ -843,8 +860,8 @@ def test_listener_there(tap):
         tap.check(not err, "and nothing is said", [err.decode()])
 
 
-# Tried in virtual machines: this one may have neither.
-ELSEWHERE = ("yama", "kernel_keeps_names")
+# Tried in virtual machines, as this one may have neither; and in the soak suite.
+ELSEWHERE = ("yama", "kernel_keeps_names", "floods")
 TESTS = {name.removeprefix("test_"): test for name, test in list(globals().items())
          if name.startswith("test_")}
 
