@@ -57,7 +57,8 @@ static int by_text(struct kroot *root)
 {
 	static struct listing l;
 	struct internal_devs devs = { 0 };
-	struct files_text text = { root, &devs, .all = true };
+	struct unix_queues queues = { 0 };
+	struct files_text text = { root, &devs, .all = true, .queues = &queues };
 	unsigned long found = 0;
 
 	l.root = root;
@@ -70,6 +71,7 @@ static int by_text(struct kroot *root)
 		files_text_each(&text, l.pids[i], l.single_thread[i], count_file, &found);
 	printf("lib_files_ns %" PRIu64 " found %lu\n", now_ns() - start, found);
 	internal_devs_free(&devs);
+	unix_queues_free(&queues);
 	return err;
 }
 

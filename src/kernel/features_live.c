@@ -284,6 +284,18 @@ static int pass_over(const struct open_file *file, void *arg)
 	return 0;
 }
 
+/* Where there is none the kernel knows no socket of this family to be asked for: ENOENT. */
+int live_unix_queues(struct probing *p)
+{
+	struct unix_queues queues = { 0 };
+	int err = unix_queues_ask(&queues);
+
+	unix_queues_free(&queues);
+	return err == -ENOENT || err == -EPROTONOSUPPORT ? detailed(p, 0, "CONFIG_UNIX_DIAG")
+	       : err                                      ? err
+							  : 1;
+}
+
 int live_dmabufs(struct probing *p)
 {
 	int err = dmabufs_each(p->root, pass_over, NULL);

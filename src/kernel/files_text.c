@@ -66,6 +66,7 @@ struct reading {
 	pid_t pid, tid;
 	open_file_fn each;
 	void *arg;
+	bool refused; /* fds are listed, but what they are may not be seen */
 };
 
 static void take_scm_fds(const char *key, const char *value, void *arg)
@@ -119,6 +120,12 @@ static uint32_t files_in_flight(int dir, int fd)
 	return in_flight;
 }
 
+static bool surely_empty(const struct files_text *text, uint64_t socket)
+{
+	return text->queues && kroot_is_live(text->root) &&
+	       unix_queues_is_empty(text->queues, socket);
+}
+
 /* Whether it is to be told of; of what has no type the path has to be there. */
 static bool choose(const struct reading *r, int dir, struct open_file *file)
 {
@@ -128,7 +135,8 @@ static bool choose(const struct reading *r, int dir, struct open_file *file)
 	case S_IFCHR:
 		return file->rdev >> 20 == DRM_MAJOR;
 	case S_IFSOCK:
-		file->in_flight = r->text->all ? files_in_flight(dir, file->fd) : 0;
+		if (r->text->all && !surely_empty(r->text, file->inode))
+			file->in_flight = files_in_flight(dir, file->fd);
 		return file->in_flight;
 	case TYPELESS:
 		return matters_by_link(r, file);
@@ -137,16 +145,27 @@ static bool choose(const struct reading *r, int dir, struct open_file *file)
 	}
 }
 
-static int take_fd(const struct reading *r, int dir, const char *name)
+/* Of a process whose links may not be followed, one is like the other: by the same right they are read. */
+static bool is_refused(int dir, const char *name)
+{
+	char path[1];
+
+	return errno == EACCES && readlinkat(dir, name, path, sizeof(path)) < 0 && errno == EACCES;
+}
+
+static int take_fd(struct reading *r, int dir, const char *name)
 {
 	char path[PATH_BYTES] = "", *end;
 	long fd = strtol(name, &end, 10);
 	struct statx st;
 	ssize_t len;
 
-	if (end == name || *end != '\0' ||
-	    statx(dir, name, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
+	if (end == name || *end != '\0')
 		return 0;
+	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0) {
+		r->refused = is_refused(dir, name);
+		return 0;
+	}
 	struct open_file file = of_stat(r->text, r->pid, &st);
 	bool by_link = (st.stx_mode & S_IFMT) == TYPELESS;
 
@@ -162,9 +181,17 @@ static int take_fd(const struct reading *r, int dir, const char *name)
 	return r->each(&file, r->arg);
 }
 
-static int each_fd(const struct reading *r)
+/* The directory of the leader's that other programs look at, too, is likelier to be known already. */
+static int open_fds(const struct reading *r)
 {
-	int dir_fd = kroot_fd(r->text->root, "proc/%d/task/%d/fd", r->pid, r->tid);
+	return r->tid == r->pid
+		       ? kroot_fd(r->text->root, "proc/%d/fd", r->pid)
+		       : kroot_fd(r->text->root, "proc/%d/task/%d/fd", r->pid, r->tid);
+}
+
+static int each_fd(struct reading *r)
+{
+	int dir_fd = open_fds(r);
 	DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
 	struct dirent *entry;
 	int err = 0;
@@ -173,7 +200,7 @@ static int each_fd(const struct reading *r)
 		close(dir_fd);
 	if (!dir)
 		return dir_fd < 0 ? dir_fd : -ENOMEM;
-	while (!err && (entry = readdir(dir)))
+	while (!err && !r->refused && (entry = readdir(dir)))
 		err = take_fd(r, dirfd(dir), entry->d_name);
 	closedir(dir);
 	return err;
@@ -194,10 +221,10 @@ static int each_thread(pid_t tid, void *arg)
 int files_text_each(const struct files_text *text, pid_t pid, bool single_thread, open_file_fn each,
 		    void *arg)
 {
-	struct reading r = { text, pid, pid, each, arg };
+	struct reading r = { text, pid, pid, each, arg, false };
 	int err = each_fd(&r);
 
-	if (!err && !single_thread)
+	if (!err && !r.refused && !single_thread)
 		err = process_each_thread(text->root, pid, each_thread, &r);
 	return err;
 }

@@ -356,6 +356,7 @@ static void capture_free(struct capture *c)
 	u64map_free(&c->backing);
 	free(c->backing_keys);
 	internal_devs_free(&c->devs);
+	unix_queues_free(&c->queues);
 	pthread_mutex_destroy(&c->lock);
 	memoir_snapshot_free(c->snap);
 }

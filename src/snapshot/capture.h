@@ -123,6 +123,7 @@ struct capture {
 	bool file_by_offset; /* file pages go by (object, offset), not by frame */
 	size_t denied;       /* processes that could not be read */
 	struct internal_devs devs;   /* of the kernel's own mounts of shmem and hugetlbfs */
+	struct unix_queues queues;   /* of sockets, where their fds are read as text */
 	struct name_parts *parts;    /* of regions that names split, NULL: none */
 	const char *anchor_paths[2]; /* of the snapshot's strings, NULL until asked for */
 	int error;

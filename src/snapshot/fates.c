@@ -83,6 +83,7 @@ struct files_text capture_files_text(struct capture *c)
 		.devs = &c->devs,
 		.swap_in_use = total != unused,
 		.all = capture_wants_buffers(c),
+		.queues = &c->queues,
 	};
 }
 
