@@ -91,6 +91,7 @@ static __always_inline void fill(struct file_record *out, struct file *file, str
 #define MAGIC_GUEST_MEMFD 0x474d454d
 #define DRM_MAJOR 226
 #define FAMILY_UNIX 1
+#define STATE_LISTEN 10
 
 /* Looking at each kind of structure costs the kernel some 0.1 ms when it loads a program. */
 #ifdef FILES_ALL
@@ -118,6 +119,10 @@ static __always_inline u32 files_in_flight(struct file *file)
 	if (!bpf_core_field_exists(unix_sk->scm_stat) || !sk ||
 	    BPF_CORE_READ(sk, __sk_common.skc_family) != FAMILY_UNIX)
 		return 0;
+	/* Files wait in connections that it has not accepted yet. */
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == STATE_LISTEN &&
+	    BPF_CORE_READ(sk, sk_receive_queue.qlen))
+		return FILES_IN_FLIGHT_UNKNOWN;
 	return BPF_CORE_READ(unix_sk, scm_stat.nr_fds.counter);
 }
 

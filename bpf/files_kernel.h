@@ -106,10 +106,16 @@ struct udmabuf {
 
 struct sock_common {
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
+};
+
+struct sk_buff_head {
+	__u32 qlen;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
 };
 
 struct socket {

@@ -292,8 +292,8 @@ int live_unix_queues(struct probing *p)
 
 	unix_queues_free(&queues);
 	return err == -ENOENT || err == -EPROTONOSUPPORT ? detailed(p, 0, "CONFIG_UNIX_DIAG")
-	       : err                                      ? err
-							  : 1;
+	       : err                                     ? err
+							 : 1;
 }
 
 int live_dmabufs(struct probing *p)

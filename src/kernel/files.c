@@ -29,6 +29,7 @@ struct files {
 	struct files_bpf *skel; /* or the one below */
 	struct files_all_bpf *all;
 	int link;
+	const struct kroot *root;
 	_Alignas(8) char records[FILES_READ_BYTES];
 };
 
@@ -57,6 +58,7 @@ int files_open(const struct kroot *root, bool all, struct files **ret_files,
 	files = calloc(1, sizeof(*files));
 	if (!files)
 		return error_set(error, -ENOMEM, "out of memory");
+	files->root = root;
 	program = load(files, all);
 	files->link = program < 0 ? -1 : skel_link_create(program, 0, BPF_TRACE_ITER);
 	if (files->link < 0) {
@@ -153,7 +155,27 @@ int files_stream(int link, char records[FILES_READ_BYTES], open_file_fn each, vo
 	return err;
 }
 
+struct asking {
+	const struct kroot *root;
+	open_file_fn each;
+	void *arg;
+};
+
+/* What the iterator leaves to fdinfo. */
+static int ask_for_rest(const struct open_file *file, void *arg)
+{
+	const struct asking *asking = arg;
+	struct open_file told = *file;
+
+	if (file->in_flight != FILES_IN_FLIGHT_UNKNOWN)
+		return asking->each(file, asking->arg);
+	told.in_flight = files_in_flight_by_text(asking->root, file);
+	return told.in_flight ? asking->each(&told, asking->arg) : 0;
+}
+
 int files_each(struct files *files, open_file_fn each, void *arg)
 {
-	return files_stream(files->link, files->records, each, arg);
+	struct asking asking = { files->root, each, arg };
+
+	return files_stream(files->link, files->records, ask_for_rest, &asking);
 }

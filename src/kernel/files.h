@@ -42,13 +42,16 @@ struct open_file {
 	uint32_t in_flight; /* of a unix socket: files that were passed and not received yet */
 };
 
+/* Files in flight to a socket, as its fdinfo says; of a listener those of connections it has yet to accept. */
+uint32_t files_in_flight_by_text(const struct kroot *root, const struct open_file *file);
+
 /* What is not 0 ends it, and is returned. */
 typedef int (*open_file_fn)(const struct open_file *file, void *arg);
 
 struct files;
 
 /*
- * Load the program; `all`: rings, sockets, and whether the memfd of a udmabuf lives, too, which takes 1 ms
+ * Load the program; the root is kept, and has to be there as long; `all`: rings, sockets, and whether the memfd of a udmabuf lives, too, which takes 1 ms
  * more. -EOPNOTSUPP, -EPERM, -ENOMEM: error (may be NULL) says what is missing.
  */
 int files_open(const struct kroot *root, bool all, struct files **ret_files,

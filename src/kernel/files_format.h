@@ -8,6 +8,7 @@
 
 #define FILES_PATH_BYTES 4096
 #define FILES_EXPORTER_BYTES 32 /* with the NUL */
+#define FILES_IN_FLIGHT_UNKNOWN 0xffffffff /* fdinfo tells */
 
 struct file_record {
 	u64 mapping; /* f_mapping: the identity of what is held */
@@ -19,7 +20,7 @@ struct file_record {
 	u32 path_bytes; /* of the path behind the record, with its NUL, filled up to a multiple of 8 */
 	u32 tid;
 	u32 rdev;      /* of a device */
-	u32 in_flight; /* of a unix socket: files in its queue */
+	u32 in_flight; /* of a unix socket: files in its queue, or FILES_IN_FLIGHT_UNKNOWN */
 	u64 backing;   /* of a udmabuf: the mapping its first page is in; 0: none */
 	u32 backing_known;
 	u32 exporter_bytes; /* of a dma-buf, at the end of the path; 0: not known */

@@ -77,6 +77,15 @@ static void take_scm_fds(const char *key, const char *value, void *arg)
 		*in_flight = (uint32_t)strtoul(value, NULL, 10);
 }
 
+uint32_t files_in_flight_by_text(const struct kroot *root, const struct open_file *file)
+{
+	uint32_t in_flight = 0;
+
+	/* It may be closed by now. */
+	(void)fdinfo_each(root, file->pid, file->tid, file->fd, take_scm_fds, &in_flight);
+	return in_flight;
+}
+
 static bool starts(const char *path, const char *with)
 {
 	return strncmp(path, with, strlen(with)) == 0;
@@ -184,9 +193,8 @@ static int take_fd(struct reading *r, int dir, const char *name)
 /* The directory of the leader's that other programs look at, too, is likelier to be known already. */
 static int open_fds(const struct reading *r)
 {
-	return r->tid == r->pid
-		       ? kroot_fd(r->text->root, "proc/%d/fd", r->pid)
-		       : kroot_fd(r->text->root, "proc/%d/task/%d/fd", r->pid, r->tid);
+	return r->tid == r->pid ? kroot_fd(r->text->root, "proc/%d/fd", r->pid)
+				: kroot_fd(r->text->root, "proc/%d/task/%d/fd", r->pid, r->tid);
 }
 
 static int each_fd(struct reading *r)

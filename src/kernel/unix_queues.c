@@ -22,7 +22,8 @@ enum { STATE_ESTABLISHED = 1, STATE_LISTEN = 10 };
 
 /* ---- the answer ----------------------------------------------------------------------------- */
 
-static void take_attributes(struct unix_queue *queue, const char *at, size_t left, bool *ret_counted)
+static void take_attributes(struct unix_queue *queue, const char *at, size_t left,
+			    bool *ret_counted)
 {
 	struct unix_diag_rqlen counts;
 	struct nlattr attribute;
@@ -104,9 +105,9 @@ int unix_queues_take(struct unix_queues *q, const void *answer, size_t len)
 			return -EBADMSG;
 		if (head.nlmsg_type == NLMSG_DONE)
 			return 0;
-		err = head.nlmsg_type == NLMSG_ERROR ?
-			      error_of(at + NLMSG_HDRLEN, message_len - NLMSG_HDRLEN) :
-			      take_socket(q, at + NLMSG_HDRLEN, message_len - NLMSG_HDRLEN);
+		err = head.nlmsg_type == NLMSG_ERROR
+			      ? error_of(at + NLMSG_HDRLEN, message_len - NLMSG_HDRLEN)
+			      : take_socket(q, at + NLMSG_HDRLEN, message_len - NLMSG_HDRLEN);
 		step = step < len ? step : len;
 		at += step;
 		len -= step;
@@ -132,7 +133,9 @@ static int ask_for_all(int fd)
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 
 	return sendto(fd, &question, sizeof(question), 0, (struct sockaddr *)&kernel,
-		      sizeof(kernel)) < 0 ? -errno : 0;
+		      sizeof(kernel)) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int take_answers(struct unix_queues *q, int fd, void *answer)
@@ -142,8 +145,8 @@ static int take_answers(struct unix_queues *q, int fd, void *answer)
 	while (more == 1) {
 		struct sockaddr_nl from = { 0 };
 		socklen_t from_len = sizeof(from);
-		ssize_t len = recvfrom(fd, answer, ANSWER_BYTES, 0, (struct sockaddr *)&from,
-				       &from_len);
+		ssize_t len =
+			recvfrom(fd, answer, ANSWER_BYTES, 0, (struct sockaddr *)&from, &from_len);
 
 		if (len < 0 && errno != EINTR)
 			return -errno;

@@ -20,9 +20,9 @@
 /* What the kernel says of one socket. */
 struct unix_queue {
 	uint32_t inode;
-	uint32_t peer_inode;               /* 0: it has none, or one that is closed */
-	uint32_t received_count;           /* bytes to be read; of a listener, connections */
-	uint32_t sent_count;               /* memory of what it sent and nobody has read yet */
+	uint32_t peer_inode;             /* 0: it has none, or one that is closed */
+	uint32_t received_count;         /* bytes to be read; of a listener, connections */
+	uint32_t sent_count;             /* memory of what it sent and nobody has read yet */
 	bool may_be_empty, is_listening; /* by its type and state */
 };
 

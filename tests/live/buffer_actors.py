@@ -233,6 +233,19 @@ def in_flight(name):
             "child": {child: [fd]}}, (near, far)
 
 
+def in_flight_to_listener(name):
+    """Passed to who has not accepted the connection yet."""
+    near, listener = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    listener.bind("\0memoir-test-" + str(os.getpid()))
+    listener.listen(2)
+    near.connect(listener.getsockname())
+    fd = memfd(name, 1024)
+    socket.send_fds(near, [b"x"], [fd, fd])
+    os.close(fd)
+    return {"hidden_bytes": 1024 * PAGE, "socket": [listener.fileno()], "files": 2,
+            "child": {}}, (near, listener)
+
+
 def fd_of(name, pages):
     fd = memfd(name, pages)
     return {"fds": [fd]}, None

@@ -198,9 +198,10 @@ def hidden_bytes(engine):
 
 def test_hidden(tap):
     """What is in flight or in a ring is in no process's list, but in what is hidden."""
-    for what, maker in ("in flight", make.in_flight), ("registered with a ring",
-                                                       make.ring_with_file), (
-                                                           "what is open", make.seen):
+    for what, maker in (("in flight", make.in_flight),
+                        ("in flight to a listener", make.in_flight_to_listener),
+                        ("registered with a ring", make.ring_with_file),
+                        ("what is open", make.seen)):
         for engine in "tables", "text":
             try:
                 bad = hidden_difference(maker, engine)
