@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/unix_queues.h"
+#include "kernel/files.h"
 
 /* ---- sockets of the kernel's ---------------------------------------------------------------- */
 
@@ -222,6 +222,63 @@ static void what_is_no_such_socket_is_not_known(void **state)
 	close(ends[1]);
 }
 
+/* ---- where it is used ----------------------------------------------------------------------- */
+
+struct flight {
+	int fd;
+	uint32_t files;
+	size_t sockets; /* with files in flight */
+};
+
+static int take_flight(const struct open_file *file, void *arg)
+{
+	struct flight *flight = arg;
+
+	flight->sockets += file->in_flight > 0;
+	if (file->fd == flight->fd)
+		flight->files = file->in_flight;
+	return 0;
+}
+
+static struct flight look(const struct kroot *root, struct unix_queues *queues, int fd)
+{
+	struct internal_devs devs = { 0 };
+	struct files_text text = { .root = root, .devs = &devs, .all = true, .queues = queues };
+	struct flight flight = { .fd = fd };
+
+	assert_int_equal(files_text_each(&text, getpid(), false, take_flight, &flight), 0);
+	internal_devs_free(&devs);
+	return flight;
+}
+
+static void files_in_flight_are_found_with_and_without_it(void **state)
+{
+	/* The last one has asked, and was told nothing. */
+	struct unix_queues asks = { 0 }, refused = { .asked = true };
+	struct unix_queues *const ways[] = { NULL, &asks, &refused };
+	struct kroot *root;
+	int ends[2], idle[2];
+
+	(void)state;
+	assert_int_equal(kroot_open(NULL, &root), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, idle), 0);
+	pass(ends[0], 1, 0);
+	pass(ends[0], 2, 0);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct flight flight = look(root, ways[i], ends[1]);
+
+		assert_int_equal(flight.files, 2);
+		assert_int_equal(flight.sockets, 1);
+	}
+	unix_queues_free(&asks);
+	kroot_close(root);
+	for (size_t i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(idle[i]);
+	}
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 struct answer {
@@ -351,6 +408,7 @@ int main(void)
 		cmocka_unit_test(an_idle_connection_is_empty),
 		cmocka_unit_test(a_listener_is_empty_until_somebody_connects),
 		cmocka_unit_test(what_is_no_such_socket_is_not_known),
+		cmocka_unit_test(files_in_flight_are_found_with_and_without_it),
 		cmocka_unit_test(both_ends_count),
 		cmocka_unit_test(an_error_is_the_kernel_s),
 		cmocka_unit_test(broken_answers_are_refused),
