@@ -7,7 +7,7 @@
 #define MEMOIR_KERNEL_FILES_FORMAT_H
 
 #define FILES_PATH_BYTES 4096
-#define FILES_EXPORTER_BYTES 32 /* with the NUL */
+#define FILES_EXPORTER_BYTES 32            /* with the NUL */
 #define FILES_IN_FLIGHT_UNKNOWN 0xffffffff /* fdinfo tells */
 
 struct file_record {
