@@ -72,10 +72,11 @@ struct memoir_idle;
  *
  * Takes the list of processes from the snapshot, which need not live on; clears what the means clears.
  * Processes that may not be touched or have ended are left out, and counted in notes.
+ * @param options NULL for the best means there is, and no interval in view
  * @param ret_idle owned by the caller: memoir_idle_free(), which also ends what DAMON does
  * @return 0, also where some processes could not be watched; -EACCES: none of them could;
  *         -EOPNOTSUPP: the means doesn't work here; -EBUSY: somebody else uses DAMON; -E2BIG: too many
- *         processes for DAMON; -ENOMEM
+ *         processes for DAMON, or options from a newer version; -EINVAL: their sz is not set; -ENOMEM
  */
 int memoir_idle_begin(struct memoir *memoir, const struct memoir_snapshot *snapshot,
 		      const struct memoir_selection *selection,

@@ -242,6 +242,8 @@ struct memoir_capture_options {
 	bool buffers;
 	/** Don't read name tables (memoir/name.h): regions have the kernel's names only, and are whole. */
 	bool without_names;
+	/** Which processes `wants` wants, in words: memoir_snapshot_scope(). NULL: nobody says. */
+	const char *scope;
 };
 
 /**
@@ -255,7 +257,8 @@ struct memoir_capture_options {
  * @param options NULL for all processes
  * @param ret_snapshot owned by the caller: memoir_snapshot_free()
  * @return 0, also where some processes could not be read (see memoir_snapshot_partial());
- *         -ENOMEM; -EACCES: /proc can't be read at all; -EOPNOTSUPP: the engine asked for doesn't work
+ *         -ENOMEM; -EACCES: /proc can't be read at all; -EOPNOTSUPP: the engine asked for doesn't work;
+ *         -E2BIG: options from a newer version; -EINVAL: their sz is not set
  */
 int memoir_capture(struct memoir *memoir, const struct memoir_capture_options *options,
 		   struct memoir_snapshot **ret_snapshot, struct memoir_error *error);
@@ -270,6 +273,12 @@ enum memoir_engine memoir_snapshot_engine(const struct memoir_snapshot *snapshot
 bool memoir_snapshot_partial(const struct memoir_snapshot *snapshot);
 /** Processes that ended while they were being looked at; normal, and not counted as partial. */
 size_t memoir_snapshot_vanished(const struct memoir_snapshot *snapshot);
+
+/**
+ * Which processes were asked for, as options.scope said it ("" if it did not); NULL: all. Sums of a
+ * snapshot of some are sums of these, and not of the machine.
+ */
+const char *memoir_snapshot_scope(const struct memoir_snapshot *snapshot);
 
 /** How many, and the i-th, or NULL beyond the end. All O(1). */
 size_t memoir_snapshot_note_count(const struct memoir_snapshot *snapshot);

@@ -112,6 +112,13 @@ int cli_open(const struct cli *cli, struct memoir **ret_memoir);
 int cli_capture(struct cli *cli, struct memoir *memoir);
 int cli_check_pid(const struct cli *cli);
 
+/*
+ * What is to be said of figures from a file that has some processes only, unless one of them was asked for by
+ * its number: then they are whole. False: nothing.
+ */
+#define SCOPE_NOTE_MAX 1024
+bool cli_note_scope(const struct cli *cli, char note[SCOPE_NOTE_MAX]);
+
 /* Whether a process was asked for and read: in the scope of the snapshot and of the selection. */
 bool cli_wants_process(const struct cli *cli, const struct memoir_process *process);
 

@@ -154,19 +154,44 @@ __attribute__((format(printf, 2, 3))) static int add_note(struct comparison *c, 
 	return 0;
 }
 
+static const char *scope_text(const char *scope)
+{
+	if (!scope)
+		return "all processes";
+	return *scope ? scope : "some processes";
+}
+
+/* With different processes in them, what one left out looks as if it had come or gone. */
+static int note_scopes(const struct cli *cli, struct comparison *c)
+{
+	const char *before = memoir_snapshot_scope(c->before);
+	const char *after = memoir_snapshot_scope(cli->snapshot);
+
+	if (!before && !after)
+		return 0;
+	if (before && after && *before && strcmp(before, after) == 0)
+		return add_note(c, "both were captured of %s only", before);
+	return add_note(c,
+			"before is %s, after is %s: what was left out of one of them looks as if "
+			"it had come or gone",
+			scope_text(before), scope_text(after));
+}
+
 /* Those of the snapshot before; cli's own are printed anyway. */
 static int make_notes(const struct cli *cli, struct comparison *c)
 {
 	size_t count = memoir_snapshot_note_count(c->before);
 	int ret = 0;
 
-	c->notes = calloc(count + 1, sizeof(*c->notes));
+	c->notes = calloc(count + 2, sizeof(*c->notes));
 	if (!c->notes)
 		return -ENOMEM;
 	if (memoir_snapshot_taken_ns(c->before) > memoir_snapshot_taken_ns(cli->snapshot))
 		ret = add_note(
 			c, "%s was taken after what it is compared with: time runs backwards here",
 			cli->selectors[0]);
+	if (ret == 0)
+		ret = note_scopes(cli, c);
 	for (size_t i = 0; i < count && ret == 0; i++)
 		ret = add_note(c, "before: %s", memoir_snapshot_note(c->before, i));
 	return ret;

@@ -295,12 +295,15 @@ static int ask(const struct cli *cli, struct answer *a)
 	enum memoir_whatif_action action =
 		strcmp(cli->action, "kill") == 0 ? MEMOIR_WHATIF_KILL : MEMOIR_WHATIF_TRIM;
 	struct memoir_error error = { 0 };
+	char scope[SCOPE_NOTE_MAX];
 
 	if (memoir_whatif(cli->snapshot, action, cli->selection, &a->whatif) < 0)
 		return cli_no_memory();
 	if (a->whatif.pid_count == 0) {
 		complain("no process matches: memoir ps with the same selectors shows what they "
 			 "mean");
+		if (cli_note_scope(cli, scope))
+			complain("%s", scope);
 		return EXIT_FAILED;
 	}
 	a->context = (struct whatif_context){ cli->snapshot, &a->whatif };

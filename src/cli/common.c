@@ -75,9 +75,27 @@ static bool wants(const struct memoir_process *process, void *arg)
 	return memoir_selection_matches_process(arg, process);
 }
 
+/* As given, with blanks between them; NULL: no memory, or there are none. To be freed. */
+static char *join_selectors(const struct cli *cli)
+{
+	size_t room = 1;
+	char *joined, *to;
+
+	for (size_t i = 0; i < cli->selector_count; i++)
+		room += strlen(cli->selectors[i]) + 1;
+	joined = to = cli->selector_count ? malloc(room) : NULL;
+	for (size_t i = 0; joined && i < cli->selector_count; i++) {
+		if (i > 0)
+			*to++ = ' ';
+		to = stpcpy(to, cli->selectors[i]);
+	}
+	return joined;
+}
+
 static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *error)
 {
 	struct progress progress = { .next_ns = now_ns() + PROGRESS_AFTER_NS };
+	char *scope = join_selectors(cli);
 	/* Nothing is selected by what its regions are. */
 	bool whole = !memoir_selection_has_region_keys(cli->selection);
 	struct memoir_capture_options options = {
@@ -93,6 +111,7 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 	if (!memoir_selection_empty(cli->selection) && !(cli->command->flags & COMMAND_WHOLE)) {
 		options.wants = wants;
 		options.wants_arg = cli->selection;
+		options.scope = scope;
 	}
 	if (isatty(STDERR_FILENO)) {
 		options.progress = show_progress;
@@ -102,6 +121,7 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 
 	if (progress.said)
 		fputs("\r\033[K", stderr);
+	free(scope);
 	return ret;
 }
 
@@ -129,6 +149,21 @@ bool cli_wants_process(const struct cli *cli, const struct memoir_process *proce
 	return process->in_scope && memoir_selection_matches_process(cli->selection, process);
 }
 
+bool cli_note_scope(const struct cli *cli, char note[SCOPE_NOTE_MAX])
+{
+	const char *scope = NULL;
+
+	/* A comparison has two files to speak of, and does it itself. */
+	if (cli->from && cli->snapshot && !(cli->command->flags & COMMAND_COMPARES) &&
+	    !memoir_selection_single_pid(cli->selection))
+		scope = memoir_snapshot_scope(cli->snapshot);
+	if (scope)
+		snprintf(note, SCOPE_NOTE_MAX,
+			 "%s was captured of %s only: what other processes have is not in it",
+			 cli->from, *scope ? scope : "some processes");
+	return scope;
+}
+
 /* A pid that was asked for by number has to be there. */
 int cli_check_pid(const struct cli *cli)
 {
@@ -140,7 +175,12 @@ int cli_check_pid(const struct cli *cli)
 	process = memoir_snapshot_find_pid(cli->snapshot, pid);
 	if (process && process->in_scope)
 		return EXIT_DONE;
-	if (cli->from)
+	if (cli->from && memoir_snapshot_scope(cli->snapshot))
+		complain("the snapshot has no process %d: it was captured of %s only", (int)pid,
+			 memoir_snapshot_scope(cli->snapshot)[0]
+				 ? memoir_snapshot_scope(cli->snapshot)
+				 : "some processes");
+	else if (cli->from)
 		complain("the snapshot has no process %d", (int)pid);
 	else
 		complain("there is no process %d with memory of its own (it has ended, or it is a "

@@ -35,10 +35,10 @@ static bool is_partial(const struct cli *cli, const struct report *report)
 
 /* The notes of the snapshot and of the report; to be freed by free(). NULL: no memory. */
 static const char **collect_notes(const struct cli *cli, const struct report *report,
-				  size_t *ret_count)
+				  const char *scope, size_t *ret_count)
 {
 	size_t count = cli->snapshot ? memoir_snapshot_note_count(cli->snapshot) : 0;
-	const char **notes = calloc(count + report->note_count + 1, sizeof(*notes));
+	const char **notes = calloc(count + report->note_count + 2, sizeof(*notes));
 
 	if (!notes)
 		return NULL;
@@ -48,6 +48,8 @@ static const char **collect_notes(const struct cli *cli, const struct report *re
 		notes[count++] = report->notes[i];
 	if (report->note)
 		notes[count++] = report->note;
+	if (scope)
+		notes[count++] = scope;
 	*ret_count = count;
 	return notes;
 }
@@ -199,8 +201,10 @@ static int exit_code(const struct cli *cli, const struct report *report, int ret
 
 int cli_report(const struct cli *cli, const struct report *report)
 {
+	char scope[SCOPE_NOTE_MAX];
 	size_t note_count;
-	const char **notes = collect_notes(cli, report, &note_count);
+	bool scoped = cli_note_scope(cli, scope);
+	const char **notes = collect_notes(cli, report, scoped ? scope : NULL, &note_count);
 
 	if (!notes)
 		return cli_no_memory();

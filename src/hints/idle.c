@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "analysis/meant.h"
+#include "base/options.h"
 #include "kernel/clear_refs.h"
 #include "kernel/damon.h"
 
@@ -247,19 +248,22 @@ int memoir_idle_begin(struct memoir *memoir, const struct memoir_snapshot *snaps
 		      const struct memoir_idle_options *options, struct memoir_idle **ret_idle,
 		      struct memoir_error *error)
 {
-	struct memoir_idle *idle = calloc(1, sizeof(*idle));
+	struct memoir_idle_options set = { .sz = sizeof(set) };
+	struct memoir_idle *idle;
+	int err = 0;
 
 	if (error)
 		*error = (struct memoir_error){ 0 };
+	if (options)
+		err = options_copy(&set, sizeof(set), options, options->sz,
+				   "struct memoir_idle_options", error);
+	if (err)
+		return err;
+	idle = calloc(1, sizeof(*idle));
 	if (!idle)
 		return error_set(error, -ENOMEM, "out of memory");
-	if (options->sz < sizeof(*options)) {
-		free(idle);
-		return error_set(error, -EINVAL, "struct memoir_idle_options: sz must be set");
-	}
 	idle->watch.memoir = memoir;
-	int err = begin(idle, snapshot, selection, options, error);
-
+	err = begin(idle, snapshot, selection, &set, error);
 	if (err) {
 		memoir_idle_free(idle);
 		if (error && !error->code)

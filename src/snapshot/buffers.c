@@ -18,9 +18,7 @@
 
 bool capture_wants_buffers(const struct capture *c)
 {
-	const struct memoir_capture_options *o = c->options;
-
-	return o && o->sz > offsetof(struct memoir_capture_options, buffers) && o->buffers;
+	return c->options.buffers;
 }
 
 /* ---- one open file -------------------------------------------------------------------------- */
@@ -274,7 +272,7 @@ static int sum_dmabufs(struct capture *c)
 		any = true;
 		bytes += o->resident_bytes - o->elsewhere_bytes;
 	}
-	if (!any || (c->options && c->options->wants))
+	if (!any || c->options.wants)
 		return 0;
 	return snapshot_add_meminfo(c->snap, "dmabuf_bytes", bytes);
 }
@@ -282,7 +280,7 @@ static int sum_dmabufs(struct capture *c)
 int capture_finish_buffers(struct capture *c)
 {
 	bool wanted = capture_wants_buffers(c);
-	bool whole = wanted && !c->options->wants;
+	bool whole = wanted && !c->options.wants;
 	int err = describe_dmabufs(c, whole);
 
 	if (err)

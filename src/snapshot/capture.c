@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/grow.h"
+#include "base/options.h"
 #include "kernel/folio_sizes.h"
 #include "kernel/meminfo.h"
 #include "kernel/own_memory.h"
@@ -163,8 +164,8 @@ void capture_lost(struct capture *c, uint32_t process)
 
 void capture_progress(struct capture *c, size_t done)
 {
-	if (c->options && c->options->progress)
-		c->options->progress(done, c->snap->process_count, c->options->progress_arg);
+	if (c->options.progress)
+		c->options.progress(done, c->snap->process_count, c->options.progress_arg);
 }
 
 void capture_settle_scope(struct capture *c)
@@ -172,8 +173,8 @@ void capture_settle_scope(struct capture *c)
 	for (size_t i = 0; i < c->snap->process_count; i++) {
 		struct memoir_process *process = &c->snap->processes[i];
 
-		process->in_scope = !c->options || !c->options->wants ||
-				    c->options->wants(process, c->options->wants_arg);
+		process->in_scope =
+			!c->options.wants || c->options.wants(process, c->options.wants_arg);
 		c->denied += process->in_scope && !process->readable;
 	}
 }
@@ -361,6 +362,16 @@ static void capture_free(struct capture *c)
 	memoir_snapshot_free(c->snap);
 }
 
+static int keep_scope(struct capture *c)
+{
+	const char *scope = c->options.scope ? c->options.scope : "";
+
+	if (!c->options.wants)
+		return 0;
+	c->snap->scope = snapshot_string(c->snap, scope);
+	return c->snap->scope ? 0 : -ENOMEM;
+}
+
 static int capture_run(struct capture *c, struct memoir_error *error)
 {
 	enum memoir_engine engine;
@@ -374,7 +385,9 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 		return error_set_about(error, err, 0, "/proc/meminfo",
 				       "/proc/meminfo can't be read: %s; is /proc mounted?",
 				       strerror(-err));
-	err = capture_frames(c);
+	err = keep_scope(c);
+	if (!err)
+		err = capture_frames(c);
 	if (err)
 		return err;
 	if (kroot_is_live(c->memoir->root)) {
@@ -406,14 +419,14 @@ static int capture_run(struct capture *c, struct memoir_error *error)
  */
 static bool missed_by_exec(const struct capture *c)
 {
-	return c->options && c->options->wants && c->snap->vanished;
+	return c->options.wants && c->snap->vanished;
 }
 
 static int capture_once(struct memoir *memoir, const struct memoir_capture_options *options,
 			bool last, struct memoir_snapshot **ret_snapshot,
 			struct memoir_error *error)
 {
-	struct capture c = { .memoir = memoir, .options = options };
+	struct capture c = { .memoir = memoir, .options = *options };
 	int err = -ENOMEM;
 
 	pthread_mutex_init(&c.lock, NULL);
@@ -433,12 +446,19 @@ static int capture_once(struct memoir *memoir, const struct memoir_capture_optio
 int memoir_capture(struct memoir *memoir, const struct memoir_capture_options *options,
 		   struct memoir_snapshot **ret_snapshot, struct memoir_error *error)
 {
-	int err = -EAGAIN;
+	struct memoir_capture_options set = { .sz = sizeof(set) };
+	int err = 0;
 
 	if (error)
 		*error = (struct memoir_error){ 0 };
+	if (options)
+		err = options_copy(&set, sizeof(set), options, options->sz,
+				   "struct memoir_capture_options", error);
+	if (err)
+		return err;
+	err = -EAGAIN;
 	for (int tries = 3; err == -EAGAIN && tries; tries--)
-		err = capture_once(memoir, options, tries == 1, ret_snapshot, error);
+		err = capture_once(memoir, &set, tries == 1, ret_snapshot, error);
 	if (err && error && !error->code)
 		error_set(error, err, "capture failed: %s", strerror(-err));
 	return err;

@@ -94,7 +94,7 @@ struct process_note {
 
 struct capture {
 	struct memoir *memoir;
-	const struct memoir_capture_options *options;
+	struct memoir_capture_options options;
 	struct memoir_snapshot *snap;
 	struct tally tally;
 	struct spans spans;          /* pages of objects, where sets are not wanted */
@@ -355,7 +355,7 @@ int capture_take_shares(struct capture *c);
 
 static inline bool capture_wants_sets(const struct capture *c)
 {
-	return !c->options || !c->options->without_sets;
+	return !c->options.without_sets;
 }
 
 /* Fill what only text tells (paths of stacked file systems, cgroups, exact swap of shmem, THP). */

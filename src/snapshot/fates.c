@@ -223,7 +223,7 @@ static uint32_t add_segment(struct segments *s, const struct sysv_segment *segme
 	uint32_t dev = s->c->devs.shmem;
 	char path[32];
 
-	if (!capture_wants_buffers(s->c) || (s->c->options && s->c->options->wants))
+	if (!capture_wants_buffers(s->c) || s->c->options.wants)
 		return MEMOIR_NONE;
 	snprintf(path, sizeof(path), "/SYSV%08" PRIx32 " (deleted)", (uint32_t)segment->key);
 	return capture_object(s->c, ~capture_inode_key(dev, segment->id), MEMOIR_KIND_SYSV,

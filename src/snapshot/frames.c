@@ -117,17 +117,11 @@ static int add_frames(struct memoir_snapshot *snap, const struct memoir *memoir)
 }
 
 /* Programs that know an older struct don't have it. */
-static bool wants_frames(const struct memoir_capture_options *options)
-{
-	return options && options->sz > offsetof(struct memoir_capture_options, frames) &&
-	       options->frames;
-}
-
 int capture_frames(struct capture *c)
 {
 	int err = add_zram(c->snap, c->memoir->root);
 
-	if (!err && wants_frames(c->options))
+	if (!err && c->options.frames)
 		err = add_frames(c->snap, c->memoir);
 	return err;
 }

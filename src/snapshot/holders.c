@@ -338,11 +338,7 @@ static void keep_in_flight(struct memoir_snapshot *s)
 
 static bool wanted(const struct capture *c)
 {
-	const struct memoir_capture_options *o = c->options;
-	size_t end = offsetof(struct memoir_capture_options, without_holders) +
-		     sizeof(o->without_holders);
-
-	return kroot_is_live(c->memoir->root) && !(o && o->sz >= end && o->without_holders);
+	return kroot_is_live(c->memoir->root) && !c->options.without_holders;
 }
 
 void capture_holders_begin(struct capture *c)

@@ -107,12 +107,6 @@ static bool look_at_process(struct capture *c, uint32_t process, struct identify
 	return space.denied;
 }
 
-static bool wants_kinds(const struct memoir_capture_options *options)
-{
-	return !options || options->sz <= offsetof(struct memoir_capture_options, without_kinds) ||
-	       !options->without_kinds;
-}
-
 static int look_at_all(struct capture *c, size_t *denied)
 {
 	struct identify_region *shown = NULL;
@@ -141,7 +135,7 @@ int capture_kinds(struct capture *c)
 	size_t denied = 0;
 	int err;
 
-	if (!wants_kinds(c->options) || !kroot_is_live(c->memoir->root))
+	if (c->options.without_kinds || !kroot_is_live(c->memoir->root))
 		return 0;
 	capture_join_parts(c);
 	err = look_at_all(c, &denied);

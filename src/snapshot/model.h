@@ -20,6 +20,7 @@ struct memoir_snapshot {
 	enum memoir_engine engine;
 	bool partial;
 	size_t vanished;
+	const char *scope; /* which processes were asked for; "": some, not said which; NULL: all */
 	struct strpool *strings; /* owns every string below */
 	struct memoir_process *processes;
 	size_t process_count, process_room;

@@ -357,11 +357,7 @@ static int say_what_failed(const struct naming *n)
 
 bool capture_wants_names(const struct capture *c)
 {
-	const struct memoir_capture_options *o = c->options;
-	size_t end =
-		offsetof(struct memoir_capture_options, without_names) + sizeof(o->without_names);
-
-	return kroot_is_live(c->memoir->root) && !(o && o->sz >= end && o->without_names);
+	return kroot_is_live(c->memoir->root) && !c->options.without_names;
 }
 
 int capture_names(struct capture *c)

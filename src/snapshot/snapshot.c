@@ -309,6 +309,11 @@ size_t memoir_snapshot_vanished(const struct memoir_snapshot *snapshot)
 	return snapshot->vanished;
 }
 
+const char *memoir_snapshot_scope(const struct memoir_snapshot *snapshot)
+{
+	return snapshot->scope;
+}
+
 size_t memoir_snapshot_note_count(const struct memoir_snapshot *snapshot)
 {
 	return snapshot->note_count;

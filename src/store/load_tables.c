@@ -59,6 +59,7 @@ static int load_meta(struct reader *r, struct memoir_snapshot *s)
 	s->holders_known = reader_meta_int(r, "holders_known", 0, 1);
 	s->buffers_known =
 		reader_has_column(r, "objects", "tag") && reader_meta_int(r, "buffers_known", 0, 1);
+	s->scope = reader_meta_string_if_any(r, "scope");
 	return r->err;
 }
 
@@ -95,6 +96,14 @@ static int load_processes(struct reader *r, struct memoir_snapshot *s)
 		load_process(r, p);
 	}
 	return reader_end(r);
+}
+
+/* Files of before the scope was kept: with somebody out of it, it was not all. */
+static void guess_scope(struct memoir_snapshot *s)
+{
+	for (size_t i = 0; i < s->process_count && !s->scope; i++)
+		if (!s->processes[i].in_scope)
+			s->scope = "";
 }
 
 static int add_peer(struct memoir_process *p, size_t *room, pid_t pid)
@@ -358,6 +367,7 @@ int tables_load(struct reader *r, struct memoir_snapshot *s)
 	    load_regions(r, s) || tables_load_sharing(r, s) || load_notes_and_meminfo(r, s) ||
 	    check_counts(r, s))
 		return r->err;
+	guess_scope(s);
 	snapshot_sum_processes(s);
 	return 0;
 }

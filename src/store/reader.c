@@ -316,24 +316,33 @@ const char *reader_string_or_null(struct reader *r)
 	return NULL;
 }
 
-/* Leaves the statement on the one row with this key. */
-static int find_meta(struct reader *r, const char *key)
+/* Leaves the statement on the one row with this key. False: there is none, or it failed. */
+static bool find_meta(struct reader *r, const char *key)
 {
 	r->table = "meta";
 	r->row = 0;
 	if (check_plain_table(r, "meta") ||
 	    prepare(r, "SELECT value FROM meta WHERE key = %Q", key))
-		return r->err;
+		return false;
 	int status = sqlite3_step(r->rows);
 
-	if (status == SQLITE_DONE)
-		return reader_damaged(r, "meta does not tell %s", key);
-	return status == SQLITE_ROW ? 0 : failed(r);
+	if (status != SQLITE_ROW && status != SQLITE_DONE)
+		failed(r);
+	return status == SQLITE_ROW;
+}
+
+static bool need_meta(struct reader *r, const char *key)
+{
+	bool found = find_meta(r, key);
+
+	if (!found)
+		reader_damaged(r, "meta does not tell %s", key);
+	return found;
 }
 
 int64_t reader_meta_int(struct reader *r, const char *key, int64_t min, int64_t max)
 {
-	int64_t value = find_meta(r, key) ? 0 : int_at(r, 0, min, max);
+	int64_t value = need_meta(r, key) ? int_at(r, 0, min, max) : 0;
 
 	reader_end(r);
 	return value;
@@ -341,7 +350,15 @@ int64_t reader_meta_int(struct reader *r, const char *key, int64_t min, int64_t 
 
 const char *reader_meta_string(struct reader *r, const char *key)
 {
-	const char *value = find_meta(r, key) ? NULL : string_at(r, 0);
+	const char *value = need_meta(r, key) ? string_at(r, 0) : NULL;
+
+	reader_end(r);
+	return value;
+}
+
+const char *reader_meta_string_if_any(struct reader *r, const char *key)
+{
+	const char *value = find_meta(r, key) ? string_at(r, 0) : NULL;
 
 	reader_end(r);
 	return value;

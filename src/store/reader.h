@@ -55,5 +55,7 @@ const char *reader_string(struct reader *r);
 /* One value of the table meta. */
 int64_t reader_meta_int(struct reader *r, const char *key, int64_t min, int64_t max);
 const char *reader_meta_string(struct reader *r, const char *key);
+/* The same of a key that older files lack; NULL: it is not there. */
+const char *reader_meta_string_if_any(struct reader *r, const char *key);
 
 #endif

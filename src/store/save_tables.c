@@ -57,6 +57,8 @@ static int put_meta(struct writer *w, const struct memoir_snapshot *s)
 	put_meta_int(w, "holders", s->holder_count);
 	put_meta_int(w, "buffers_known", s->buffers_known);
 	put_meta_int(w, "in_flight", s->in_flight_count);
+	if (s->scope)
+		put_meta_string(w, "scope", s->scope);
 	return writer_end(w);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Makes a snapshot file from readable SQL, for test_golden.py; reads nothing of the machine.
  *
- *     make_snapshot ROWS.sql SNAPSHOT.db
+ *     make_snapshot SNAPSHOT.db ROWS.sql...
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,21 +36,23 @@ static void run(sqlite3 *db, const char *sql)
 int main(int argc, char **argv)
 {
 	char header[128];
-	char *rows;
 	sqlite3 *db;
 
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
-	remove(argv[2]);
-	if (sqlite3_open(argv[2], &db) != SQLITE_OK)
+	remove(argv[1]);
+	if (sqlite3_open(argv[1], &db) != SQLITE_OK)
 		return 1;
 	snprintf(header, sizeof(header), "PRAGMA application_id = %d; PRAGMA user_version = %d",
 		 STORE_APPLICATION_ID, STORE_FORMAT);
 	run(db, header);
 	for (size_t i = 0; store_schema[i]; i++)
 		run(db, store_schema[i]);
-	rows = read_text(argv[1]);
-	run(db, rows);
-	free(rows);
+	for (int i = 2; i < argc; i++) {
+		char *rows = read_text(argv[i]);
+
+		run(db, rows);
+		free(rows);
+	}
 	return sqlite3_close(db) == SQLITE_OK ? 0 : 1;
 }

@@ -21,6 +21,14 @@ MEMOIR = os.environ["MEMOIR"]
 ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TERM": "dumb",
        **{key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}}
 TIMEOUT_S = 60
+# What each is made of.
+SNAPSHOTS = {
+    "db": ["rows.sql"],
+    "scoped": ["rows.sql", "scoped.sql"],
+    "later": ["later.sql"],
+    "buffers": ["buffers.sql"],
+    "names": ["names.sql"],
+}
 # What changes with each release only.
 VERSION = re.compile(rb"memoir \d+\.\d+\.\d+")
 
@@ -72,12 +80,10 @@ def main():
     good = True
     print(f"1..{len(todo) + 1}")
     with tempfile.TemporaryDirectory(prefix="memoir-golden-") as temp:
-        snapshots = {name: Path(temp) / file for name, file in
-                     (("db", "snapshot.db"), ("later", "later.db"), ("buffers", "buffers.db"),
-                      ("names", "names.db"))}
-        for name, rows in (("db", "rows.sql"), ("later", "later.sql"), ("buffers", "buffers.sql"),
-                           ("names", "names.sql")):
-            subprocess.run([args.make_snapshot, HERE / rows, snapshots[name]], check=True)
+        snapshots = {name: Path(temp) / f"{name}.db" for name in SNAPSHOTS}
+        for name, rows in SNAPSHOTS.items():
+            subprocess.run([args.make_snapshot, snapshots[name], *(HERE / file for file in rows)],
+                           check=True)
         for number, (name, arguments) in enumerate(todo, 1):
             got = run(arguments, snapshots)
             if args.update:
