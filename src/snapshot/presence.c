@@ -150,11 +150,12 @@ bool presence_count(const struct presence *presence, uint32_t process, uint64_t 
 		    uint64_t *ret_pages)
 {
 	uint32_t at = u64map_get(&presence->by_process, process);
-	const struct presence_process *of = &presence->processes[at];
+	const struct presence_process *of;
 	uint64_t pages = 0;
 
 	if (at == U64MAP_NONE || presence->error)
 		return false;
+	of = &presence->processes[at];
 	for (size_t i = find_table(presence, of, start);
 	     i < of->first + of->count && presence->tables[i].addr < end; i++) {
 		const struct presence_table *table = &presence->tables[i];

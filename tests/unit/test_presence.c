@@ -2,6 +2,7 @@
 /*
  * Bits of pages in RAM against counting entries: random tables of several processes, any range of them.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,11 +108,54 @@ static void full_tables_are_full(void **state)
 	presence_free(&presence);
 }
 
+/* As after fork: the last table of one is where the first of the next is. */
+static void tables_at_one_address_are_each_process_s_own(void **state)
+{
+	static const uint64_t entries[2] = { PTE_BIT_PRESENT, PTE_BIT_PRESENT };
+	struct presence presence = { .wanted = true };
+	uint64_t pages = 0;
+
+	(void)state;
+	for (uint32_t process = 1; process <= 3; process++) {
+		presence_enter(&presence, process);
+		presence_keep(&presence);
+		presence_add(&presence, BASE + process * PAGE, entries, 2, 2);
+	}
+	presence_enter(&presence, UINT32_MAX);
+	for (uint32_t process = 1; process <= 3; process++)
+		for (uint64_t page = 0; page < 8; page++) {
+			assert_true(presence_count(&presence, process, BASE + page * PAGE,
+						   BASE + (page + 1) * PAGE, &pages));
+			assert_int_equal(pages, page == process || page == process + 1);
+		}
+	presence_free(&presence);
+}
+
+static void without_memory_nothing_is_known(void **state)
+{
+	static const uint64_t entry = PTE_BIT_PRESENT;
+	struct presence presence = { .wanted = true };
+	uint64_t pages;
+
+	(void)state;
+	assert_false(presence_count(&presence, 1, BASE, BASE + PAGE, &pages));
+	presence_enter(&presence, 1);
+	presence_keep(&presence);
+	presence_add(&presence, BASE, &entry, 1, 1);
+	presence_enter(&presence, UINT32_MAX);
+	assert_true(presence_count(&presence, 1, BASE, BASE + PAGE, &pages));
+	presence.error = -ENOMEM;
+	assert_false(presence_count(&presence, 1, BASE, BASE + PAGE, &pages));
+	presence_free(&presence);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranges_have_the_pages_that_entries_say),
 		cmocka_unit_test(full_tables_are_full),
+		cmocka_unit_test(tables_at_one_address_are_each_process_s_own),
+		cmocka_unit_test(without_memory_nothing_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,6 +153,26 @@ static void objects_and_offsets_never_meet(void **state)
 	spans_free(&spans);
 }
 
+/* One ends where the next begins; and they take turns, so that the last run packed is another's. */
+static void neighbours_of_two_regions_stay_apart(void **state)
+{
+	struct spans spans = { 0 };
+	struct shares s = { 0 };
+
+	(void)state;
+	for (uint64_t i = 0; i < 100; i++)
+		for (uint32_t r = 0; r < 3; r++)
+			spans_add(&spans, r, BASE + 8 * i + r, 1 + r % 2);
+	assert_int_equal(settle(&spans, &s), 300);
+	assert_int_equal(s.own[0], 100);
+	assert_int_equal(s.own[1], 100);
+	assert_int_equal(s.own[2], 0);
+	assert_int_equal(s.fixed[0], 100 * EACH(1));
+	assert_int_equal(s.fixed[1], 100 * (EACH(1) + EACH(2)));
+	assert_int_equal(s.fixed[2], 100 * EACH(2));
+	spans_free(&spans);
+}
+
 static void nothing_gives_nothing(void **state)
 {
 	struct spans spans = { 0 };
@@ -160,6 +180,7 @@ static void nothing_gives_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(settle(&spans, &s), 0);
+	assert_int_equal(spans.run_bytes, 0);
 	spans_free(&spans);
 }
 
@@ -170,6 +191,7 @@ int main(void)
 		cmocka_unit_test(long_runs_do_not_overflow),
 		cmocka_unit_test(what_is_kept_grows_with_runs),
 		cmocka_unit_test(objects_and_offsets_never_meet),
+		cmocka_unit_test(neighbours_of_two_regions_stay_apart),
 		cmocka_unit_test(nothing_gives_nothing),
 	};
 
