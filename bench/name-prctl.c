@@ -100,11 +100,13 @@ static void measure(const char *what, uint64_t (*run)(give_fn, char *), char *me
 	}
 	qsort(table_ns, ROUNDS, sizeof(*table_ns), compare);
 	qsort(prctl_ns, ROUNDS, sizeof(*prctl_ns), compare);
+	const size_t middle = ROUNDS / 2;
+
 	printf("%s_table_ns %lu\n%s_prctl_ns %lu\n%s_times %.1f\n%s_table_vmas %u\n%s_prctl_vmas "
 	       "%u\n",
-	       what, (unsigned long)table_ns[ROUNDS / 2], what, (unsigned long)prctl_ns[ROUNDS / 2],
-	       what, (double)prctl_ns[ROUNDS / 2] / (double)table_ns[ROUNDS / 2], what, table_vmas,
-	       what, prctl_vmas);
+	       what, (unsigned long)table_ns[middle], what, (unsigned long)prctl_ns[middle], what,
+	       (double)prctl_ns[middle] / (double)table_ns[middle], what, table_vmas, what,
+	       prctl_vmas);
 }
 
 int main(void)

@@ -173,7 +173,7 @@ static uint32_t *find_places(struct sharing *sh)
 	struct keys keys = { 0 };
 	int err = list_keys(sh, &keys);
 	struct sort_key *scratch = err ? NULL : malloc((keys.count + 1) * sizeof(*scratch));
-	uint32_t *places = scratch ? malloc((keys.count + 1) * sizeof(*places)) : NULL;
+	uint32_t *places = scratch ? calloc(keys.count + 1, sizeof(*places)) : NULL;
 
 	if (places) {
 		sort_keys(keys.list, scratch, keys.count);

@@ -122,6 +122,9 @@ bool cli_note_scope(const struct cli *cli, char note[SCOPE_NOTE_MAX]);
 /* Whether a process was asked for and read: in the scope of the snapshot and of the selection. */
 bool cli_wants_process(const struct cli *cli, const struct memoir_process *process);
 
+/* Bytes as people asked for them: "1.50MiB", or with --bytes all digits. buf has room for NUMBER_MAX; returns it. */
+const char *cli_size_text(const struct cli *cli, uint64_t bytes, char *buf);
+
 /* Whether what LC_CTYPE stands for is UTF-8. */
 bool cli_terminal_is_utf8(void);
 

@@ -41,6 +41,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct idle_options *own = cli ? cli->own : NULL;
 	int found;
 
+	/* While --help is printed. */
+	if (!own)
+		return ARGP_ERR_UNKNOWN;
 	switch (key) {
 	case 't':
 		if (wait_parse(arg, &own->interval_ns) < 0)
@@ -97,17 +100,12 @@ static void summarize(const struct cli *cli, const struct memoir_idle *idle,
 	enum memoir_idle_means means = memoir_idle_means(idle);
 	char idle_text[NUMBER_MAX], rss_text[NUMBER_MAX], percent[NUMBER_MAX];
 
-	if (cli->plain_bytes) {
-		number_decimal(rows->total.idle_bytes, idle_text);
-		number_decimal(rows->total.rss_bytes, rss_text);
-	} else {
-		number_bytes(rows->total.idle_bytes, idle_text);
-		number_bytes(rows->total.rss_bytes, rss_text);
-	}
+	cli_size_text(cli, rows->total.idle_bytes, idle_text);
+	cli_size_text(cli, rows->total.rss_bytes, rss_text);
 	number_percent(rows->total.idle_bytes, rows->total.rss_bytes, percent);
 	snprintf(buf, room, "idle for %.1f s: %s of %s (%s); means %s, which can't tell %s",
-		 (double)(memoir_idle_interval_ns(idle) / NS_PER_MS) / 1000, idle_text, rss_text,
-		 percent, memoir_idle_means_name(means), memoir_idle_means_blind(means));
+		 wait_seconds(memoir_idle_interval_ns(idle)), idle_text, rss_text, percent,
+		 memoir_idle_means_name(means), memoir_idle_means_blind(means));
 }
 
 static int print(struct cli *cli, const struct memoir_idle *idle,

@@ -37,6 +37,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct refault_options *own = cli ? cli->own : NULL;
 	int found;
 
+	/* While --help is printed. */
+	if (!own)
+		return ARGP_ERR_UNKNOWN;
 	switch (key) {
 	case OPTION_WATCH:
 		if (wait_parse(arg, &own->watch_ns) < 0)
@@ -95,11 +98,7 @@ static const char *size_text(const struct cli *cli, uint64_t bytes, char buf[NUM
 {
 	if (bytes == UINT64_MAX)
 		return "an unknown amount";
-	if (cli->plain_bytes)
-		number_decimal(bytes, buf);
-	else
-		number_bytes(bytes, buf);
-	return buf;
+	return cli_size_text(cli, bytes, buf);
 }
 
 static void summarize(const struct cli *cli, const struct memoir_refaults *refaults,
@@ -112,7 +111,7 @@ static void summarize(const struct cli *cli, const struct memoir_refaults *refau
 	snprintf(buf, room,
 		 "within %.1f s came back %s of %s swapped out (%s), in %llu major faults; on the "
 		 "whole machine %s were read from swap",
-		 (double)(memoir_refaults_watched_ns(refaults) / NS_PER_MS) / 1000,
+		 wait_seconds(memoir_refaults_watched_ns(refaults)),
 		 size_text(cli, rows->total.back_bytes, back),
 		 size_text(cli, rows->total.swapped_bytes, swapped), percent,
 		 (unsigned long long)rows->major_faults,

@@ -115,11 +115,7 @@ struct size {
 
 static const char *size_text(const struct cli *cli, uint64_t bytes, struct size *size)
 {
-	if (cli->plain_bytes)
-		number_decimal(bytes, size->text);
-	else
-		number_bytes(bytes, size->text);
-	return size->text;
+	return cli_size_text(cli, bytes, size->text);
 }
 
 static uint64_t moved_bytes(const struct trim *t, bool *ret_known)

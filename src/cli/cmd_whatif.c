@@ -70,11 +70,7 @@ struct size {
 
 static const char *size_text(const struct cli *cli, uint64_t bytes, struct size *size)
 {
-	if (cli->plain_bytes)
-		number_decimal(bytes, size->text);
-	else
-		number_bytes(bytes, size->text);
-	return size->text;
+	return cli_size_text(cli, bytes, size->text);
 }
 
 /* The first pids, and how many there are. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "present/escape.h"
+#include "present/number.h"
 #include "present/out.h"
 
 #define NS_PER_SECOND UINT64_C(1000000000)
@@ -37,6 +38,15 @@ void complain(const char *format, ...)
 	if (escape_terminal(&buffer, text, strlen(text), cli_terminal_is_utf8(), &width) == 0)
 		fprintf(stderr, "memoir: %.*s\n", (int)buffer.len, buffer.data);
 	buffer_free(&buffer);
+}
+
+const char *cli_size_text(const struct cli *cli, uint64_t bytes, char *buf)
+{
+	if (cli->plain_bytes)
+		number_decimal(bytes, buf);
+	else
+		number_bytes(bytes, buf);
+	return buf;
 }
 
 int cli_no_memory(void)

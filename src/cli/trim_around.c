@@ -63,7 +63,7 @@ int trim_after(struct cli *cli, struct memoir *memoir, uint64_t watch_ns,
 	if (!err)
 		err = make_sheet(cli, around);
 	snprintf(around->title, sizeof(around->title), "What came back within %.1f s",
-		 (double)(memoir_refaults_watched_ns(around->refaults) / NS_PER_MS) / 1000);
+		 wait_seconds(memoir_refaults_watched_ns(around->refaults)));
 	return err ? cli_no_memory() : EXIT_DONE;
 }
 
@@ -131,16 +131,10 @@ size_t trim_around_summary(const struct cli *cli, const struct trim_around *arou
 
 	if (!around->idle)
 		return 0;
-	if (cli->plain_bytes) {
-		number_decimal(around->spans.total.idle_bytes, idle);
-		number_decimal(around->spans.total.rss_bytes, rss);
-	} else {
-		number_bytes(around->spans.total.idle_bytes, idle);
-		number_bytes(around->spans.total.rss_bytes, rss);
-	}
+	cli_size_text(cli, around->spans.total.idle_bytes, idle);
+	cli_size_text(cli, around->spans.total.rss_bytes, rss);
 	return (size_t)snprintf(buf, room, "%s of %s were not touched for %.1f s (means %s); ",
-				idle, rss,
-				(double)(memoir_idle_interval_ns(around->idle) / NS_PER_MS) / 1000,
+				idle, rss, wait_seconds(memoir_idle_interval_ns(around->idle)),
 				memoir_idle_means_name(memoir_idle_means(around->idle)));
 }
 

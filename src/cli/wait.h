@@ -13,6 +13,12 @@
 /* "60", "1.5s", "200ms", "10m", "2h": above 0 and up to a week. 0 or -EINVAL. */
 int wait_parse(const char *text, uint64_t *ret_ns);
 
+/* For people. */
+static inline double wait_seconds(uint64_t ns)
+{
+	return (double)ns / 1e9;
+}
+
 /*
  * From now on SIGINT and SIGTERM only end the waiting, so that a command ends as it should. A second
  * one ends memoir.

@@ -58,8 +58,10 @@ static uint64_t word_mask(unsigned int word, unsigned int from, unsigned int to)
 }
 
 /* The words of a block that pages [from, to) lie in, from < to. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): names of variables */
 #define FOR_WORDS(word, from, to) \
 	for (unsigned int word = (from) / 64; word <= ((to)-1) / 64; word++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 int page_bits_add(struct page_bits *pages, uint64_t addr, uint64_t count, bool marked)
 {
@@ -107,9 +109,11 @@ static bool block_part(const struct page_block *block, uint64_t start, uint64_t 
 }
 
 /* The blocks that a range meets. */
+/* NOLINTBEGIN(bugprone-macro-parentheses) */
 #define FOR_BLOCKS(pages, at, start, end)                 \
 	for (size_t at = find(pages, block_start(start)); \
 	     at < (pages)->count && (pages)->blocks[at].addr < (end); at++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 void page_bits_mark(struct page_bits *pages, uint64_t start, uint64_t end)
 {

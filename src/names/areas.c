@@ -111,11 +111,11 @@ static int add_area(struct area_list *list, const struct maps_line *line)
 int areas_list(const struct areas *areas, struct area_list *ret_list)
 {
 	struct maps_line line;
-	int err = read_text(areas), got;
+	int err = read_text(areas);
 	char *text = err ? NULL : areas->text->data;
 
 	ret_list->count = 0;
-	while (!err && (got = next_line(&text, &line)) > 0)
+	while (!err && next_line(&text, &line) > 0)
 		if (!line.inode && line.path[0] != '/' && line.perms[3] == 'p')
 			err = add_area(ret_list, &line);
 	return err;

@@ -299,7 +299,7 @@ static int add_parts(struct capture *c, struct memoir_region *ret_first,
 int capture_split(struct capture *c, uint32_t region, const struct named_range *pieces,
 		  size_t count, enum memoir_name_source source)
 {
-	struct memoir_region first;
+	struct memoir_region first = c->snap->regions[region];
 	int err = begin(c, region, count);
 	const char *why;
 

@@ -103,7 +103,7 @@ static bool poke(struct world *w)
 	if (where + 8 <= sizeof(w->header))
 		memcpy((char *)&w->header + where, &value, 8);
 	else if (where >= 0x1000 && where - 0x1000 + 8 <= SPACE_BYTES)
-		memcpy(w->space + where - 0x1000, &value, 8);
+		memcpy(w->space + (where - 0x1000), &value, 8);
 	return true;
 }
 

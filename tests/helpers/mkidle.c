@@ -74,7 +74,7 @@ static void add(const char *what, char *at, size_t pages, size_t written, size_t
 	printf("{\"what\": \"%s\", \"pid\": %d, \"start\": \"%lx\", \"end\": \"%lx\", \"pages\": "
 	       "%zu, "
 	       "\"written\": %zu, \"read\": %zu}\n",
-	       what, (int)getpid(), (unsigned long)at, (unsigned long)at + pages * PAGE_BYTES,
+	       what, (int)getpid(), (unsigned long)at, (unsigned long)(at + pages * PAGE_BYTES),
 	       pages, written, read);
 }
 

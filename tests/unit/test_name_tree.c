@@ -132,7 +132,7 @@ static void the_deepest_group_is_not_too_deep(void **state)
 	(void)state;
 	/* Each is one level deeper than the one before, and all begin alike. */
 	for (int i = 0; i < 200; i++) {
-		strcat(a, "/d");
+		memcpy(a + 2 * (size_t)i, "/d", sizeof("/d"));
 		snprintf(b, sizeof(b), "%s/%d", a, i);
 		names[count++] = strdup(b);
 	}

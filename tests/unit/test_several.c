@@ -46,7 +46,7 @@ static const char *name_of(unsigned int number)
 {
 	static char name[32];
 
-	snprintf(name, sizeof(name), "name %u of %u", number, NAMES);
+	snprintf(name, sizeof(name), "name %u of %d", number, NAMES);
 	return name;
 }
 
