@@ -52,12 +52,16 @@ static __always_inline bool is_udmabuf(const char *exporter)
 
 #endif
 
-/* The exporter's name goes behind the path. */
+/*
+ * The exporter's name goes behind the path. What they are told apart by is the inode: all of a graphics device
+ * have one mapping, the device's.
+ */
 static __always_inline void fill_dmabuf(struct file_record *out, struct dma_buf *buffer,
 					char *exporter)
 {
 	long len;
 
+	out->mapping = (u64)BPF_CORE_READ(buffer, file, f_inode);
 	if (!bpf_core_field_exists(buffer->exp_name))
 		return;
 	out->size_bytes = BPF_CORE_READ(buffer, size);
@@ -94,7 +98,6 @@ static __always_inline void send_dmabuf(struct seq_file *seq, struct file_draft 
 	out->backing = 0;
 	out->backing_known = 0;
 	out->exporter_bytes = 0;
-	out->mapping = (u64)BPF_CORE_READ(buffer, file, f_mapping);
 	out->inode = BPF_CORE_READ(inode, i_ino);
 	out->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	len = put_path(draft->path, buffer);

@@ -260,6 +260,7 @@ static __always_inline u64 shmem_swapped(u64 inode)
 }
 
 #define TMPFS_MAGIC 0x01021994
+#define DMABUF_MAGIC 0x444d4142
 #define SB_DEV 16 /* behind a list_head, in every version */
 
 /*
@@ -283,6 +284,9 @@ static __always_inline void find_file(struct file *file, struct inode *inode, u6
 	state.file.sb = (u64)BPF_CORE_READ(inode, i_sb);
 	state.file.magic = read_at(state.file.sb, layout.sb_magic);
 	state.file.dev = read_at(state.file.sb, SB_DEV);
+	/* Those of one graphics device all have the device's mapping. */
+	if (state.file.magic == DMABUF_MAGIC)
+		state.file.mapping = key.inode;
 	state.file.swapped = state.file.magic == TMPFS_MAGIC ? shmem_swapped(key.inode) : 0;
 	find_path(file, &key);
 }
@@ -365,7 +369,8 @@ static __always_inline bool file_wanted(struct file *file)
 {
 	if (state.last_file != (u64)file) {
 		state.last_file = (u64)file;
-		state.last_file_wanted = is_wanted((u64)BPF_CORE_READ(file, f_mapping));
+		state.last_file_wanted = is_wanted((u64)BPF_CORE_READ(file, f_mapping)) ||
+					 is_wanted((u64)file->f_inode);
 	}
 	return state.last_file_wanted;
 }

@@ -11,7 +11,7 @@
 #define FILES_IN_FLIGHT_UNKNOWN 0xffffffff /* fdinfo tells */
 
 struct file_record {
-	u64 mapping; /* f_mapping: the identity of what is held */
+	u64 mapping; /* f_mapping, of dma-bufs the inode: the identity of what is held */
 	u64 inode, size_bytes;
 	u64 pages, swapped_pages; /* of the mapping, in RAM and in swap */
 	u64 blocks;               /* of 512 bytes, as st_blocks */

@@ -50,7 +50,7 @@ struct walk_vma {
 	struct walk_head head;
 	u64 mm, start, end, flags, offset_pages;
 	u64 anon_vma, anon_root;
-	u64 mapping; /* vm_file->f_mapping */
+	u64 mapping; /* vm_file->f_mapping; of dma-bufs the inode (see dmabuf_read.h) */
 	u64 inode, size_bytes;
 	u64 resident_pages, swapped_pages; /* of the object; swapped: of shmem only */
 	u32 dev, magic, mode;

@@ -61,24 +61,29 @@ def ranges_of(holder):
     return [[int(r["start"], 16), int(r["end"], 16)] for r in holder["ranges"]]
 
 
+def shared_out(own_bytes, holders):
+    """Of a buffer whose pages can't be counted nobody's part is known."""
+    return None if own_bytes is None else own_bytes // holders
+
+
 def differences(truth, row, pid, holders=1):
     """What a row says otherwise than what made the buffer."""
     own = truth.get("own_bytes", truth["resident_bytes"])
-    extra = truth.get("extra_bytes", max(0, own - truth.get("rss_bytes", 0)))
+    extra = truth.get("extra_bytes", own and max(0, own - truth.get("rss_bytes", 0)))
     holder = holder_of(row, pid)
     if not holder:
         return [f"pid {pid} does not hold it: {row['holders']}"]
     pairs = [(name, row[name], truth[name]) for name in
-             ("kind", "tag", "size_bytes", "resident_bytes")]
+             ("kind", "tag", "size_bytes", "resident_bytes", "exporter") if name in truth]
     pairs += [("own_bytes", row["own_bytes"], own), ("holders", len(row["holders"]), holders),
               ("fds", holder["fds"], truth["fds"]),
               ("ranges", ranges_of(holder), truth.get("ranges", [])),
               ("mapped_bytes", holder["mapped_bytes"],
                sum(end - start for start, end in truth.get("ranges", []))),
               ("rss_bytes", holder["rss_bytes"], truth.get("rss_bytes", 0)),
-              ("share_bytes", holder["share_bytes"], own // holders),
-              ("extra_bytes", holder["extra_bytes"], extra // holders),
-              ("unique_bytes", holder["unique_bytes"], own if holders == 1 else 0)]
+              ("share_bytes", holder["share_bytes"], shared_out(own, holders)),
+              ("extra_bytes", holder["extra_bytes"], shared_out(extra, holders)),
+              ("unique_bytes", holder["unique_bytes"], own if holders == 1 else own and 0)]
     return [f"{name} is {said!r}, not {is_so!r}" for name, said, is_so in pairs if said != is_so]
 
 
