@@ -188,8 +188,14 @@ def takes(pid, number):
     return {"fds": [take_fd(pid, number)]}, None
 
 
-def touched_gem(pages):
+def large(make, pages):
+    """Held by two fds and a mapping."""
+    fd, truth = make(pages)
+    return {**truth, "fds": sorted([fd, os.dup(fd)]), "ranges": mapped(fd, (0, pages))}, None
+
+
+def touched_gem(_):
     """All of its pages are there, as shared memory that no file has."""
-    fd, _ = gem(pages)
-    mapped(fd, (0, pages))
-    return {"hidden_bytes": pages * PAGE}, None
+    fd, _ = gem(1024)
+    mapped(fd, (0, 1024))
+    return {"hidden_bytes": 1024 * PAGE}, None

@@ -267,11 +267,11 @@ def whatif(pids):
     return memoir.decode(out)["freed_bytes"]
 
 
-def kill_one(maker, pages, others):
-    """(predicted, came back, Shmem fell by) of killing who holds a buffer that `others` hold too;
-    None came back where the machine is too loud to tell."""
-    actor = make.Actor(maker, "whatif", pages)
-    also = [make.Actor(make.opened_again, actor.pid, actor.truth["fds"][0]) for _ in range(others)]
+def kill_one(maker, arguments, other):
+    """(predicted, came back, Shmem fell by) of killing who holds a buffer that, if there is one, `other` makes
+    another process hold too; None came back where the machine is too loud to tell."""
+    actor = make.Actor(maker, *arguments)
+    also = [make.Actor(other, actor.pid, actor.truth["fds"][0])] if other else []
     try:
         predicted = whatif([actor.pid])
         drift, before = wait_for_quiet(), shmem_bytes()
@@ -283,20 +283,26 @@ def kill_one(maker, pages, others):
             one.kill()
 
 
+def check_killing(tap, what, maker, arguments, other, *, expected, shmem_falls):
+    """What-if and what really comes back of killing the first holder are what is expected, in bytes."""
+    tried, slack = [], 4 * MIB  # the process's own memory
+    for _ in range(2 * TRIES):
+        predicted, came_back, fell = kill_one(maker, arguments, other)
+        tried.append(f"predicted {predicted}, came back {came_back}, Shmem fell by {fell}")
+        good = came_back is not None and abs(predicted - expected) <= slack and \
+            abs(fell - shmem_falls) <= slack and abs(came_back - predicted) <= slack
+        if good:
+            break
+    tap.check(good, f"what-if of killing {what} is what comes back", tried)
+
+
 def test_whatif(tap):
     """Killing the only holder frees a buffer that nobody maps; of one of two it frees nothing."""
     pages = 16384
-    for what, others, expected in ("the only holder", 0, pages * PAGE), ("one of two", 1, 0):
-        tried = []
-        slack = 4 * MIB  # the process's own memory
-        for _ in range(2 * TRIES):
-            predicted, came_back, fell = kill_one(make.fd_of, pages, others)
-            tried.append(f"predicted {predicted}, came back {came_back}, Shmem fell by {fell}")
-            good = came_back is not None and abs(predicted - expected) <= slack and \
-                abs(fell - expected) <= slack and abs(came_back - predicted) <= slack
-            if good:
-                break
-        tap.check(good, f"what-if of killing {what} of a buffer is what comes back", tried)
+    for what, other, expected in ("the only holder", None, pages * PAGE), ("one of two",
+                                                                           make.opened_again, 0):
+        check_killing(tap, f"{what} of a buffer", make.fd_of, ("whatif", pages), other,
+                      expected=expected, shmem_falls=expected)
 
 
 def test_many(tap):

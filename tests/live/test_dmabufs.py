@@ -18,7 +18,8 @@ import dmabuf_actors as make
 import memoir
 import mkmem
 from tap import Tap
-from test_buffers import ENGINES, HIDDEN_SLACK, MIB, acting, buffers, differences, find, hidden_bytes, kill_one
+from test_buffers import (ENGINES, acting, buffers, check_killing, differences, find,
+                          hidden_difference, of_pid, whatif)
 
 PAGE = make.PAGE
 SETTLE_S = 10
@@ -96,7 +97,101 @@ def test_held(tap):
             receive(tap, actors[f"{what}, in flight"], what)
 
 
-TESTS = {"held": test_held}
+def check_now(tap, what, truths, pid):
+    """What is true of one process's buffers, by each engine; of some that there are none of."""
+    for engine, rows in by_engine().items():
+        bad = [line for truth in truths for line in wrong(truth, rows, [pid], engine)]
+        tap.check(not bad, f"{what} ({engine})", bad)
+
+
+def test_renamed(tap):
+    """By somebody else, while it is held."""
+    with acting(make.fd_only, make.heap) as actor:
+        for name in "first", "second":
+            fd = make.take_fd(actor.pid, actor.truth["fds"][0])
+            make.set_name(fd, name)
+            os.close(fd)
+            check_now(tap, f"a buffer that is called {name} while it is held",
+                      [{**actor.truth, "tag": name}], actor.pid)
+
+
+def wait_until(happened, what):
+    deadline_s = time.monotonic() + SETTLE_S
+    while not happened():
+        if time.monotonic() > deadline_s:
+            raise mkmem.Broken(f"{what} after {SETTLE_S} s")
+        time.sleep(0.02)
+
+
+def test_memfd_closed(tap):
+    """Under a udmabuf: the pages go from the one to the other, and never are both's."""
+    with acting(make.closes_memfd, "closed", 16) as actor:
+        memfd, pid = actor.truth.pop("memfd"), actor.pid
+        check_now(tap, "a udmabuf and its memfd", [actor.truth, memfd], pid)
+        os.kill(pid, signal.SIGUSR1)
+        path = f"/proc/{pid}/fd/{memfd['fds'][0]}"
+        wait_until(lambda: not os.path.lexists(path), "the memfd is still open")
+        check_now(tap, "a udmabuf when its memfd was closed",
+                  [{**actor.truth, "own_bytes": 16 * PAGE, "own_bytes_by_text": 0}], pid)
+        left = [row for row in of_pid(pid) if row["object"] == memfd["object"]]
+        tap.check(not left, "and there is no memfd any more", left)
+
+
+def test_shared_pages(tap):
+    """A memfd whose udmabuf somebody else has: its pages are nobody's alone."""
+    pages = 8192
+    with acting(make.closes_memfd, "shared", pages) as one, \
+            acting(make.takes, one.pid, one.truth["fds"][0]) as other:
+        row = find(of_pid(one.pid), one.truth["memfd"], one.pid)
+        tap.check(len(row) == 1 and row[0]["holders"][0]["unique_bytes"] == 0,
+                  "a memfd is nobody's alone while another has a udmabuf of it",
+                  [one["holders"] for one in row])
+        together = whatif([one.pid, other.pid])
+        tap.check(pages * PAGE <= together <= 2 * pages * PAGE - 1,
+                  "what-if of both counts the pages once", [together])
+
+
+def test_hidden(tap):
+    """Pages of GEM memory are shared memory that no file of a process has."""
+    for engine in "tables", "text":
+        bad = hidden_difference(make.touched_gem, engine)
+        tap.check(not bad, f"GEM memory is among the hidden ({engine})", bad)
+
+
+def test_footprint(tap):
+    """Once, however many fds and mappings there are of it; and none where pages can't be counted."""
+    pages, slack = 8192, 512  # of the processes themselves
+    with acting(make.large, make.heap, pages) as much, acting(make.large, make.heap, 1) as little, \
+            acting(make.large, make.gem, pages) as unknown:
+        rows = {row["pid"]: row for row in memoir.rows("ps", "--json", codes=(0, 3))}
+        base = rows[little.pid]["footprint_bytes"] // PAGE
+        for what, actor, more in ("a heap's buffer once", much, pages), ("no uncounted pages", unknown, 0):
+            found = rows[actor.pid]["footprint_bytes"] // PAGE - base
+            tap.check(abs(found - more) <= slack, f"a footprint has {what}", [found])
+        code, out, _ = memoir.run("whatif", "kill", "--json", f"pid:{unknown.pid}")
+        freed = rows[unknown.pid]["freed_if_killed_bytes"]
+        notes = memoir.decode(out)["notes"]
+        tap.check(code == 3 and notes and freed is None,
+                  "it is said that what killing who has GEM memory frees is not known", [code, notes, freed])
+
+
+def test_whatif(tap):
+    size = 8192 * PAGE
+    for what, maker, arguments, other, expected, falls in (
+            ("the only holder of a heap's buffer", make.large, (make.heap, 8192), None, size, 0),
+            ("one of two holders of a heap's buffer", make.large, (make.heap, 8192), make.takes, 0, 0),
+            ("the only holder of a udmabuf and its memfd", make.large, (make.udmabuf, 8192), None,
+             size, size),
+            ("the only holder of a udmabuf without its memfd", make.large, (make.orphan, 8192),
+             None, size, 0),
+            ("who has the memfd of another's udmabuf", make.large, (make.udmabuf, 8192),
+             make.takes, 0, size)):
+        check_killing(tap, what, maker, arguments, other, expected=expected, shmem_falls=falls)
+
+
+TESTS = {"held": test_held, "renamed": test_renamed, "memfd_closed": test_memfd_closed,
+         "shared_pages": test_shared_pages, "hidden": test_hidden, "footprint": test_footprint,
+         "whatif": test_whatif}
 
 
 def main():
