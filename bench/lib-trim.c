@@ -3,6 +3,8 @@
  * lib-trim [MIB [ROUNDS]]: pages out one process's memory by a bare loop over process_madvise(2) and by the library, in turn,
  * and prints the medians of ns for all of it, and what threads of the target saw meanwhile: one that touches a page of
  * other memory every 100 µs, and one that maps and unmaps a page every ms. "KEY N" lines. Needs root, and as much swap.
+ * `floor` is what they see when nothing is paged out, for a second. A way with pauses takes longer, so that more of what
+ * the machine does besides falls into it: late_even is the longest lateness of as many touches, in any way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,13 +30,15 @@
 #define PROBED (64ul << 20)
 #define PROBES_MAX 200000u
 #define EVERY_NS 100000
+#define EVEN_PROBES 5000u
+#define FLOOR_US 1000000u
 #define BARE_BYTES (32ul << 20)
 #define MADV_PAGEOUT_ 21
 #define NR_PIDFD_OPEN 434
 #define NR_PROCESS_MADVISE 440
 
-enum way { BARE, FAST, CHECK, FREEZE, DEFAULT, WAYS };
-static const char *const names[WAYS] = { "bare", "race", "check", "freeze", "default" };
+enum way { FLOOR, BARE, FAST, CHECK, FREEZE, DEFAULT, WAYS };
+static const char *const names[WAYS] = { "floor", "bare", "race", "check", "freeze", "default" };
 
 struct shared {
 	_Atomic uint32_t refill, filled; /* rounds */
@@ -243,7 +247,7 @@ static void page_out(enum way way, const struct memoir_plan *made)
 }
 
 struct sample {
-	uint64_t ns, touch_p99, touch_most, late_p99, late_most, map_most;
+	uint64_t ns, touch_p99, touch_most, late_p99, late_even, late_most, map_most;
 };
 
 static int compare(const void *left, const void *right)
@@ -251,6 +255,20 @@ static int compare(const void *left, const void *right)
 	const uint32_t *a = left, *b = right;
 
 	return (*a > *b) - (*a < *b);
+}
+
+/* The median of the most in each EVEN_PROBES; where there were fewer, of all. */
+static uint64_t median_most(const uint32_t *values, uint32_t count)
+{
+	uint32_t most[PROBES_MAX / EVEN_PROBES] = { 0 };
+	uint32_t spans = count / EVEN_PROBES ? count / EVEN_PROBES : 1;
+	uint32_t each = count < EVEN_PROBES ? count : EVEN_PROBES;
+
+	for (uint32_t i = 0; i < spans * each; i++)
+		if (values[i] > most[i / each])
+			most[i / each] = values[i];
+	qsort(most, spans, sizeof(most[0]), compare);
+	return most[spans / 2];
 }
 
 static struct sample run(enum way way)
@@ -268,7 +286,9 @@ static struct sample run(enum way way)
 	atomic_store(&shared->probing, true);
 	uint64_t began = now_ns();
 
-	if (way == BARE)
+	if (way == FLOOR)
+		usleep(FLOOR_US);
+	else if (way == BARE)
 		page_out_bare();
 	else
 		page_out(way, made);
@@ -280,6 +300,7 @@ static struct sample run(enum way way)
 
 	if (!n)
 		die("nothing was probed");
+	sample.late_even = median_most(shared->late_ns, n);
 	qsort(shared->touch_ns, n, sizeof(uint32_t), compare);
 	qsort(shared->late_ns, n, sizeof(uint32_t), compare);
 	sample.touch_p99 = shared->touch_ns[(uint64_t)n * 99 / 100];
@@ -298,6 +319,7 @@ static const struct {
 	{ "touch_p99_ns", offsetof(struct sample, touch_p99) },
 	{ "touch_most_ns", offsetof(struct sample, touch_most) },
 	{ "late_p99_ns", offsetof(struct sample, late_p99) },
+	{ "late_even_ns", offsetof(struct sample, late_even) },
 	{ "late_most_ns", offsetof(struct sample, late_most) },
 	{ "map_most_ns", offsetof(struct sample, map_most) },
 };

@@ -11,7 +11,7 @@
 #include "base/options.h"
 #include "hints/refusal.h"
 
-#define FIRST_SLICE_BYTES (512 * 1024ull)
+#define FIRST_SLICE_BYTES (128 * 1024ull)
 
 /* ---- one process ----------------------------------------------------------------------------- */
 
@@ -56,9 +56,15 @@ static bool is_left(struct applying *a, const struct memoir_plan_range *range)
 
 	if (a->target.pagemap_fd < 0)
 		return false; /* it can't be seen */
-	while (at < range->end &&
-	       slice_fill(&a->slice, &a->target, a->plan->hint, range, &at, HINT_BYTES_MAX) == 0)
+	while (at < range->end && !pace_stopped(a)) {
+		uint64_t began = pace_now_ns();
+
+		if (slice_fill(&a->slice, &a->target, a->plan->hint, range, &at, HINT_BYTES_MAX) <
+		    0)
+			break;
 		left += a->slice.bytes;
+		pace_pause(a, pace_now_ns() - began);
+	}
 	return left + range->planned_bytes > range->resident_bytes;
 }
 

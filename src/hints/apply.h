@@ -27,6 +27,7 @@ struct applying {
 	struct slice slice;                  /* as page tables have it */
 	struct iovec given[HINT_RANGES_MAX]; /* cut at the bounds of mappings */
 	size_t given_count;
+	uint64_t call_ns; /* what the kernel took for the last of them */
 };
 
 /* pace.c: time. */
@@ -34,9 +35,9 @@ uint64_t pace_now_ns(void);
 uint64_t pace_cpu_ns(void);
 /* Whether to end; remembered once it is so. */
 bool pace_stopped(struct applying *a);
-/* How much the next call may take, by how long the last one took. */
-void pace_adapt(struct applying *a, uint64_t bytes, uint64_t took_ns);
-/* Wait between two calls, as the options ask. */
+/* How much the next call may take, by how long the last one took, and all that was looked at for it. */
+void pace_adapt(struct applying *a, uint64_t bytes, uint64_t call_ns, uint64_t look_ns);
+/* Wait between two pieces of work, as the options ask. */
 void pace_pause(struct applying *a, uint64_t took_ns);
 
 /*

@@ -54,9 +54,10 @@ static int check_range(struct applying *a, const struct memoir_plan_range *range
 	return 0;
 }
 
-static int check_slice(struct applying *a, const struct memoir_plan_range *range, uint64_t *at)
+static int check_slice(struct applying *a, const struct memoir_plan_range *range,
+		       const struct cookie *cookie, uint64_t *at)
 {
-	int ret = target_look(&a->target);
+	int ret = target_look(&a->target, cookie);
 
 	a->given_count = 0;
 	for (size_t i = 0; i < a->slice.count && ret == 0; i++)
@@ -76,7 +77,7 @@ static bool given_changed(struct applying *a, const struct memoir_plan_range *ra
 {
 	uint64_t next;
 
-	if (target_look(&a->target) < 0)
+	if (target_look(&a->target, NULL) < 0)
 		return true;
 	for (size_t i = 0; i < a->given_count; i++) {
 		uint64_t start = start_of(&a->given[i]), end = end_of(&a->given[i]);
@@ -197,13 +198,16 @@ static int give_guarded(struct applying *a, const struct memoir_plan_range *rang
 	if (a->options.guard == MEMOIR_GUARD_RACE)
 		take_slice(a);
 	else
-		err = check_slice(a, range, at);
+		err = check_slice(a, range, known ? &before : NULL, at);
 	if (err || !a->given_count)
 		return err;
 	call->ranges = (uint32_t)a->given_count;
 	call->start = start_of(&a->given[0]);
 	call->end = end_of(&a->given[a->given_count - 1]);
+	uint64_t began = pace_now_ns();
+
 	err = give_all(a, call);
+	a->call_ns = pace_now_ns() - began;
 	if (known)
 		call->raced =
 			!target_cookie(&a->target, &after, &ended) || !cookie_same(&before, &after);
@@ -232,26 +236,28 @@ int give_slice(struct applying *a, const struct memoir_plan_range *range, uint64
 {
 	struct memoir_hint_call call = { .pid = a->target.pid };
 	uint64_t bytes = a->options.slice_bytes ? a->options.slice_bytes : a->slice_bytes;
+	uint64_t began = pace_now_ns();
 	int err = slice_fill(&a->slice, &a->target, a->plan->hint, range, at, bytes);
+	uint64_t look_ns = pace_now_ns() - began;
 
-	if (err || !a->slice.count)
-		return err;
-	err = begin_hold(a);
+	if (!err && a->slice.count)
+		err = begin_hold(a);
 	if (err)
 		return err;
-	uint64_t began = pace_now_ns();
-
-	err = give_guarded(a, range, at, &call);
-	uint64_t took = pace_now_ns() - began;
-
+	if (a->slice.count) {
+		began = pace_now_ns();
+		a->call_ns = 0;
+		err = give_guarded(a, range, at, &call);
+		look_ns += pace_now_ns() - began - a->call_ns;
+	}
 	if (!a->options.without_pauses)
 		give_end_hold(a);
 	/* A call that was refused was none. */
 	if (call.ranges && (!err || call.bytes)) {
 		take_call(a, &call);
-		pace_adapt(a, call.bytes, took);
-		if (!err)
-			pace_pause(a, took);
+		pace_adapt(a, call.bytes, a->call_ns, look_ns);
 	}
+	if (!err)
+		pace_pause(a, look_ns + a->call_ns);
 	return err;
 }

@@ -9,10 +9,16 @@
 
 #define NS_PER_SECOND 1000000000ull
 #define STEP_NS (NS_PER_SECOND / 20) /* a wait is cut up to notice that it is to end */
-#define SLICE_NS 1000000ull
-#define SLICE_NS_FAST (20 * SLICE_NS)
+/*
+ * Who wakes up on the CPU of a call may have to wait for its end: where the kernel is not preemptible even for one that
+ * is to run first (EEVDF lets the running one have its slice, of milliseconds). When the other CPU
+ * thread becomes busy a page suddenly costs four times as much: the longest calls take a millisecond so.
+ */
+#define SLICE_NS 250000ull
+#define SLICE_NS_FAST 20000000ull
 /* Standing still costs a millisecond by itself: for more bytes at a time. */
-#define SLICE_NS_HELD (5 * SLICE_NS)
+#define SLICE_NS_HELD 5000000ull
+#define CALL_NS_MAX 1000000ull
 #define SLICE_LEAST (64 * 1024ull)
 
 static uint64_t read_clock(clockid_t clock)
@@ -49,10 +55,21 @@ static uint64_t slice_ns(const struct applying *a)
 	return a->options.guard == MEMOIR_GUARD_FREEZE ? SLICE_NS_HELD : SLICE_NS;
 }
 
-/* At most twice, and at least half as much as before: one call that took long was perhaps preempted. */
-void pace_adapt(struct applying *a, uint64_t bytes, uint64_t took_ns)
+/*
+ * Where looking takes longer than that (maps of thousands of lines, read as text before each call), a call may
+ * take as long, or all the time would go into looking.
+ */
+static uint64_t call_ns(const struct applying *a, uint64_t look_ns)
 {
-	double fits = (double)bytes * (double)slice_ns(a) / (double)(took_ns ? took_ns : 1);
+	uint64_t slice = slice_ns(a), longer = look_ns < CALL_NS_MAX ? look_ns : CALL_NS_MAX;
+
+	return a->options.slice_ns || slice > longer ? slice : longer;
+}
+
+/* At most twice, and at least half as much as before: one call that took long was perhaps preempted. */
+void pace_adapt(struct applying *a, uint64_t bytes, uint64_t took_ns, uint64_t look_ns)
+{
+	double fits = (double)bytes * (double)call_ns(a, look_ns) / (double)(took_ns ? took_ns : 1);
 	double most = 2.0 * (double)a->slice_bytes, least = 0.5 * (double)a->slice_bytes;
 
 	/* A small rest of a range says little. */

@@ -12,6 +12,7 @@
 #define RUNS 256
 #define WORDS 2048
 #define HUGE_BYTES (PAGE_BYTES * HUGE_PAGES)
+#define EMPTY_BYTES (1ull << 30)
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -69,11 +70,13 @@ static int fill_by_scan(struct slice *slice, const struct target *target, enum m
 			uint64_t *at, uint64_t end, uint64_t bytes)
 {
 	struct pagemap_run runs[RUNS];
+	uint64_t looked = 0;
 	bool room = true;
 
-	while (room && *at < end) {
-		/* Not much more than there is room for: what was scanned is walked again by the hint. */
-		uint64_t window = least(end, *at + 4 * huge_up(bytes - slice->bytes)), walked;
+	while (room && *at < end && looked < SLICE_LOOK_BYTES) {
+		/* Not much more than there is room for: what is behind it is scanned again for the next. */
+		uint64_t more = least(huge_up(2 * (bytes - slice->bytes)), SLICE_LOOK_BYTES);
+		uint64_t window = least(end, *at + more), walked;
 		ssize_t got =
 			pagemap_scan(target->pagemap_fd, *at, window, false, runs, RUNS, &walked);
 
@@ -81,7 +84,10 @@ static int fill_by_scan(struct slice *slice, const struct target *target, enum m
 			return (int)got;
 		/* Nothing there: on in larger steps. */
 		if (got == 0 && window < end)
-			got = pagemap_scan(target->pagemap_fd, *at, end, false, runs, 1, &walked);
+			got = pagemap_scan(target->pagemap_fd, *at, least(end, *at + EMPTY_BYTES),
+					   false, runs, 1, &walked);
+		else
+			looked += more;
 		if (got < 0)
 			return (int)got;
 		for (ssize_t i = 0; i < got && room; i++) {

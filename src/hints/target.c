@@ -84,7 +84,7 @@ int target_open(struct target *target, const struct kroot *root, struct cookies 
 	if (!err)
 		err = check_cookie(target);
 	if (!err)
-		err = target_look(target);
+		err = target_look(target, NULL);
 	if (!err)
 		err = check_identity(target);
 	if (err)
@@ -138,13 +138,15 @@ static int add_line(struct target *target, const struct maps_line *line)
 	return 0;
 }
 
-int target_look(struct target *target)
+int target_look(struct target *target, const struct cookie *cookie)
 {
 	struct maps_line line;
 	int err = 0;
 
-	if (target->queries)
+	if (target->queries ||
+	    (cookie && target->looked && cookie_same(cookie, &target->looked_at)))
 		return 0;
+	target->looked = false;
 	ssize_t len =
 		process_text(target->root, target->pid, target->pid, PROCESS_MAPS, &target->text);
 
@@ -154,6 +156,10 @@ int target_look(struct target *target)
 	target->vma_count = 0;
 	for (char *at = target->text.data; !err && maps_next(&at, &line) > 0;)
 		err = add_line(target, &line);
+	if (!err && cookie) {
+		target->looked = true;
+		target->looked_at = *cookie;
+	}
 	return err;
 }
 

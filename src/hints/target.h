@@ -27,6 +27,8 @@ struct target {
 	struct kbuf text;
 	struct procmap_vma *vmas; /* of that text */
 	size_t vma_count, vma_room;
+	bool looked; /* the text was read when the cookie was `looked_at`, or later */
+	struct cookie looked_at;
 };
 
 /*
@@ -40,8 +42,11 @@ void target_close(struct target *target);
 /* Read the cookie. False: there is none, or it is that of another program now (*ret_ended). */
 bool target_cookie(const struct target *target, struct cookie *ret_cookie, bool *ret_ended);
 
-/* Look at all mappings anew, where they are not asked for one by one. 0, -ESRCH … */
-int target_look(struct target *target);
+/*
+ * Look at all mappings anew, where they are not asked for one by one. `cookie` as just read, or NULL: as long as
+ * it stays the same nothing has to be looked at again. 0, -ESRCH …
+ */
+int target_look(struct target *target, const struct cookie *cookie);
 
 /*
  * Of the piece [start, end) of a planned range: how far from start on it is mapped as planned, within one

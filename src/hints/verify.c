@@ -9,6 +9,7 @@
 #include <memoir/hint.h>
 
 #include "base/error.h"
+#include "hints/slice.h"
 #include "kernel/pagemap.h"
 #include "kernel/process.h"
 #include "snapshot/capture.h"
@@ -62,8 +63,10 @@ static int count(int fd, uint64_t start, uint64_t end, struct memoir_residence *
 
 	residence->huge_known = true;
 	while (start < end && !err) {
+		/* Not all at once: meanwhile nothing can be mapped. */
+		uint64_t window = end - start < SLICE_LOOK_BYTES ? end : start + SLICE_LOOK_BYTES;
 		uint64_t walked;
-		ssize_t got = pagemap_scan(fd, start, end, false, runs, RUNS, &walked);
+		ssize_t got = pagemap_scan(fd, start, window, false, runs, RUNS, &walked);
 
 		if (got == -ENOTTY || got == -EINVAL) {
 			residence->huge_known = false;
