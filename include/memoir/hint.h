@@ -217,7 +217,8 @@ struct memoir_applied_process {
 	bool cookie;                          /**< the address space's cookie could be read */
 	uint64_t skipped_bytes[MEMOIR_SKIPS]; /**< what the plan had not foreseen */
 	bool ended;                           /**< it was gone, or is another program now: exec */
-	struct memoir_error error;            /**< code 0: nothing went wrong */
+	bool guard_ended; /**< somebody ended the guard process; the target runs on all the same */
+	struct memoir_error error; /**< code 0: nothing went wrong */
 };
 
 struct memoir_applied {

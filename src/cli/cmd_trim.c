@@ -72,7 +72,7 @@ static int make_rows(const struct cli *cli, struct trim *t)
 	t->pointers = calloc(count + 1, sizeof(*t->pointers));
 	t->range_rows = calloc(ranges + 1, sizeof(*t->range_rows));
 	t->range_pointers = calloc(ranges + 1, sizeof(*t->range_pointers));
-	t->notes = calloc(count + 2 + around_notes + shared_notes, sizeof(*t->notes));
+	t->notes = calloc(2 * count + 2 + around_notes + shared_notes, sizeof(*t->notes));
 	if (!t->rows || !t->pointers || !t->range_rows || !t->range_pointers || !t->notes)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
@@ -83,7 +83,10 @@ static int make_rows(const struct cli *cli, struct trim *t)
 		if (t->after)
 			memoir_plan_moved(t->plan, i, t->before, t->after, &row->moved);
 		trim_row_skips(row);
+		trim_row_note(row);
 		t->pointers[i] = row;
+		if (row->note[0])
+			t->notes[t->note_count++] = row->note;
 		if (row->applied && row->applied->error.code) {
 			t->failed++;
 			t->notes[t->note_count++] = row->applied->error.text;

@@ -28,6 +28,17 @@ void trim_row_skips(struct trim_row *row)
 	}
 }
 
+void trim_row_note(struct trim_row *row)
+{
+	if (!row->applied || !row->applied->guard_ended)
+		return;
+	snprintf(row->note, sizeof(row->note),
+		 "process %d: somebody ended the guard process, which lets it run on if memoir is "
+		 "killed; "
+		 "it runs on, and the rest was done holding it by %s",
+		 (int)row->planned->pid, memoir_hold_name(row->applied->hold));
+}
+
 /* ---- reasons --------------------------------------------------------------------------------- */
 
 static void get_why(const void *row, const struct column *column, const void *ctx,
@@ -187,6 +198,12 @@ static void get_hold(const void *row, const struct column *column, const void *c
 	cell_text(ret_cell, applied ? memoir_hold_name(applied->hold) : NULL);
 }
 
+enum which_flag {
+	FLAG_COOKIE,
+	FLAG_ENDED,
+	FLAG_GUARD_ENDED,
+};
+
 static void get_flag(const void *row, const struct column *column, const void *ctx,
 		     struct cell *ret_cell)
 {
@@ -195,7 +212,9 @@ static void get_flag(const void *row, const struct column *column, const void *c
 	(void)ctx;
 	if (applied)
 		cell_number(ret_cell, column->type,
-			    column->which ? applied->ended : applied->cookie);
+			    column->which == FLAG_COOKIE  ? applied->cookie
+			    : column->which == FLAG_ENDED ? applied->ended
+							  : applied->guard_ended);
 	else
 		cell_null(ret_cell);
 }
@@ -237,9 +256,11 @@ static const struct column columns[] = {
 	{ "held_us", "HELD-US", CELL_NUMBER, 0, WHICH_HELD, get_applied, "for how long, in all" },
 	{ "held_most_us", "HELD-MOST-US", CELL_NUMBER, 0, WHICH_HELD_MOST, get_applied,
 	  "and at most at one time" },
-	{ "cookie", "COOKIE", CELL_BOOL, 0, 0, get_flag,
+	{ "guard_ended", "GUARD-ENDED", CELL_BOOL, 0, FLAG_GUARD_ENDED, get_flag,
+	  "somebody ended the guard process meanwhile" },
+	{ "cookie", "COOKIE", CELL_BOOL, 0, FLAG_COOKIE, get_flag,
 	  "changes of its mappings were told by the kernel's own number" },
-	{ "ended", "ENDED", CELL_BOOL, 0, 1, get_flag, "it ended, or called exec" },
+	{ "ended", "ENDED", CELL_BOOL, 0, FLAG_ENDED, get_flag, "it ended, or called exec" },
 	{ "error", "ERROR", CELL_TEXT, 0, 0, get_error, "why it could not be done" },
 	{ "skipped", "SKIPPED", CELL_ROWS, 0, 0, get_skipped, "what is left out, and why" },
 	{ "why", "LEFT OUT", CELL_TEXT, COLUMN_FOR_EYES, 0, get_skipped_text,

@@ -21,6 +21,7 @@ struct trim_row {
 	struct memoir_moved moved;
 	struct trim_skip skipped[MEMOIR_SKIPS];
 	size_t skip_count;
+	char note[192]; /* of its guard process; empty: there is nothing to say */
 };
 
 struct trim_range_row {
@@ -37,5 +38,7 @@ const char *trim_columns(bool applied);
 
 /* Fill in the reasons of a row, planned and found. */
 void trim_row_skips(struct trim_row *row);
+/* And what happened to its guard process. */
+void trim_row_note(struct trim_row *row);
 
 #endif

@@ -132,6 +132,7 @@ static void apply_process(struct applying *a, struct memoir *memoir, size_t inde
 	if (!err) {
 		err = apply_ranges(a, process);
 		give_end_hold(a);
+		out->guard_ended = a->hold && hold_guard_ended(a->hold);
 		hold_free(a->hold);
 		a->hold = NULL;
 		target_close(&a->target);

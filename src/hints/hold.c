@@ -42,7 +42,8 @@ struct hold {
 	int freezer;        /* -1: not opened */
 	bool frozen_before; /* by somebody else: it stays so */
 	struct guard *guard;
-	int *guarded; /* pidfds that the guard has */
+	int *guarded;     /* pidfds that the guard has */
+	bool guard_ended; /* by somebody else */
 	struct seized seized;
 	bool holding;
 };
@@ -50,6 +51,19 @@ struct hold {
 enum memoir_hold hold_way(const struct hold *hold)
 {
 	return hold->way;
+}
+
+bool hold_guard_ended(const struct hold *hold)
+{
+	return hold->guard_ended;
+}
+
+static int tell_guard(struct hold *hold, bool holding)
+{
+	int err = hold->guard ? guard_set(hold->guard, holding) : 0;
+
+	hold->guard_ended |= err != 0;
+	return err;
 }
 
 /* ---- who has the address space --------------------------------------------------------------- */
@@ -167,7 +181,7 @@ static void thaw(struct hold *hold)
 	if (hold->frozen_before)
 		return;
 	(void)cgroup2_freeze(hold->freezer, false);
-	(void)guard_set(hold->guard, false);
+	(void)tell_guard(hold, false);
 }
 
 static int freeze(struct hold *hold)
@@ -176,7 +190,7 @@ static int freeze(struct hold *hold)
 
 	if (hold->frozen_before)
 		return cgroup2_frozen(hold->root, hold->cgroup) == 1 ? 0 : -ECANCELED;
-	err = guard_set(hold->guard, true);
+	err = tell_guard(hold, true);
 	if (!err)
 		err = cgroup2_freeze(hold->freezer, true);
 	if (!err)
@@ -198,6 +212,7 @@ static void let_run(struct hold *hold)
 			(void)pidfd_signal(hold->holders[i].pidfd, SIGCONT);
 		hold->holders[i].stopped = false;
 	}
+	(void)tell_guard(hold, false);
 	guard_end(hold->guard);
 	hold->guard = NULL;
 }
@@ -219,7 +234,11 @@ static int guard_stops(struct hold *hold)
 	duty.pidfds = hold->guarded;
 	int err = guard_start(&duty, &hold->guard);
 
-	return err ? err : guard_set(hold->guard, true);
+	err = err ? err : tell_guard(hold, true);
+	/* Nobody has been stopped yet. */
+	for (size_t i = 0; i < hold->holder_count && err; i++)
+		hold->holders[i].stopped = false;
+	return err == -EPIPE ? -EAGAIN : err; /* it was ended: another one */
 }
 
 static int wait_stopped(const struct hold *hold, pid_t pid)

@@ -25,5 +25,7 @@ int hold_begin(struct hold *hold, struct memoir_error *error);
 void hold_end(struct hold *hold);
 
 enum memoir_hold hold_way(const struct hold *hold);
+/* Whether somebody has ended the guard process: since then memoir itself let go, or held by ptrace. */
+bool hold_guard_ended(const struct hold *hold);
 
 #endif

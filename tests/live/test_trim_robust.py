@@ -18,6 +18,7 @@ import zram
 from tap import Tap
 
 KILLS = 50  # of each of four kinds
+GUARD_KILLS = 8
 SEED = 6
 NOBODY = 65534
 RUN_ON_S = 2
@@ -152,11 +153,69 @@ def test_traced(tap):
                       "who is traced already is held by SIGSTOP, and runs on", [str(row), str(target.state())])
             test_killed_memoir(tap, "killed while it holds by SIGSTOP", target, ("--freeze",),
                                traced=True)
+            test_killed_guard(tap, "SIGSTOP", target, traced=True)
         finally:
             os.kill(tracer, signal.SIGKILL)
             os.waitpid(tracer, 0)
             os.close(ours)
             os.close(theirs)
+
+
+# ---- the guard process ----
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return {int(word) for word in file.read().split()}
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+
+
+def kill_guard(run, old=()):
+    """Its pid, if there was one before the end of the run."""
+    while run.poll() is None:
+        for pid in children(run.pid) - set(old):
+            # It is a child of a child of ours: only who is not waited for yet can have its number.
+            os.kill(pid, signal.SIGKILL)
+            return pid
+    return None
+
+
+def has_noticed(run, target, guard):
+    """It holds by ptrace, or has another guard, or has ended: what was held with that guard is let go."""
+    while run.poll() is None:
+        state = target.state()
+        if (state and state[1] == run.pid) or children(run.pid) - {guard}:
+            return
+
+
+def test_killed_guard(tap, how, target, thawed=lambda: True, traced=False):
+    """The guard alone; then the guard, and memoir as soon as nothing depends on that guard."""
+    chance, bad, told, in_turn = random.Random(SEED + 2), [], 0, 0
+    for i in range(2 * GUARD_KILLS):
+        run = start(target, "--freeze", "--rate", "128M")
+        guard = kill_guard(run)
+        if i % 2:
+            has_noticed(run, target, guard)
+            time.sleep(chance.random() * 0.01)
+            in_turn += run.poll() is None
+            run.kill()
+        out, err = run.communicate(timeout=trimming.WAIT_S)
+        if not runs_on(target, traced) or not thawed():
+            bad.append(f"it does not run on: {target.state()}")
+            os.kill(target.pid, signal.SIGCONT)
+        if i % 2 == 0:
+            answer = json.loads(out) if run.returncode == 0 else None
+            row = answer["rows"][0] if answer else {}
+            note = any("guard process" in note for note in answer["notes"]) if answer else None
+            told += note or 0
+            if not answer or not row["hinted_bytes"] or row["guard_ended"] != note:
+                bad.append(f"{run.returncode} {err} {out[-400:]}")
+    tap.check(not bad and told and in_turn,
+              f"the guard killed {GUARD_KILLS} times while it holds by {how}: memoir lets go, says so and "
+              "ends with 0; and is killed itself then: the target runs on",
+              bad[:5] + [f"told {told}, in turn {in_turn}"])
 
 
 # ---- the freezer ----
@@ -187,6 +246,7 @@ def test_freezer(tap):
                       "a cgroup of targets only is frozen, and thawed", [str(row)])
             test_killed_memoir(tap, "killed while a cgroup is frozen", target, ("--freeze",),
                                lambda: is_thawed(path))
+            test_killed_guard(tap, "its cgroup", target, lambda: is_thawed(path))
             with trimming.target("plain") as other:
                 with open(f"{path}/cgroup.procs", "w", encoding="ascii") as file:
                     file.write(str(other.pid))
