@@ -7,13 +7,16 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+/* What matches itself letter for letter needs no backslashes: [vdso], and files with brackets. */
 static bool matches_text(const struct selector *selector, const char *text)
 {
 	if (!text)
 		return false;
 	for (size_t i = 0; i < selector->glob_count; i++)
-		if (fnmatch(selector->globs[i], text, 0) == 0)
+		if (strcmp(selector->globs[i], text) == 0 ||
+		    fnmatch(selector->globs[i], text, 0) == 0)
 			return true;
 	return false;
 }

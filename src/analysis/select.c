@@ -100,6 +100,19 @@ static int add_glob(struct selector *selector, const char *text, size_t len)
 	return selector->key == KEY_PID ? check_pid_glob(glob) : 0;
 }
 
+/* "[heap]" as tables show what has no name: it would be taken for a name of one of these letters. */
+static bool is_kind_in_brackets(const char *glob, size_t len)
+{
+	for (unsigned int kind = 0; kind < MEMOIR_KINDS; kind++) {
+		const char *name = memoir_kind_name(kind);
+
+		if (strlen(name) + 2 == len && glob[0] == '[' && glob[len - 1] == ']' &&
+		    strncmp(glob + 1, name, len - 2) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int parse_globs(struct selector *selector, const char *text, const char *values,
 		       struct memoir_error *error)
 {
@@ -112,6 +125,11 @@ static int parse_globs(struct selector *selector, const char *text, const char *
 				"the selector '%s' has an empty value; a comma in a value is "
 				"written with a backslash before it",
 				text);
+		if (selector->key == KEY_NAME && is_kind_in_brackets(at, len))
+			return error_set(error, -EINVAL,
+					 "the selector '%s' asks for a kind of memory, and not for "
+					 "a name: write kind:%.*s",
+					 text, (int)len - 2, at + 1);
 		int ret = add_glob(selector, at, len);
 
 		if (ret == -EINVAL)

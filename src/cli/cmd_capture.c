@@ -6,13 +6,31 @@
 
 #include <string.h>
 
+static bool has_processes(const struct memoir_snapshot *snapshot)
+{
+	for (size_t i = 0; i < memoir_snapshot_process_count(snapshot); i++)
+		if (memoir_snapshot_process(snapshot, i)->in_scope)
+			return true;
+	return false;
+}
+
 static int run(struct cli *cli)
 {
 	struct memoir_error error = { 0 };
+
+	if (memoir_selection_has_region_keys(cli->selection)) {
+		complain("processes are captured as a whole: select them by pid, comm, user or "
+			 "cgroup");
+		return EXIT_USAGE;
+	}
 	int code = cli_take_snapshot(cli);
 
 	if (code != EXIT_DONE)
 		return code;
+	if (!memoir_selection_empty(cli->selection) && !has_processes(cli->snapshot)) {
+		complain("no process matches: nothing is saved");
+		return EXIT_FAILED;
+	}
 	int ret = memoir_snapshot_save(cli->snapshot, cli->output, &error);
 
 	if (ret < 0) {

@@ -35,27 +35,28 @@ static const struct command *find_command(const char *name)
 
 #define WORD_MAX 32
 
-/* How many letters have to be put in, left out or changed to make one word of the other. */
+/* How many letters have to be put in, left out, changed, or swapped with the next, to make one of the other. */
 static size_t distance(const char *a, const char *b)
 {
-	size_t row[WORD_MAX + 1], len = strlen(b);
+	size_t d[WORD_MAX + 1][WORD_MAX + 1] = { 0 };
+	size_t m = strlen(a), n = strlen(b);
 
-	if (len > WORD_MAX)
+	if (m > WORD_MAX || n > WORD_MAX)
 		return SIZE_MAX;
-	for (size_t i = 0; i <= len; i++)
-		row[i] = i;
-	for (; *a; a++) {
-		size_t corner = row[0]++;
+	for (size_t i = 0; i <= m; i++)
+		for (size_t j = 0; j <= n; j++) {
+			size_t least = i && j ? d[i - 1][j - 1] + (a[i - 1] != b[j - 1]) : i + j;
 
-		for (size_t i = 1; i <= len; i++) {
-			size_t changed = corner + (*a != b[i - 1]);
-			size_t other = (row[i] < row[i - 1] ? row[i] : row[i - 1]) + 1;
-
-			corner = row[i];
-			row[i] = changed < other ? changed : other;
+			if (i && d[i - 1][j] + 1 < least)
+				least = d[i - 1][j] + 1;
+			if (j && d[i][j - 1] + 1 < least)
+				least = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < least)
+				least = d[i - 2][j - 2] + 1;
+			d[i][j] = least;
 		}
-	}
-	return row[len];
+	return d[m][n];
 }
 
 static int unknown_command(const char *name)

@@ -260,8 +260,7 @@ static void take_argument(struct argp_state *state, struct cli *cli, const char 
 			   "'%s' is no option; options stand behind the command: memoir %s ...",
 			   arg, arg);
 	if (!cli->command->args)
-		argp_error(state, "memoir %s takes no arguments, but there is '%s'",
-			   cli->command->name, arg);
+		argp_error(state, "it takes no arguments, but there is '%s'", arg);
 	if (cli->command->actions && !cli->action)
 		cli->action = find_action(state, cli->command, arg);
 	else
@@ -288,11 +287,31 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 	}
 }
 
+#define ITEM_NAME 20
+#define ITEM_TEXT \
+	55 /* so that argp, which breaks lines at 79 columns without a margin, has none to break */
+
+static void list_item(FILE *to, const char *name, const char *text)
+{
+	fprintf(to, "  %-*s ", ITEM_NAME, name);
+	while (strlen(text) > ITEM_TEXT) {
+		size_t len = ITEM_TEXT;
+
+		while (len && text[len] != ' ')
+			len--;
+		if (!len)
+			break;
+		fprintf(to, "%.*s\n%*s", (int)len, text, ITEM_NAME + 3, "");
+		text += len + 1;
+	}
+	fprintf(to, "%s\n", text);
+}
+
 static void list_columns(FILE *to, const char *title, const struct table_model *model)
 {
 	fprintf(to, "%s:\n", title);
 	for (size_t i = 0; i < model->column_count; i++)
-		fprintf(to, "  %-20s %s\n", model->columns[i].name, model->columns[i].help);
+		list_item(to, model->columns[i].name, model->columns[i].help);
 }
 
 /* "Commands:" or "Columns:" behind the options in --help. argp frees the text. */
@@ -313,7 +332,7 @@ static char *add_list(int key, const char *text, void *input)
 	if (cli->command == &overview_command) {
 		fputs("Commands:\n", to);
 		for (const struct command *const *c = commands; *c; c++)
-			fprintf(to, "  %-20s %s\n", (*c)->name, (*c)->summary);
+			list_item(to, (*c)->name, (*c)->summary);
 		fputs("\nmemoir COMMAND --help tells more.\n\n", to);
 	}
 	if (cli->command->model)

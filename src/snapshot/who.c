@@ -336,6 +336,7 @@ static int answer(struct inquiry *q, const struct memoir_target *target, struct 
 	q->mappers = mappers_of(q->memoir);
 	if (target->kind == MEMOIR_TARGET_PAGE) {
 		q->pid = target->pid;
+		q->asked_address = target->address;
 		q->address = target->address & ~(PAGE_BYTES - 1);
 		err = answer_page(q, error);
 	} else {

@@ -169,7 +169,7 @@ static int not_mapped(const struct inquiry *q, struct memoir_error *error)
 	return error_set_about(
 		error, -EFAULT, q->pid, NULL,
 		"pid %d has nothing mapped at %llx; `memoir map %d` lists what it has", (int)q->pid,
-		(unsigned long long)q->address, (int)q->pid);
+		(unsigned long long)q->asked_address, (int)q->pid);
 }
 
 static int locate_in_text(struct inquiry *q, struct memoir_error *error)

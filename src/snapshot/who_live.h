@@ -39,8 +39,9 @@ struct inquiry {
 	struct who_answer *answer;
 	struct mappers *mappers; /* NULL: no BPF */
 	struct page_files files;
-	pid_t pid;        /* as it was asked; 0: a frame */
-	uint64_t address; /* as it was asked, at the begin of a page */
+	pid_t pid; /* as it was asked; 0: a frame */
+	uint64_t asked_address;
+	uint64_t address; /* where its page begins */
 	struct candidate asked;
 	enum sought sought;
 	uint64_t value;          /* frame, or swap entry as pagemap has it */
