@@ -6,7 +6,7 @@ _memoir_help() { # COMMAND
 }
 
 _memoir_columns() { # COMMAND
-	_memoir_help "$1" | sed -n '/^Columns:/,$s/^  \([a-z_]*\) .*/\1/p'
+	_memoir_help "$1" | sed -n '/^Columns:/,$s/^  \([a-z][a-z_]*\) .*/\1/p'
 }
 
 # The last of a list "a,b,c" completed, with what stands before it.
@@ -27,6 +27,12 @@ _memoir() {
 	local command=${COMP_WORDS[1]}
 	local commands
 	COMPREPLY=()
+	# "--by=na" comes as three words.
+	if [[ $previous == = ]]; then
+		previous=${COMP_WORDS[COMP_CWORD - 2]}
+	elif [[ $current == = ]]; then
+		current=
+	fi
 	if [[ $command == run && $COMP_CWORD -gt 1 && $current != -* ]]; then
 		local first=2
 		while [[ $first -lt $COMP_CWORD && ${COMP_WORDS[first]} == -* ]]; do
@@ -69,7 +75,7 @@ _memoir() {
 		return ;;
 	esac
 
-	commands=$(_memoir_help overview | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+	commands=$(_memoir_help overview | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p')
 	case $current in
 	-*)
 		mapfile -t COMPREPLY < <(compgen -W "$(_memoir_help "$command" |
