@@ -18,7 +18,7 @@ FUNCTION = re.compile(r"\b(memoir_[a-z0-9_]+)\s*\([^;{}]*\)\s*;")
 
 
 # Of the headers that are not libmemoir's.
-LIBRARY_OF = {"name.h": "libmemoir-name", "name-weak.h": None}
+LIBRARY_OF = {"name.h": "libmemoir-name", "track.h": "libmemoir-name", "name-weak.h": None}
 
 
 class Failed(Exception):

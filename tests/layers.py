@@ -33,6 +33,7 @@ PUBLIC = {
     "memoir/diff.h": "analysis",
     "memoir/name.h": "names",
     "memoir/name-weak.h": "names",
+    "memoir/track.h": "names",
     "memoir/hint.h": "hints",
     "memoir/idle.h": "hints",
     "memoir/refault.h": "hints",
@@ -63,6 +64,9 @@ KERNEL_EXCEPTIONS = {
     ("src/names/system.c", "madvise("),
     ("src/names/system.c", "mremap("),
     ("src/names/system.c", "<sys/prctl.h"),
+    # A dma-buf of the program's own gets a name.
+    ("src/names/system.c", "ioctl("),
+    ("src/names/system.c", "<sys/ioctl.h"),
     # What it stands in front of has these names.
     ("src/preload/mappings.c", "prctl("),
     ("src/preload/mappings.c", "mremap("),

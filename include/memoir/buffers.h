@@ -24,7 +24,9 @@ struct memoir_buffer_holder {
 	uint32_t fd_count;
 	const struct memoir_range *ranges; /**< by address; each is a reference */
 	uint32_t range_count;
-	uint64_t mapped_bytes; /**< addresses in these ranges */
+	/** References to what was announced without an fd: whether it is mapped is not known then. */
+	uint32_t announced;
+	uint64_t mapped_bytes; /**< addresses in these ranges; none where announced */
 	uint64_t rss_bytes;    /**< what of it is in the process's rss; see mapped_known */
 	/** own_bytes of the buffer, split evenly over the processes that hold it. */
 	uint64_t share_bytes;
@@ -32,9 +34,15 @@ struct memoir_buffer_holder {
 	/** What of own_bytes no process has in its rss, split evenly over those that hold it. */
 	uint64_t extra_bytes;
 	uint64_t unique_bytes; /**< own_bytes if nobody else holds it, else 0 */
-	bool mapped_known;     /**< false: this process's memory could not be read */
+	bool mapped_known;     /**< false: this process's memory could not be read, or announced */
 	bool shares_known;     /**< share, extra and unique: not if own_bytes is not known */
 };
+
+/** How often it holds the buffer: fds, mappings, and what was announced. */
+static inline uint32_t memoir_buffer_references(const struct memoir_buffer_holder *holder)
+{
+	return holder->fd_count + holder->range_count + holder->announced;
+}
 
 /** A buffer; or (object NULL) shared memory of which the kernel does not say what it is. */
 struct memoir_buffer {
@@ -95,7 +103,7 @@ void memoir_tag_sums_free(struct memoir_tag_sums *sums);
 /** What a process has in buffers. Sums over all its buffers. */
 struct memoir_process_buffers {
 	uint32_t buffers;
-	uint32_t references; /**< fds and mappings */
+	uint32_t references; /**< fds, mappings, and what was announced */
 	uint64_t share_bytes;
 	uint64_t mapped_share_bytes;
 	uint64_t extra_bytes;

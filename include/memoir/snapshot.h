@@ -76,6 +76,7 @@ enum memoir_kind {
 	MEMOIR_KIND_JIT,       /**< executable anonymous memory: code made at run time */
 	MEMOIR_KIND_IO_URING, /**< rings that are shared with the kernel, buffers registered with them */
 	MEMOIR_KIND_PERF, /**< a buffer of perf_event_open(2) */
+	MEMOIR_KIND_ANNOUNCED, /**< only objects: buffers without an fd, as a program says (memoir/track.h) */
 	MEMOIR_KINDS,
 };
 
@@ -160,7 +161,8 @@ struct memoir_object {
 	bool is_family; /**< an anonymous family (all VMAs under one anon_vma root) */
 	uint32_t dev_major;
 	uint32_t dev_minor;
-	uint64_t inode;   /**< or the number of the family */
+	uint64_t
+		inode; /**< or the number of the family; if announced, by whom << 20 | its number there */
 	uint32_t alias;   /**< 0, or 2, 3 … where one (device, inode) is several address spaces */
 	const char *path; /**< of the first mapping seen; NULL for a family */
 	uint64_t size_bytes;     /**< i_size where known, else 0 */
@@ -172,7 +174,7 @@ struct memoir_object {
 	uint32_t links; /**< names in its file system; MEMOIR_NONE: not known */
 	/* Of shared buffers: memoir_object_is_buffer(). */
 	const char *tag;      /**< what its maker calls it, or its path; NULL: nothing */
-	const char *exporter; /**< who made it, of dma-bufs and DRM clients; NULL: not known */
+	const char *exporter; /**< who made it, or announces it; NULL: not known */
 	/** Of resident_bytes: what counts as other memory already, or is in no RAM. */
 	uint64_t elsewhere_bytes;
 	uint64_t shared_bytes; /**< of a DRM client's size_bytes: what other clients have too */
@@ -202,11 +204,14 @@ struct memoir_set {
 				   for large folios, which go as a whole or not at all */
 };
 
-/** A process that has a file open which is an object of the snapshot. */
+#define MEMOIR_NO_FD (-1) /**< a holder of a buffer that was announced */
+
+/** A process that has a file open which is an object of the snapshot, or holds what was announced. */
 struct memoir_holder {
 	uint32_t object;
 	uint32_t process;
-	int32_t fd;
+	int32_t fd;         /**< or MEMOIR_NO_FD */
+	uint32_t announced; /**< how many references it has without an fd; with one: 0 */
 };
 
 /** An fd of a socket with files that were passed into it and not received yet; which is not known. */
@@ -297,7 +302,8 @@ const struct memoir_object *memoir_snapshot_object(const struct memoir_snapshot 
 bool memoir_snapshot_sets_known(const struct memoir_snapshot *snapshot);
 size_t memoir_snapshot_set_count(const struct memoir_snapshot *snapshot);
 const struct memoir_set *memoir_snapshot_set(const struct memoir_snapshot *snapshot, size_t i);
-/** One for each fd of a shared buffer or a deleted file; those of one object stand together. */
+/** One for each fd of a shared buffer or a deleted file, and for each process that is said to hold what
+    was announced; those of one object stand together. */
 size_t memoir_snapshot_holder_count(const struct memoir_snapshot *snapshot);
 const struct memoir_holder *memoir_snapshot_holder(const struct memoir_snapshot *snapshot,
 						   size_t i);

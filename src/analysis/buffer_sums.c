@@ -130,7 +130,7 @@ static void add_to_process(struct memoir_process_buffers *sum,
 			   const struct memoir_buffer_holder *holder)
 {
 	sum->buffers++;
-	sum->references += holder->fd_count + holder->range_count;
+	sum->references += memoir_buffer_references(holder);
 	sum->share_bytes += holder->share_bytes;
 	sum->mapped_share_bytes += holder->mapped_share_bytes;
 	sum->extra_bytes += holder->extra_bytes;

@@ -15,8 +15,9 @@
 /* A reference: an fd, or a region. */
 struct ref {
 	uint32_t object, process;
-	uint32_t region; /* MEMOIR_NONE: an fd */
+	uint32_t region; /* MEMOIR_NONE: an fd, or announced */
 	int32_t fd;
+	uint32_t announced;
 };
 
 /* What rows point at. */
@@ -65,12 +66,14 @@ static int list_refs(struct gathering *g)
 		const struct memoir_region *r = memoir_snapshot_region(g->s, i);
 
 		if (r->object != MEMOIR_NONE)
-			err = add_ref(g, &(struct ref){ r->object, r->process, (uint32_t)i, -1 });
+			err = add_ref(g, &(struct ref){ r->object, r->process, (uint32_t)i,
+							MEMOIR_NO_FD, 0 });
 	}
 	for (size_t i = 0; i < holders && !err; i++) {
 		const struct memoir_holder *h = memoir_snapshot_holder(g->s, i);
 
-		err = add_ref(g, &(struct ref){ h->object, h->process, MEMOIR_NONE, h->fd });
+		err = add_ref(g, &(struct ref){ h->object, h->process, MEMOIR_NONE, h->fd,
+						h->announced });
 	}
 	return err;
 }
@@ -147,6 +150,11 @@ static size_t take_holder(struct gathering *g, size_t at)
 	     at++) {
 		if (g->refs[at].region != MEMOIR_NONE) {
 			take_region(g, holder, g->refs[at].region);
+			continue;
+		}
+		if (g->refs[at].fd == MEMOIR_NO_FD) {
+			holder->announced += g->refs[at].announced;
+			holder->mapped_known = false;
 			continue;
 		}
 		g->memory->fds[g->fd_count++] = g->refs[at].fd;

@@ -44,6 +44,7 @@ static const char *const unnamed[MEMOIR_KINDS] = {
 	[MEMOIR_KIND_JIT] = "[jit]",
 	[MEMOIR_KIND_IO_URING] = "[io-uring]",
 	[MEMOIR_KIND_PERF] = "[perf]",
+	[MEMOIR_KIND_ANNOUNCED] = "[announced]",
 };
 
 static const char *path_of(const struct memoir_snapshot *snapshot,

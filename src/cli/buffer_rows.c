@@ -156,10 +156,10 @@ static void holder_cell(const struct memoir_buffer_holder *h, bool has_figures,
 		cell_rows(ret_cell, &nested_ranges, h->ranges, h->range_count);
 		break;
 	case WHICH_REFERENCES:
-		cell_number(ret_cell, column->type, (uint64_t)h->fd_count + h->range_count);
+		cell_number(ret_cell, column->type, memoir_buffer_references(h));
 		break;
 	case WHICH_MAPPED:
-		cell_number(ret_cell, column->type, h->mapped_bytes);
+		known(ret_cell, column, !h->announced, h->mapped_bytes);
 		break;
 	case WHICH_RSS:
 		known(ret_cell, column, h->mapped_known, h->rss_bytes);
@@ -233,7 +233,14 @@ static void get_holder(const void *row, const struct column *column, const void 
 			"own_bytes of the buffer, if nobody else holds it"                         \
 	}
 
-static const struct column holder_columns[] = { HOLDER_COLUMNS(get_holder) };
+#define REFERENCES_COLUMN(get)                                                          \
+	{                                                                               \
+		"references", "REFS", CELL_COUNT, COLUMN_SUMMED, WHICH_REFERENCES, get, \
+			"fds, mappings, and what was announced"                         \
+	}
+
+static const struct column holder_columns[] = { HOLDER_COLUMNS(get_holder),
+						REFERENCES_COLUMN(get_holder) };
 
 /* ---- by buffer ------------------------------------------------------------------------------ */
 
@@ -271,6 +278,8 @@ static void get_held_by(const void *row, const struct column *column, const void
 		len += (size_t)snprintf(text + len, room - len, ",...");
 	if (h->range_count && len < room)
 		len += (size_t)snprintf(text + len, room - len, " maps %u", h->range_count);
+	if (h->announced && len < room)
+		len += (size_t)snprintf(text + len, room - len, " refs %u", h->announced);
 	if (buffer->holder_count > 1 && len < room)
 		len += (size_t)snprintf(text + len, room - len, ", and %u more",
 					buffer->holder_count - 1);
@@ -343,8 +352,7 @@ static void get_held_holder(const void *row, const struct column *column, const 
 
 static const struct column held_columns[] = {
 	HOLDER_COLUMNS(get_held_holder),
-	{ "references", "REFS", CELL_COUNT, COLUMN_SUMMED, WHICH_REFERENCES, get_held_holder,
-	  "fds and mappings" },
+	REFERENCES_COLUMN(get_held_holder),
 	{ "object", "OBJECT", CELL_TEXT, 0, 0, get_held_id, "the id of the buffer" },
 	{ "kind", "KIND", CELL_TEXT, 0, WHICH_KIND, get_held_text, "what the buffer is" },
 	{ "tag", "TAG", CELL_TEXT, 0, WHICH_TAG, get_held_text,

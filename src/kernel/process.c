@@ -84,6 +84,32 @@ int process_status(const struct kroot *root, pid_t pid, pid_t tid,
 	return 0;
 }
 
+/* NSpid has it in each namespace down to its own; without namespaces there is no such line. */
+int process_own_pid(const struct kroot *root, pid_t pid, pid_t *ret_own, bool *ret_ours)
+{
+	char text[8192];
+	ssize_t len = kroot_read(root, text, sizeof(text), "proc/%d/status", pid);
+	const char *at;
+	char *end;
+	pid_t own = pid;
+	int count = 0;
+
+	if (len < 0)
+		return (int)len;
+	at = line_value(text, "\nNSpid:");
+	for (; at && *at && *at != '\n'; at = end) {
+		long number = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		own = (pid_t)number;
+		count++;
+	}
+	*ret_own = own;
+	*ret_ours = count <= 1;
+	return 0;
+}
+
 char process_thread_state(const struct kroot *root, pid_t pid, pid_t tid)
 {
 	char text[2048];

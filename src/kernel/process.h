@@ -35,6 +35,12 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 int process_status(const struct kroot *root, pid_t pid, pid_t tid,
 		   struct process_status *ret_status);
 
+/*
+ * What getpid(2) tells a process, and whether it is in the pid namespace that /proc is of: then it calls
+ * others as we do. 0 or negative errno.
+ */
+int process_own_pid(const struct kroot *root, pid_t pid, pid_t *ret_own, bool *ret_ours);
+
 /* R, S, D, T, t, Z, X as /proc/PID/task/TID/stat has it; 0: gone. */
 char process_thread_state(const struct kroot *root, pid_t pid, pid_t tid);
 

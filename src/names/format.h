@@ -18,7 +18,10 @@
 /* A table is one space of bytes in segments: the first of this size, each other as large as all before. */
 #define NAME_SEGMENT_BYTES 65536u
 #define NAME_SEGMENTS 12u
-#define NAME_SPACE_BYTES ((uint64_t)NAME_SEGMENT_BYTES << (NAME_SEGMENTS - 1))
+/* The most that a table may have, and readers take: the last segment is never used. */
+#define NAME_SPACE_BYTES ((uint64_t)NAME_SEGMENT_BYTES << (NAME_SEGMENTS - 2))
+/* From this address on there is no memory: ranges are announcements (names/announced.h). */
+#define NAME_ANNOUNCED (1ull << 63)
 
 /* At the start of the anchor page. */
 struct name_header {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes what memoir/name.h declares visible in libmemoir-name.so; the build includes this before each of
+ * Makes what memoir/name.h and track.h declare visible in libmemoir-name.so; the build includes this before each of
  * its files.
  */
 #ifndef MEMOIR_NAMES_PUBLIC_H
@@ -8,6 +8,7 @@
 
 #pragma GCC visibility push(default)
 #include <memoir/name.h>
+#include <memoir/track.h>
 #pragma GCC visibility pop
 
 #endif

@@ -55,7 +55,7 @@ static int check_header(const struct reading *r)
 	    h->segment_bytes != NAME_SEGMENT_BYTES || h->used_bytes % NAME_BLOCK_BYTES ||
 	    h->journal_changes > JOURNAL_MAX || h->journal % 8 || h->subject_pid < 0)
 		return -EBADMSG;
-	if (h->used_bytes > NAMES_SPACE_MAX || h->used_bytes > NAME_SPACE_BYTES)
+	if (h->used_bytes > NAME_SPACE_BYTES)
 		return -EFBIG;
 	if (h->journal_changes &&
 	    (h->journal > h->used_bytes ||
@@ -189,7 +189,8 @@ static int take_range(struct reading *r, uint64_t start, uint64_t end, uint32_t 
 	table->refused += ret == 2;
 	if (ret == 2)
 		return 0;
-	if (last && last->end == start && last->number == name) {
+	if (last && last->end == start && last->number == name &&
+	    (last->start < NAME_ANNOUNCED) == (start < NAME_ANNOUNCED)) {
 		last->end = end;
 		return 0;
 	}
@@ -261,6 +262,17 @@ static int read_all(struct reading *r)
 	return err ? err : read_space(r, journal + bytes, h->used_bytes);
 }
 
+/* What is announced is at the end: it names no memory. */
+static void part_announced(struct names_table *table)
+{
+	size_t all = table->count;
+
+	while (table->count && table->ranges[table->count - 1].start >= NAME_ANNOUNCED)
+		table->count--;
+	table->announced = all > table->count ? table->ranges + table->count : NULL;
+	table->announced_count = all - table->count;
+}
+
 static int read_once(struct reading *r)
 {
 	int err = read_header(r, &r->header);
@@ -276,7 +288,11 @@ static int read_once(struct reading *r)
 	err = read_all(r);
 	if (!err)
 		err = settle(r);
-	return err ? err : take_all(r);
+	if (!err)
+		err = take_all(r);
+	if (!err)
+		part_announced(&r->table);
+	return err;
 }
 
 static void take_subject(struct names_table *table, const struct name_header *header)

@@ -20,6 +20,9 @@ struct named_range {
 struct names_table {
 	struct named_range *ranges; /* in order, none over another, neighbours of one name joined */
 	size_t count;
+	struct named_range
+		*announced; /* those behind them, beyond all memory (names/announced.h) */
+	size_t announced_count;
 	size_t refused; /* ranges whose names are not valid */
 	pid_t subject;  /* the process it says to be about, 0: the one it was read from */
 	uint64_t subject_start_ticks;
@@ -36,9 +39,6 @@ struct names_source {
 	bool (*is_private)(void *arg, uint64_t addr, uint64_t bytes);
 	void *arg;
 };
-
-/* The most that is read of one table. */
-#define NAMES_SPACE_MAX (64ull << 20)
 
 /*
  * Read the table whose anchor page is at `anchor` as it was at one moment.

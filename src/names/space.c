@@ -33,7 +33,8 @@ static int add_segment(void)
 
 	while (k < NAME_SEGMENTS && space.base[k])
 		k++;
-	if (k == NAME_SEGMENTS || (space.segments_max && k == space.segments_max))
+	if (k == NAME_SEGMENTS || (uint64_t)NAME_SEGMENT_BYTES << k > NAME_SPACE_BYTES ||
+	    (space.segments_max && k == space.segments_max))
 		return -ENOMEM;
 	addr = system_map(space_segment_bytes(k));
 	if (!addr)

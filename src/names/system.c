@@ -5,8 +5,12 @@
 #include "names/system.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "names/format.h"
@@ -16,6 +20,11 @@
 #endif
 #ifndef PR_SET_VMA_ANON_NAME
 #define PR_SET_VMA_ANON_NAME 0
+#endif
+
+#define DMA_BUF_MAGIC 0x444d4142
+#ifndef DMA_BUF_SET_NAME
+#define DMA_BUF_SET_NAME _IOW('b', 1, const char *)
 #endif
 
 static int map(size_t bytes, void **ret_addr)
@@ -118,4 +127,39 @@ bool system_kernel_names(void)
 	if (page)
 		system_unmap(page, bytes);
 	return works;
+}
+
+int system_name_dmabuf(int fd, const char *name)
+{
+	int saved = errno, err = 0;
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		err = -errno;
+	else if ((uint32_t)fs.f_type != DMA_BUF_MAGIC)
+		err = -ENOTTY;
+	else if (ioctl(fd, DMA_BUF_SET_NAME, name ? name : "") < 0)
+		err = -errno;
+	errno = saved;
+	return err;
+}
+
+int system_file(int fd, struct system_file *ret_file)
+{
+	int saved = errno, err = 0;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EINVAL;
+	else
+		*ret_file = (struct system_file){ major(st.st_dev), minor(st.st_dev), st.st_ino };
+	errno = saved;
+	return err;
+}
+
+int32_t system_pid(void)
+{
+	return getpid();
 }

@@ -27,6 +27,17 @@ uint64_t system_page_bytes(void);
 
 /* PR_SET_VMA_ANON_NAME. */
 int system_kernel_name(uint64_t start, uint64_t bytes, const char *name);
+/* What a file is called: a dma-buf's own name, NULL for none. -ENOTTY: the fd is no dma-buf. */
+int system_name_dmabuf(int fd, const char *name);
+/* By what /proc/PID/maps knows a file of memory. 0, -EBADF; -EINVAL: another sort of file. */
+struct system_file {
+	uint32_t dev_major, dev_minor;
+	uint64_t inode;
+};
+int system_file(int fd, struct system_file *ret_file);
+
+int32_t system_pid(void);
+
 /* Whether the kernel takes names at all. */
 bool system_kernel_names(void);
 

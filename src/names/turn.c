@@ -276,6 +276,22 @@ void turn_leave(void)
 	}
 }
 
+int turn_carry_out(const struct request *request)
+{
+	int err;
+
+	if (!turn_take())
+		return turn_defer(request);
+	err = turn_work.carry_out(request);
+	turn_leave();
+	return err;
+}
+
+uint32_t *turn_fork_word(void)
+{
+	return fork_mark + 1;
+}
+
 static bool put_in_place(const struct request *request)
 {
 	for (int i = 0; i < PLACES; i++) {

@@ -16,6 +16,11 @@ enum request_what {
 	REQUEST_NAME, /* [start, end) has the name, or with no_name none */
 	REQUEST_MOVE, /* what was [start, end) is now at to, of to_bytes */
 	REQUEST_COPY, /* the same, and the old names stay */
+	/* Announcements (names/announce.c): start is the buffer's number. */
+	REQUEST_BUFFER,    /* it has to_bytes, and the name */
+	REQUEST_REMOVE,    /* it is no more */
+	REQUEST_INSTALL,   /* the process `to` holds it once more */
+	REQUEST_UNINSTALL, /* … once less */
 };
 
 struct request {
@@ -38,6 +43,12 @@ bool turn_is_within(void);
 int turn_defer(const struct request *request);
 
 void turn_leave(void);
+
+/* Take the turn and carry out, or defer. What carrying out says, or turn_defer(). */
+int turn_carry_out(const struct request *request);
+
+/* A word for the holder of the turn that is 0 at first, and again in a child of fork. */
+uint32_t *turn_fork_word(void);
 
 /* Who has the turn carries requests out by this, and is told to look after the table after a fork. */
 struct turn_work {

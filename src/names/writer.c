@@ -12,6 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "names/announce.h"
 #include "names/system.h"
 #include "names/table.h"
 #include "names/turn.h"
@@ -62,7 +63,7 @@ static bool is_valid(const char *name, size_t length)
 	return !name || name_is_valid(name, length);
 }
 
-/* All but the name's characters. */
+/* All but the name's characters. Addresses that no memory has are cut off: [start, end) may be nothing. */
 static int take_arguments(const void *addr, size_t len, const char *name, struct request *r)
 {
 	r->what = REQUEST_NAME;
@@ -77,7 +78,11 @@ static int take_arguments(const void *addr, size_t len, const char *name, struct
 		r->hash = XXH3_64bits(name, length);
 	}
 	r->start = (uintptr_t)addr;
-	return __builtin_add_overflow(r->start, len, &r->end) ? -EINVAL : 0;
+	if (__builtin_add_overflow(r->start, len, &r->end))
+		return -EINVAL;
+	if (r->end > NAME_ANNOUNCED)
+		r->end = NAME_ANNOUNCED;
+	return 0;
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -119,8 +124,15 @@ static int move_names(const struct request *r)
 
 static int carry_out(const struct request *request)
 {
-	return request->what == REQUEST_NAME ? set_name(request, request->name, true)
-					     : move_names(request);
+	switch ((enum request_what)request->what) {
+	case REQUEST_NAME:
+		return set_name(request, request->name, true);
+	case REQUEST_MOVE:
+	case REQUEST_COPY:
+		return move_names(request);
+	default:
+		return announce_carry_out(request);
+	}
 }
 
 const struct turn_work turn_work = { .carry_out = carry_out, .recover = table_recover };
@@ -159,9 +171,9 @@ int memoir_name(void *addr, size_t len, const char *name)
 	if (err)
 		return err;
 	/* The table looks at the characters only of names that it does not have yet. */
-	if ((!len || !(where & PLACE_TABLE)) && !is_valid(name, r.length))
+	if ((r.start >= r.end || !(where & PLACE_TABLE)) && !is_valid(name, r.length))
 		return -EINVAL;
-	if (!len)
+	if (r.start >= r.end)
 		return 0;
 	if (where & PLACE_TABLE)
 		err = name_in_table(&r, name);
@@ -194,7 +206,7 @@ int memoir_unmap(void *addr, size_t len)
 	if (((uintptr_t)addr | len) & mask || !len ||
 	    __builtin_add_overflow((uintptr_t)addr, len, &end))
 		return -EINVAL;
-	if (places() & PLACE_TABLE && take_arguments(addr, len, NULL, &r) == 0)
+	if (places() & PLACE_TABLE && take_arguments(addr, len, NULL, &r) == 0 && r.start < r.end)
 		name_in_table(&r, NULL);
 	return system_unmap(addr, len);
 }

@@ -232,18 +232,6 @@ static int describe_dmabufs(struct capture *c, bool all)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static void tag_object(struct capture *c, struct memoir_object *o)
-{
-	const struct buffer_class *class = capture_class_of_kind(o->kind);
-	const struct buffer_clues clues = { .path = o->path };
-	struct buffer_facts facts = { 0 };
-
-	if (o->tag || !o->path || !class || !class->tag)
-		return;
-	class->tag(&clues, &facts);
-	o->tag = string_or_null(c, facts.tag);
-}
-
 /* What a udmabuf is made of is an object if anybody has it. */
 static void settle_backing(struct capture *c, uint32_t i)
 {
@@ -285,12 +273,12 @@ int capture_finish_buffers(struct capture *c)
 
 	if (err)
 		return err;
-	for (uint32_t i = 0; i < c->snap->object_count; i++) {
-		if (c->snap->objects[i].is_family)
-			continue;
-		tag_object(c, &c->snap->objects[i]);
-		settle_backing(c, i);
-	}
+	for (uint32_t i = 0; i < c->snap->object_count; i++)
+		if (!c->snap->objects[i].is_family)
+			settle_backing(c, i);
+	err = capture_tags(c);
+	if (err)
+		return err;
 	c->snap->buffers_known = wanted;
 	if (whole && c->snap->holders_known)
 		err = capture_hidden(c);

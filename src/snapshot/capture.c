@@ -346,6 +346,7 @@ static void capture_free(struct capture *c)
 {
 	capture_holders_end(c);
 	capture_parts_free(c);
+	announced_free(&c->announced);
 	tally_free(&c->tally);
 	spans_free(&c->spans);
 	presence_free(&c->presence);

@@ -15,6 +15,7 @@
 #include "kernel/internal_devs.h"
 #include "kernel/root.h"
 #include "kernel/walk.h"
+#include "snapshot/announced.h"
 #include "snapshot/model.h"
 #include "snapshot/presence.h"
 #include "snapshot/spans.h"
@@ -125,6 +126,7 @@ struct capture {
 	struct internal_devs devs;   /* of the kernel's own mounts of shmem and hugetlbfs */
 	struct unix_queues queues;   /* of sockets, where their fds are read as text */
 	struct name_parts *parts;    /* of regions that names split, NULL: none */
+	struct announced announced;  /* in name tables: buffers and tags */
 	const char *anchor_paths[2]; /* of the snapshot's strings, NULL until asked for */
 	int error;
 };
@@ -214,8 +216,10 @@ int capture_drm_client(struct capture *c, const struct open_file *file,
 /* How much shared memory nobody shows; when all objects are there, and of a whole capture only. */
 int capture_hidden(struct capture *c);
 
-/* When all holders are there: tags of what was only mapped, what udmabufs are made of, sums. */
+/* When all holders are there: tags, what udmabufs are made of, sums. */
 int capture_finish_buffers(struct capture *c);
+/* Decide what each buffer is called. */
+int capture_tags(struct capture *c);
 
 /* ---- objects -------------------------------------------------------------------------------- */
 

@@ -292,6 +292,8 @@ static int take_open_table(struct naming *n, uint32_t anchor, bool of_others)
 	/* It is another's now? */
 	if (subject_of(n, &table) == subject)
 		err = name_process(n, subject, &table);
+	if (!err)
+		err = announced_take(n->c, n->process, &table);
 	names_table_free(&table);
 	return err;
 }
@@ -372,5 +374,7 @@ int capture_names(struct capture *c)
 	free(n.named);
 	free(n.pieces);
 	free(n.later);
+	if (!err)
+		err = announced_note(c);
 	return err ? err : say_what_failed(&n);
 }

@@ -57,6 +57,7 @@ static const char *const kind_names[MEMOIR_KINDS] = {
 	[MEMOIR_KIND_JIT] = "jit",
 	[MEMOIR_KIND_IO_URING] = "io-uring",
 	[MEMOIR_KIND_PERF] = "perf",
+	[MEMOIR_KIND_ANNOUNCED] = "announced",
 };
 
 static const char *const source_names[MEMOIR_NAME_SOURCES] = {
@@ -417,6 +418,7 @@ bool memoir_object_is_buffer(const struct memoir_object *object)
 	case MEMOIR_KIND_GUEST_MEMFD:
 	case MEMOIR_KIND_SECRETMEM:
 	case MEMOIR_KIND_IO_URING:
+	case MEMOIR_KIND_ANNOUNCED:
 		return true;
 	default:
 		return false;

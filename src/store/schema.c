@@ -78,24 +78,25 @@
 #define VIEW_HELD                                                                             \
 	"CREATE VIEW held AS\n"                                                               \
 	"SELECT o.object, o.path, o.fate, o.size_bytes, o.resident_bytes, o.swapped_bytes,\n" \
-	"       p.pid, p.comm, h.fd\n"                                                        \
+	"       p.pid, p.comm, h.fd, h.announced\n"                                           \
 	"FROM holders h JOIN objects o ON o.id = h.object\n"                                  \
 	"               JOIN processes p ON p.id = h.process"
 
 /* Of memory made to be shared, who holds it: fds and mappings, one row for each buffer and process. */
-#define VIEW_BUFFERS                                                                            \
-	"CREATE VIEW buffers AS\n"                                                              \
-	"SELECT o.object, o.kind, o.tag, o.exporter, o.size_bytes, o.resident_bytes,\n"         \
-	"       o.resident_bytes - o.elsewhere_bytes AS own_bytes,\n"                           \
-	"       o.swapped_bytes AS swap_bytes, p.pid, p.comm, sum(u.fds) AS fds,\n"             \
-	"       sum(u.ranges) AS ranges, sum(u.mapped_bytes) AS mapped_bytes\n"                 \
-	"FROM objects o LEFT JOIN\n"                                                            \
-	"     (SELECT object, process, 1 AS fds, 0 AS ranges, 0 AS mapped_bytes FROM holders\n" \
-	"      UNION ALL\n"                                                                     \
-	"      SELECT object, process, 0, 1, \"end\" - \"start\" FROM regions) u\n"             \
-	"     ON u.object = o.id LEFT JOIN processes p ON p.id = u.process\n"                   \
-	"WHERE o.kind IN ('shmem', 'memfd', 'shared-anon', 'sysv', 'hugetlb', 'dmabuf',\n"      \
-	"                 'drm', 'guest-memfd', 'secretmem', 'io-uring')\n"                     \
+#define VIEW_BUFFERS                                                                       \
+	"CREATE VIEW buffers AS\n"                                                         \
+	"SELECT o.object, o.kind, o.tag, o.exporter, o.size_bytes, o.resident_bytes,\n"    \
+	"       o.resident_bytes - o.elsewhere_bytes AS own_bytes,\n"                      \
+	"       o.swapped_bytes AS swap_bytes, p.pid, p.comm, sum(u.fds) AS fds,\n"        \
+	"       sum(u.announced) AS announced, sum(u.ranges) AS ranges,\n"                 \
+	"       sum(u.mapped_bytes) AS mapped_bytes\n"                                     \
+	"FROM objects o LEFT JOIN\n"                                                       \
+	"     (SELECT object, process, fd >= 0 AS fds, announced, 0 AS ranges,\n"          \
+	"             0 AS mapped_bytes FROM holders UNION ALL\n"                          \
+	"      SELECT object, process, 0, 0, 1, \"end\" - \"start\" FROM regions) u\n"     \
+	"     ON u.object = o.id LEFT JOIN processes p ON p.id = u.process\n"              \
+	"WHERE o.kind IN ('shmem', 'memfd', 'shared-anon', 'sysv', 'hugetlb', 'dmabuf',\n" \
+	"                 'drm', 'guest-memfd', 'secretmem', 'io-uring', 'announced')\n"   \
 	"GROUP BY o.id, p.id"
 
 const char *const store_schema[] = {
@@ -137,7 +138,8 @@ const char *const store_schema[] = {
 
 	"CREATE TABLE holders(id INTEGER PRIMARY KEY,\n"
 	"  object INTEGER NOT NULL REFERENCES objects(id),\n"
-	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL)",
+	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL,\n"
+	"  announced INTEGER NOT NULL)",
 
 	"CREATE TABLE in_flight(id INTEGER PRIMARY KEY, socket INTEGER NOT NULL,\n"
 	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL,\n"

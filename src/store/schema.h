@@ -37,6 +37,9 @@
 #define STORE_SET_COLUMNS \
 	"id, parent, region, members, of_object, ram_bytes, swap_bytes, freed_bytes"
 #define STORE_HOLDER_COLUMNS "id, object, process, fd"
+/* Files of before buffers were announced lack it. */
+#define STORE_ANNOUNCED_COLUMN ", announced"
+#define STORE_ANNOUNCED_NOTHING ", 0"
 #define STORE_IN_FLIGHT_COLUMNS "id, socket, process, fd, files"
 #define STORE_NOTE_COLUMNS "id, note"
 #define STORE_MEMINFO_COLUMNS "id, key, bytes"

@@ -34,7 +34,7 @@ static int put_sets(struct writer *w, const struct memoir_snapshot *s)
 
 static int put_holders(struct writer *w, const struct memoir_snapshot *s)
 {
-	if (writer_begin(w, "holders", STORE_HOLDER_COLUMNS))
+	if (writer_begin(w, "holders", STORE_HOLDER_COLUMNS STORE_ANNOUNCED_COLUMN))
 		return w->status;
 	for (size_t i = 0; i < s->holder_count && w->status == SQLITE_OK; i++) {
 		const struct memoir_holder *holder = &s->holders[i];
@@ -43,6 +43,7 @@ static int put_holders(struct writer *w, const struct memoir_snapshot *s)
 		writer_int(w, holder->object);
 		writer_int(w, holder->process);
 		writer_int(w, holder->fd);
+		writer_int(w, holder->announced);
 		writer_end_row(w);
 	}
 	return writer_end(w);
@@ -125,7 +126,8 @@ static void load_holder(struct reader *r, const struct memoir_snapshot *s,
 {
 	holder->object = (uint32_t)reader_int(r, 0, (int64_t)s->object_count - 1);
 	holder->process = (uint32_t)reader_int(r, 0, (int64_t)s->process_count - 1);
-	holder->fd = (int32_t)reader_int(r, 0, INT32_MAX);
+	holder->fd = (int32_t)reader_int(r, MEMOIR_NO_FD, INT32_MAX);
+	holder->announced = (uint32_t)reader_int(r, 0, INT32_MAX);
 }
 
 /* Those of one object stand together; no family can be opened. */
@@ -137,6 +139,10 @@ static void check_holder(struct reader *r, const struct memoir_snapshot *s,
 	if (s->objects[holder->object].is_family)
 		reader_damaged(r, "row %" PRId64 " of holders: object %" PRIu32 " is a family",
 			       r->row, holder->object);
+	if ((holder->fd == MEMOIR_NO_FD) != (holder->announced > 0))
+		reader_damaged(r,
+			       "row %" PRId64 " of holders: neither an fd nor announced, or both",
+			       r->row);
 	if (!same && seen[holder->object])
 		reader_damaged(r,
 			       "row %" PRId64 " of holders: those of object %" PRIu32
@@ -151,7 +157,10 @@ static int load_holders(struct reader *r, struct memoir_snapshot *s)
 
 	if (!seen)
 		return r->err = -ENOMEM;
-	reader_begin(r, "holders", STORE_HOLDER_COLUMNS);
+	reader_begin(r, "holders",
+		     reader_has_column(r, "holders", "announced")
+			     ? STORE_HOLDER_COLUMNS STORE_ANNOUNCED_COLUMN
+			     : STORE_HOLDER_COLUMNS STORE_ANNOUNCED_NOTHING);
 	while (reader_next(r)) {
 		struct memoir_holder *holder = snapshot_add_holder(s);
 

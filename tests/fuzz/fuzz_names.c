@@ -111,7 +111,7 @@ static int read_world(void *arg, uint64_t addr, void *buffer, size_t bytes)
 {
 	struct world *w = arg;
 
-	FUZZ_HOLDS(bytes <= NAMES_SPACE_MAX);
+	FUZZ_HOLDS(bytes <= NAME_SPACE_BYTES);
 	FUZZ_HOLDS(w->reads++ < READS_MAX);
 	/* A line that begins with - is for the next reading. */
 	while (poke(w))

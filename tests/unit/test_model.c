@@ -41,7 +41,7 @@ static void every_value_has_its_name_and_no_other_has_one(void **state)
 		"guard",       "thread-stack",   "arena:glibc",   "arena:python",
 		"heap:java",   "metaspace:java", "code:java",     "heap:v8",
 		"heap:go",     "heap:jemalloc",  "heap:mimalloc", "heap:musl",
-		"jit",         "io-uring",       "perf",
+		"jit",         "io-uring",       "perf",          "announced",
 	};
 	static const char *const engines[] = { "auto", "tables", "scan", "text", "smaps" };
 	static const char *const sources[] = { NULL,         "kernel", "table",
