@@ -76,6 +76,8 @@ static void number_cell(const struct memoir_buffer *buffer, const struct column 
 	case WHICH_SIZE:
 		known(ret_cell, column, object && object->size_bytes,
 		      object ? object->size_bytes : 0);
+		/* It may be a part of a buffer that is listed as well. */
+		ret_cell->apart = object && object->kind == MEMOIR_KIND_ANNOUNCED;
 		break;
 	case WHICH_RESIDENT:
 		known(ret_cell, column, buffer->resident_known, buffer->resident_bytes);
@@ -296,7 +298,7 @@ static const struct column buffer_columns[] = {
 	{ "kind", "KIND", CELL_TEXT, 0, WHICH_KIND, get_text, "what it is" },
 	{ "tag", "TAG", CELL_TEXT, 0, WHICH_TAG, get_text, "what its maker calls it, or its path" },
 	{ "exporter", "EXPORTER", CELL_TEXT, 0, WHICH_EXPORTER, get_text,
-	  "the driver or heap that made it" },
+	  "the driver or heap that made it, or the program that announces it" },
 	{ "size_bytes", "SIZE", CELL_BYTES, COLUMN_SUMMED, WHICH_SIZE, get_number, SIZE_HELP },
 	{ "resident_bytes", "RESIDENT", CELL_BYTES, COLUMN_SUMMED, WHICH_RESIDENT, get_number,
 	  RESIDENT_HELP },
@@ -358,7 +360,7 @@ static const struct column held_columns[] = {
 	{ "tag", "TAG", CELL_TEXT, 0, WHICH_TAG, get_held_text,
 	  "what its maker calls it, or its path" },
 	{ "exporter", "EXPORTER", CELL_TEXT, 0, WHICH_EXPORTER, get_held_text,
-	  "the driver or heap that made it" },
+	  "the driver or heap that made it, or the program that announces it" },
 	{ "size_bytes", "SIZE", CELL_BYTES, 0, WHICH_SIZE, get_held_number, SIZE_HELP },
 	{ "resident_bytes", "RESIDENT", CELL_BYTES, 0, WHICH_RESIDENT, get_held_number,
 	  RESIDENT_HELP },
@@ -401,6 +403,7 @@ static void get_tag_number(const void *row, const struct column *column, const v
 		break;
 	case WHICH_SIZE:
 		cell_number(ret_cell, column->type, sum->size_bytes);
+		ret_cell->apart = sum->kind == memoir_kind_name(MEMOIR_KIND_ANNOUNCED);
 		break;
 	case WHICH_RESIDENT:
 		known(ret_cell, column, sum->resident_known, sum->resident_bytes);

@@ -49,6 +49,7 @@ struct cell {
 		const void *rows;
 	};
 	const struct nested_rows *nested; /* CELL_ROWS */
+	bool apart;       /* not in the total: it may be part of what other rows have */
 	char scratch[96]; /* for a getter whose text lies nowhere; good until the next get */
 };
 

@@ -134,7 +134,7 @@ static void reverse_rows(struct sheet *sheet)
 
 static void add_total(struct cell *total, const struct cell *cell)
 {
-	if (cell->type == CELL_NULL)
+	if (cell->type == CELL_NULL || cell->apart)
 		return;
 	if (total->type == CELL_NULL)
 		cell_number(total, cell->type, 0);
@@ -158,6 +158,7 @@ static void sum_totals(struct sheet *sheet, const struct table_model *model)
 			/* It is part of what it stands below. */
 			if (model->parent && model->parent(sheet->rows[row]))
 				continue;
+			cell.apart = false;
 			sheet_cell(sheet, row, c, &cell);
 			add_total(&sheet->totals[c], &cell);
 		}

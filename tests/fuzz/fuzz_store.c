@@ -52,7 +52,8 @@ static void require_sound_sharing(const struct memoir_snapshot *s)
 		const struct memoir_holder *holder = &s->holders[i];
 
 		REQUIRE(holder->object < s->object_count && holder->process < s->process_count);
-		REQUIRE(!s->objects[holder->object].is_family && holder->fd >= 0);
+		REQUIRE(!s->objects[holder->object].is_family);
+		REQUIRE(holder->announced ? holder->fd == MEMOIR_NO_FD : holder->fd >= 0);
 		for (size_t j = 0; j + 1 < i; j++)
 			REQUIRE(s->holders[j].object != holder->object ||
 				holder[-1].object == holder->object);
@@ -219,13 +220,14 @@ static void change(sqlite3 *db, uint64_t *random)
 		{ "sets", " " STORE_SET_COLUMNS },
 		{ "holders", " " STORE_HOLDER_COLUMNS },
 		{ "objects", STORE_BUFFER_COLUMNS },
+		{ "holders", STORE_ANNOUNCED_COLUMN },
 		{ "in_flight", " " STORE_IN_FLIGHT_COLUMNS },
 	};
 	static const char *const values[] = { "0",          "1",       "2",    "3",       "4",
 					      "5",          "-1",      "4096", "1 << 31", "1 << 32",
 					      "4294967295", "1 << 62", "NULL", "'x'",     "'anon'",
 					      "x'ff'",      "1.5",     "''" };
-	uint32_t table = next_random(random) % 6;
+	uint32_t table = next_random(random) % (sizeof(tables) / sizeof(tables[0]));
 	char column[40], sql[200];
 
 	any_column(tables[table][1], random, column, sizeof(column));

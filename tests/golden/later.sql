@@ -41,5 +41,5 @@ INSERT INTO regions VALUES
   (6, 2, 0x400000, 0x401000, 'rw-p', 0, 'anon', NULL, NULL, NULL, NULL, NULL, 1, NULL, 4096, 0,
    4096, 4096, 4096, 0, 0, 0, 4096, 0, 0, 0, 0, 0);
 -- id, object, process, fd
-INSERT INTO holders VALUES (0, 2, 3, 4);
+INSERT INTO holders VALUES (0, 2, 3, 4, 0);
 INSERT INTO meminfo VALUES (0, 'MemTotal', 1073741824);

@@ -53,7 +53,7 @@ INSERT INTO sets VALUES
   (2, NULL, 0, 1, 1, 0, 0, 0), (3, 2, 4, 2, 1, 409600, 0, 0),
   (4, NULL, 3, 1, 1, 0, 0, 0), (5, 4, 7, 2, 1, 65536, 0, 0);
 -- id, object, process, fd
-INSERT INTO holders VALUES (0, 2, 0, 5), (1, 2, 3, 7);
+INSERT INTO holders VALUES (0, 2, 0, 5, 0), (1, 2, 3, 7, 0);
 INSERT INTO notes VALUES (0, '1 process could not be read: run as root');
 INSERT INTO meminfo VALUES (0, 'MemTotal', 1073741824), (1, 'MemFree', 536870912),
   (2, 'Buffers', 10485760), (3, 'Cached', 209715200), (4, 'AnonPages', 104857600),

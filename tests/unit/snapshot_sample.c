@@ -142,7 +142,9 @@ static void sample_sharing(struct memoir_snapshot *s)
 		{ 1, 1, 3, false, 4096, 0, 4096 },
 		{ 2, 4, 2, true, 4096, 0, 0 },
 	};
-	static const struct memoir_holder holders[] = { { 2, 0, 3 }, { 2, 0, 4 }, { 0, 1, 0 } };
+	static const struct memoir_holder holders[] = {
+		{ 2, 0, 3 }, { 2, 0, 4 }, { 0, 1, 0 }, { 3, 1, MEMOIR_NO_FD, 7 }
+	};
 
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		*snapshot_add_set(s) = sets[i];
@@ -242,7 +244,8 @@ static bool same_sharing(const struct memoir_snapshot *a, const struct memoir_sn
 	for (size_t i = 0; same && i < a->holder_count; i++)
 		same = a->holders[i].object == b->holders[i].object &&
 		       a->holders[i].process == b->holders[i].process &&
-		       a->holders[i].fd == b->holders[i].fd;
+		       a->holders[i].fd == b->holders[i].fd &&
+		       a->holders[i].announced == b->holders[i].announced;
 	return same;
 }
 
