@@ -58,13 +58,22 @@ static void relax(void)
 
 /* ---- fork ----------------------------------------------------------------------------------- */
 
+/* What of a place is for no child of fork: half of a request, and what only its parent announces. */
+static bool is_left_behind(int i)
+{
+	uint32_t state = __atomic_load_n(&places[i].state, __ATOMIC_ACQUIRE);
+
+	return state == PLACE_TAKEN ||
+	       (state == PLACE_READY && places[i].request.what >= REQUEST_BUFFER);
+}
+
 /* Only this thread is here: who had the turn, or was about to fill a place, is not. */
 static void free_of_others(void)
 {
 	if (__atomic_load_n(&turn, __ATOMIC_ACQUIRE))
 		must_recover = true;
 	for (int i = 0; i < PLACES; i++) {
-		if (__atomic_load_n(&places[i].state, __ATOMIC_ACQUIRE) != PLACE_TAKEN)
+		if (!is_left_behind(i))
 			continue;
 		__atomic_store_n(&places[i].state, PLACE_FREE, __ATOMIC_RELEASE);
 		__atomic_fetch_sub(&waiting, 1, __ATOMIC_SEQ_CST);

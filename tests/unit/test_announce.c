@@ -1,0 +1,617 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The calls of memoir/track.h: what the name table says after each of them is what a simple model has; arguments and
+ * limits; children of fork and vfork, signal handlers, many threads.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <memoir/track.h>
+
+#include "names/announced.h"
+#include "names/space.h"
+#include "own_names.h"
+
+#define PAGE 4096ull
+
+static void *at(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+/* ---- what the table says -------------------------------------------------------------------- */
+
+/* How long a range begins there, and what it is called; 0: none does. */
+static uint64_t announced_at(uint64_t start, char name[MEMOIR_NAME_MAX])
+{
+	struct names_table table;
+	uint64_t length = 0;
+
+	assert_int_equal(own_names(&table), 0);
+	for (size_t i = 0; i < table.announced_count; i++) {
+		if (table.announced[i].start != start)
+			continue;
+		length = table.announced[i].end - start;
+		if (name)
+			strcpy(name, table.announced[i].name);
+	}
+	names_table_free(&table);
+	return length;
+}
+
+static uint64_t size_of(uint32_t buffer)
+{
+	return announced_at(announced_buffer(buffer), NULL);
+}
+
+static uint64_t references(uint32_t buffer, pid_t pid)
+{
+	return announced_at(announced_reference(buffer, pid), NULL);
+}
+
+/* Of buffers, or with the sort given. -1: the table is not good. */
+static long count_of(enum announced_sort sort)
+{
+	struct names_table table;
+	long count = 0;
+
+	if (own_names(&table) < 0)
+		return -1;
+	for (size_t i = 0; i < table.announced_count; i++)
+		count += announced_sort_of(table.announced[i].start) == sort;
+	names_table_free(&table);
+	return count;
+}
+
+static uint32_t buffer_of(uint64_t size_bytes, const char *tag)
+{
+	uint32_t buffer = 0;
+
+	assert_int_equal(memoir_buffer_init(size_bytes, tag, &buffer), 0);
+	assert_int_not_equal(buffer, 0);
+	return buffer;
+}
+
+/* ---- arguments ------------------------------------------------------------------------------ */
+
+static void arguments_are_checked(void **state)
+{
+	char too_long[MEMOIR_NAME_MAX + 1], longest[MEMOIR_NAME_MAX], name[MEMOIR_NAME_MAX];
+	uint32_t buffer = 7;
+
+	(void)state;
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	assert_int_equal(memoir_buffer_init(0, "x", &buffer), -EINVAL);
+	assert_int_equal(memoir_buffer_init(MEMOIR_BUFFER_BYTES_MAX, "x", &buffer), -EINVAL);
+	assert_int_equal(memoir_buffer_init(1, "a[b", &buffer), -EINVAL);
+	assert_int_equal(memoir_buffer_init(1, too_long, &buffer), -EINVAL);
+	assert_int_equal(buffer, 7);
+	assert_int_equal(own_anchor(), 0);
+	memcpy(longest, too_long + 1, sizeof(longest));
+	buffer = buffer_of(MEMOIR_BUFFER_BYTES_MAX - 1, longest);
+	assert_int_equal(announced_at(announced_buffer(buffer), name), MEMOIR_BUFFER_BYTES_MAX - 1);
+	assert_string_equal(name, longest);
+	assert_int_equal(announced_at(announced_owner(getpid()), NULL), 1);
+	assert_int_equal(memoir_buffer_install(0, 0), -EINVAL);
+	assert_int_equal(memoir_buffer_install(ANNOUNCED_NUMBERS, 0), -EINVAL);
+	assert_int_equal(memoir_buffer_install(buffer, -1), -EINVAL);
+	assert_int_equal(memoir_buffer_install(buffer, ANNOUNCED_PIDS), -EINVAL);
+	assert_int_equal(memoir_buffer_install(buffer + 1, 0), -ENOENT);
+	assert_int_equal(memoir_buffer_uninstall(buffer, 0), -ESRCH);
+	assert_int_equal(memoir_buffer_remove(0), -EINVAL);
+	assert_int_equal(memoir_buffer_remove(ANNOUNCED_NUMBERS), -EINVAL);
+	assert_int_equal(memoir_buffer_remove(buffer), 0);
+	assert_int_equal(memoir_buffer_remove(buffer), -ENOENT);
+	assert_int_equal(memoir_buffer_install(buffer, 0), -ENOENT);
+	assert_int_equal(count_of(ANNOUNCED_BUFFER), 0);
+}
+
+/* ---- a model ------------------------------------------------------------------------------- */
+
+#define BUFFERS 12
+#define PIDS 5
+
+struct model {
+	uint32_t numbers[BUFFERS]; /* 0: none */
+	uint64_t sizes[BUFFERS];
+	char tags[BUFFERS][8];
+	uint32_t counts[BUFFERS][PIDS];
+};
+
+/* The last pid there can be is one of them. */
+static pid_t pid_at(int i)
+{
+	return i == PIDS - 1 ? ANNOUNCED_PIDS - 1 : i + 1;
+}
+
+static void assert_same(const struct model *m)
+{
+	struct names_table table;
+	size_t expected = 1; /* the owner */
+
+	for (int b = 0; b < BUFFERS; b++) {
+		char name[MEMOIR_NAME_MAX];
+
+		if (!m->numbers[b])
+			continue;
+		expected++;
+		assert_int_equal(announced_at(announced_buffer(m->numbers[b]), name), m->sizes[b]);
+		assert_string_equal(name, m->tags[b]);
+		for (int i = 0; i < PIDS; i++) {
+			expected += m->counts[b][i] > 0;
+			assert_int_equal(references(m->numbers[b], pid_at(i)), m->counts[b][i]);
+		}
+	}
+	assert_int_equal(own_names(&table), 0);
+	assert_int_equal(table.announced_count, expected);
+	assert_int_equal(table.count, 0);
+	names_table_free(&table);
+}
+
+static void make(struct model *m, int b)
+{
+	m->sizes[b] = rand() % 3 ? (uint64_t)rand() + 1 : (uint64_t)rand() << 9 | 1;
+	snprintf(m->tags[b], sizeof(m->tags[b]), "tag %d", rand() % 5);
+	m->numbers[b] = buffer_of(m->sizes[b], m->tags[b]);
+}
+
+static void step(struct model *m)
+{
+	int b = rand() % BUFFERS, i = rand() % PIDS;
+	uint32_t number = m->numbers[b], *count = &m->counts[b][i];
+
+	if (!number) {
+		make(m, b);
+	} else if (rand() % 8 == 0) {
+		assert_int_equal(memoir_buffer_remove(number), 0);
+		m->numbers[b] = 0;
+		memset(m->counts[b], 0, sizeof(m->counts[b]));
+	} else if (rand() % 2) {
+		assert_int_equal(memoir_buffer_install(number, pid_at(i)), 0);
+		++*count;
+	} else {
+		assert_int_equal(memoir_buffer_uninstall(number, pid_at(i)), *count ? 0 : -ESRCH);
+		*count -= *count > 0;
+	}
+}
+
+static void after_each_call_the_table_says_what_a_model_has(void **state)
+{
+	struct model model = { 0 };
+
+	(void)state;
+	srand(5);
+	make(&model, 0);
+	for (int i = 0; i < 1500; i++) {
+		step(&model);
+		if (i % 4 == 0)
+			assert_same(&model);
+	}
+	for (int b = 0; b < BUFFERS; b++)
+		if (model.numbers[b])
+			memoir_buffer_remove(model.numbers[b]);
+	assert_int_equal(count_of(ANNOUNCED_BUFFER) + count_of(ANNOUNCED_REFERENCE), 0);
+}
+
+static void names_and_announcements_leave_each_other_alone(void **state)
+{
+	uint32_t buffer = buffer_of(PAGE, "stays");
+	uint64_t beyond = announced_buffer(buffer);
+
+	(void)state;
+	memoir_buffer_install(buffer, 0);
+	assert_int_equal(memoir_name(at(beyond), PAGE, "over it"), 0);
+	assert_int_equal(memoir_name(at(beyond), PAGE, NULL), 0);
+	assert_int_equal(memoir_name(at(beyond), PAGE, "a[b"), -EINVAL);
+	assert_int_equal(memoir_unmap(at(beyond), PAGE), -EINVAL);
+	assert_int_equal(memoir_name(at(NAME_ANNOUNCED - PAGE), 2 * PAGE, "up to it"), 0);
+	assert_string_equal(own_name_at(at(NAME_ANNOUNCED - 1)), "up to it");
+	assert_int_equal(memoir_name(NULL, SIZE_MAX, NULL), 0);
+	assert_string_equal(own_name_at(at(NAME_ANNOUNCED - 1)), "");
+	assert_int_equal(size_of(buffer), PAGE);
+	assert_int_equal(references(buffer, getpid()), 1);
+	assert_int_equal(memoir_buffer_remove(buffer), 0);
+}
+
+/* ---- limits --------------------------------------------------------------------------------- */
+
+static void a_process_has_so_many_references(void **state)
+{
+	uint32_t buffer = buffer_of(1, NULL);
+
+	(void)state;
+	for (uint32_t i = 0; i < ANNOUNCED_COUNT_MAX; i++)
+		if (memoir_buffer_install(buffer, 7) < 0)
+			fail();
+	assert_int_equal(memoir_buffer_install(buffer, 7), -EOVERFLOW);
+	assert_int_equal(memoir_buffer_install(buffer, 8), 0);
+	assert_int_equal(references(buffer, 7), ANNOUNCED_COUNT_MAX);
+	assert_int_equal(references(buffer, 8), 1);
+	assert_int_equal(memoir_buffer_uninstall(buffer, 7), 0);
+	assert_int_equal(memoir_buffer_install(buffer, 7), 0);
+	assert_int_equal(memoir_buffer_remove(buffer), 0);
+	assert_int_equal(count_of(ANNOUNCED_REFERENCE), 0);
+}
+
+static void numbers_come_to_an_end_and_are_given_again(void **state)
+{
+	static uint8_t seen[ANNOUNCED_NUMBERS];
+	uint32_t buffer = 0, last = 0;
+
+	(void)state;
+	/* In a child, which has no use for what a million of them leave behind. */
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (uint32_t i = 1; i < ANNOUNCED_NUMBERS; i++) {
+			if (memoir_buffer_init(PAGE, NULL, &buffer) < 0 || seen[buffer]++)
+				_exit(1);
+			last = buffer;
+		}
+		if (memoir_buffer_init(PAGE, NULL, &buffer) != -ENOSPC ||
+		    count_of(ANNOUNCED_BUFFER) != ANNOUNCED_NUMBERS - 1)
+			_exit(2);
+		if (memoir_buffer_remove(last / 2) < 0 ||
+		    memoir_buffer_init(PAGE, NULL, &buffer) < 0 || buffer != last / 2)
+			_exit(3);
+		_exit(0);
+	}
+	int status = -1;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* What a reader would refuse is not written: a full table has nothing more, and is good. */
+static void a_full_table_can_be_read(void **state)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	(void)state;
+	if (pid == 0) {
+		uint32_t buffer;
+
+		if (memoir_name(at(PAGE), PAGE, "first") < 0)
+			_exit(1);
+		while (space_alloc())
+			;
+		/* Of a new name, and of ranges for which a leaf has to be split. */
+		for (uint64_t i = 1; i < 200; i++)
+			if (memoir_name(at(i * 2 * PAGE), PAGE, "first") == -ENOMEM)
+				break;
+		if (memoir_buffer_init(PAGE, "a tag that is new", &buffer) != -ENOMEM)
+			_exit(2);
+		if (space.header->used_bytes != NAME_SPACE_BYTES)
+			_exit(3);
+		_exit(strcmp(own_name_at(at(PAGE)), "first") == 0 ? 0 : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* ---- tags of files -------------------------------------------------------------------------- */
+
+static uint64_t tag_of(int fd, char name[MEMOIR_NAME_MAX])
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	name[0] = '\0';
+	return announced_at(announced_tag(major(st.st_dev), minor(st.st_dev), st.st_ino), name);
+}
+
+static void files_of_memory_have_tags(void **state)
+{
+	int fd = memfd_create("tagged", MFD_CLOEXEC), pipes[2];
+	char name[MEMOIR_NAME_MAX];
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(memoir_tag_fd(-1, "x"), -EBADF);
+	assert_int_equal(memoir_tag_fd(pipes[0], "x"), -EINVAL);
+	assert_int_equal(memoir_tag_fd(fd, "a[b"), -EINVAL);
+	assert_int_equal(memoir_tag_fd(fd, "frames"), 0);
+	assert_int_equal(tag_of(fd, name), 1);
+	assert_string_equal(name, "frames");
+	assert_int_equal(memoir_tag_fd(fd, "other"), 0);
+	tag_of(fd, name);
+	assert_string_equal(name, "other");
+	assert_int_equal(memoir_tag_fd(fd, NULL), 0);
+	assert_int_equal(tag_of(fd, name), 0);
+	close(fd);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* ---- fork ----------------------------------------------------------------------------------- */
+
+static int wait_for(pid_t pid)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static int in_child(uint32_t inherited, int fd)
+{
+	char name[MEMOIR_NAME_MAX];
+	uint32_t buffer = 0;
+
+	/* Whose it is shows. */
+	if (announced_at(announced_owner(getppid()), NULL) != 1 ||
+	    announced_at(announced_owner(getpid()), NULL) != 0)
+		return 1;
+	if (memoir_buffer_install(inherited, 0) != -ENOENT ||
+	    memoir_buffer_uninstall(inherited, 0) != -ENOENT || size_of(inherited) != 5)
+		return 2;
+	if (memoir_buffer_init(7, "child", &buffer) < 0 || buffer == inherited ||
+	    memoir_buffer_install(buffer, 0) < 0)
+		return 3;
+	if (count_of(ANNOUNCED_BUFFER) != 1 || count_of(ANNOUNCED_OWNER) != 1 ||
+	    announced_at(announced_owner(getpid()), NULL) != 1 || size_of(buffer) != 7)
+		return 4;
+	if (memoir_buffer_remove(inherited) != -ENOENT || count_of(ANNOUNCED_BUFFER) != 1)
+		return 5;
+	if (tag_of(fd, name) != 1 || strcmp(name, "frames") != 0)
+		return 6;
+	return 0;
+}
+
+static void a_child_has_announced_nothing(void **state)
+{
+	uint32_t buffer = buffer_of(5, "parent");
+	int fd = memfd_create("tagged", MFD_CLOEXEC);
+	pid_t pid;
+
+	(void)state;
+	memoir_buffer_install(buffer, 0);
+	assert_int_equal(memoir_tag_fd(fd, "frames"), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(in_child(buffer, fd));
+	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(size_of(buffer), 5);
+	assert_int_equal(references(buffer, getpid()), 1);
+	assert_int_equal(memoir_buffer_remove(buffer), 0);
+	memoir_tag_fd(fd, NULL);
+	close(fd);
+}
+
+static void a_child_of_vfork_takes_nothing_away(void **state)
+{
+	uint32_t before = buffer_of(5, "before"), after;
+	static uint32_t meanwhile;
+	pid_t pid;
+
+	(void)state;
+	/* NOLINTBEGIN(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
+	pid = vfork();
+	if (pid == 0) {
+		memoir_buffer_init(6, "meanwhile", &meanwhile);
+		_exit(0);
+	}
+	/* NOLINTEND(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
+	assert_int_equal(wait_for(pid), 0);
+	after = buffer_of(7, "after");
+	assert_int_equal(count_of(ANNOUNCED_OWNER), 1);
+	assert_int_equal(announced_at(announced_owner(getpid()), NULL), 1);
+	assert_int_equal(size_of(before), 5);
+	assert_int_equal(size_of(meanwhile), 6);
+	memoir_buffer_remove(before);
+	memoir_buffer_remove(meanwhile);
+	memoir_buffer_remove(after);
+}
+
+/* ---- threads, forks and signals -------------------------------------------------------------- */
+
+#define THREADS 4
+#define KEPT 8
+
+static bool stop;
+
+/* Buffers of one thread, or of the handler. What could not be removed is left for the next time. */
+struct churner {
+	uint32_t buffers[KEPT];
+	unsigned int seed;
+	uint64_t calls;
+};
+
+static void churn(struct churner *c)
+{
+	uint32_t *buffer = &c->buffers[rand_r(&c->seed) % KEPT];
+
+	c->calls++;
+	if (!*buffer) {
+		if (memoir_buffer_init(1 + (uint64_t)rand_r(&c->seed), "churn", buffer) < 0)
+			*buffer = 0;
+	} else if (rand_r(&c->seed) % 4) {
+		memoir_buffer_install(*buffer, 1 + rand_r(&c->seed) % 3);
+	} else if (memoir_buffer_remove(*buffer) == 0) {
+		*buffer = 0;
+	}
+}
+
+static void *churn_until_stopped(void *arg)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		churn(arg);
+	return NULL;
+}
+
+static long kept(const struct churner *churners, size_t count)
+{
+	long sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (int k = 0; k < KEPT; k++)
+			sum += churners[i].buffers[k] != 0;
+	return sum;
+}
+
+static void remove_all(struct churner *churners, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (int k = 0; k < KEPT; k++)
+			if (churners[i].buffers[k])
+				assert_int_equal(memoir_buffer_remove(churners[i].buffers[k]), 0);
+	assert_int_equal(count_of(ANNOUNCED_BUFFER), 0);
+	assert_int_equal(count_of(ANNOUNCED_REFERENCE), 0);
+}
+
+static int in_child_of_threads(void)
+{
+	struct churner churner = { .seed = 3 };
+
+	if (count_of(ANNOUNCED_OWNER) != 1)
+		return 1;
+	while (!churner.buffers[0])
+		churn(&churner);
+	for (int i = 0; i < 100; i++)
+		churn(&churner);
+	return count_of(ANNOUNCED_BUFFER) == kept(&churner, 1) ? 0 : 2;
+}
+
+static void threads_announce_while_others_fork(void **state)
+{
+	static struct churner churners[THREADS];
+	pthread_t threads[THREADS];
+
+	(void)state;
+	/* So that there is an owner from the first fork on. */
+	memoir_buffer_remove(buffer_of(1, NULL));
+	for (unsigned int i = 0; i < THREADS; i++) {
+		churners[i].seed = i + 1;
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, churn_until_stopped, &churners[i]), 0);
+	}
+	for (int i = 0; i < 100; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(in_child_of_threads());
+		assert_int_equal(wait_for(pid), 0);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	/* What was left to another call is carried out by the last. */
+	assert_int_equal(count_of(ANNOUNCED_BUFFER), kept(churners, THREADS));
+	remove_all(churners, THREADS);
+}
+
+static struct churner in_handler = { .seed = 11 };
+static volatile sig_atomic_t handled;
+
+static void announce_in_handler(int signal)
+{
+	int saved = errno;
+
+	(void)signal;
+	churn(&in_handler);
+	churn(&in_handler);
+	handled++;
+	errno = saved;
+}
+
+static void handlers_announce_within_calls(void **state)
+{
+	const struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { 0 };
+	struct sigaction action = { .sa_handler = announce_in_handler, .sa_flags = SA_RESTART };
+	static struct churner churners[2];
+
+	(void)state;
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (handled < 1500)
+		churn(&churners[0]);
+	setitimer(ITIMER_REAL, &never, NULL);
+	churners[1] = in_handler;
+	assert_true(in_handler.calls >= 3000);
+	assert_int_equal(count_of(ANNOUNCED_BUFFER), kept(churners, 2));
+	remove_all(churners, 2);
+}
+
+/* ---- where names are kept -------------------------------------------------------------------- */
+
+static int run_with(const char *mode)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setenv("MEMOIR_NAMES", mode, 1);
+		execl("/proc/self/exe", "test_announce", mode, NULL);
+		_exit(127);
+	}
+	return wait_for(pid);
+}
+
+/* In the program of its own. */
+static int announce_with(const char *mode)
+{
+	bool off = strcmp(mode, "off") == 0;
+	uint32_t buffer = 0;
+	int fd = memfd_create("tagged", MFD_CLOEXEC);
+
+	if (memoir_tag_fd(fd, "frames") < 0 || memoir_buffer_init(5, "x", &buffer) < 0 || !buffer ||
+	    memoir_buffer_install(buffer, 0) < 0)
+		return 1;
+	if (!own_anchor() != off || count_of(ANNOUNCED_TAG) != !off ||
+	    (size_of(buffer) == 5) == off)
+		return 2;
+	if (memoir_buffer_uninstall(buffer, 0) < 0 || memoir_buffer_remove(buffer) < 0 ||
+	    memoir_buffer_remove(buffer) != -ENOENT)
+		return 3;
+	return 0;
+}
+
+static void announcements_are_kept_wherever_names_are(void **state)
+{
+	(void)state;
+	assert_int_equal(run_with("off"), 0);
+	assert_int_equal(run_with("kernel"), 0);
+	assert_int_equal(run_with("both"), 0);
+	assert_int_equal(run_with("auto"), 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(arguments_are_checked),
+		cmocka_unit_test(after_each_call_the_table_says_what_a_model_has),
+		cmocka_unit_test(names_and_announcements_leave_each_other_alone),
+		cmocka_unit_test(a_process_has_so_many_references),
+		cmocka_unit_test(numbers_come_to_an_end_and_are_given_again),
+		cmocka_unit_test(a_full_table_can_be_read),
+		cmocka_unit_test(files_of_memory_have_tags),
+		cmocka_unit_test(a_child_has_announced_nothing),
+		cmocka_unit_test(a_child_of_vfork_takes_nothing_away),
+		cmocka_unit_test(threads_announce_while_others_fork),
+		cmocka_unit_test(handlers_announce_within_calls),
+		cmocka_unit_test(announcements_are_kept_wherever_names_are),
+	};
+
+	if (argc > 1)
+		return announce_with(argv[1]);
+	own_names_by_table();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
