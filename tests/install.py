@@ -2,6 +2,7 @@
 """Installs the build into a temporary directory and uses it from there as a stranger would: the program,
 each header alone, the examples by pkg-config. It must not touch the system. Prints TAP.
 """
+import json
 import os
 import re
 import shlex
@@ -156,6 +157,33 @@ def check_names(tree, temp):
         raise Failed(f"libmemoir-name needs more than libc: {needed}")
 
 
+def check_track(tree, temp):
+    """examples/track.c announces buffers, which the installed program lists with what is believed of them."""
+    program = temp / "track"
+    run(["cc", *WARNINGS, *tree.pkg_config("--cflags", package="memoir-name"),
+         SOURCE / "examples" / "track.c", *tree.pkg_config("--libs", package="memoir-name"),
+         "-o", program])
+    env = {**os.environ, "LD_LIBRARY_PATH": str(tree.lib_dir)}
+    example = subprocess.Popen([program], env=env, text=True, stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+    try:
+        said = example.stdout.readline().strip()
+        done = subprocess.run([tree.bin, "buffers", "kind:announced", "--json"], check=False, text=True,
+                              timeout=60, stdout=subprocess.PIPE)
+        # 3: something else of this machine could not be read.
+        rows = json.loads(done.stdout)["rows"] if done.returncode in (0, 3) else []
+        mine = sorted((row["tag"], row["size_bytes"], [[h["pid"], h["references"]] for h in row["holders"]])
+                      for row in rows if int(row["object"].split(":")[3]) >> 20 == example.pid)
+        example.communicate("\n", timeout=60)
+    finally:
+        example.kill()
+        example.wait()
+    if said != "3 buffers announced" or example.returncode or mine != [
+            ("example: frame", 65536, []), ("example: frame", 65536, []),
+            ("example: header", 65536, [[example.pid, 2]])]:
+        raise Failed(f"the example says {said!r}, exit {example.returncode}, listed are {mine}")
+
+
 def check_trim(tree, temp):
     """examples/trim.c plans for a process of our own, and as root does it."""
     program, root = temp / "trim", os.geteuid() == 0
@@ -192,6 +220,7 @@ CHECKS = (
     ("the example builds by pkg-config and runs with the shared library", check_shared),
     ("the example builds by pkg-config and runs with the static library", check_static),
     ("the example that pages out plans, moves and verifies", check_trim),
+    ("the example that announces buffers is listed with them", check_track),
     ("libmemoir-name names memory linked, static and preloaded, and is not missed", check_names),
     ("memoir run --auto preloads what is installed with it", check_auto),
 )
