@@ -88,11 +88,13 @@ static void the_views_of_sharing_answer_in_sql(void **state)
 	      out, sizeof(out));
 	assert_string_equal(out, "3|10|0\n3|10|1\n3|30|4\n5|10|0\n5|30|4\n");
 	query(FILE_NAME,
-	      "SELECT object, fate, resident_bytes, swapped_bytes, pid, fd FROM held ORDER BY fd",
+	      "SELECT object, fate, resident_bytes, swapped_bytes, pid, fd, announced FROM held "
+	      "ORDER BY fd",
 	      out, sizeof(out));
-	assert_string_equal(out, "file:fe:01:18446744073709551615#2|reclaimable|0|0|20|0\n"
-				 "memfd:00:00:9|freed|12288|4096|10|3\n"
-				 "memfd:00:00:9|freed|12288|4096|10|4\n");
+	assert_string_equal(out, "sysv:00:00:0|kept|-|8192|20|-1|7\n"
+				 "file:fe:01:18446744073709551615#2|reclaimable|0|0|20|0|0\n"
+				 "memfd:00:00:9|freed|12288|4096|10|3|0\n"
+				 "memfd:00:00:9|freed|12288|4096|10|4|0\n");
 }
 
 static void what_is_not_known_is_null(void **state)
