@@ -1,4 +1,4 @@
-"""Measures what really came back: MemFree and the per-CPU lists, with what the kernel itself gave
+"""Measures what really came back: free pages and the per-CPU lists, with what the kernel itself gave
 back kept apart. It must not know what was expected."""
 import contextlib
 import glob
@@ -35,9 +35,11 @@ def _meminfo():
         return {line.split(":")[0]: int(line.split()[1]) * KB for line in file}
 
 
-def _per_cpu_lists():
+def _free():
+    """In the zones and on the per-CPU lists, by one look: pages go from the ones to the others by themselves."""
     with open("/proc/zoneinfo", encoding="ascii") as file:
-        return sum(map(int, re.findall(r"cpu: \d+\n\s*count:\s*(\d+)", file.read()))) * PAGE
+        text = file.read()
+    return PAGE * sum(map(int, re.findall(r"(?:cpu: \d+\n\s*count:|pages free)\s*(\d+)", text)))
 
 
 def _zram():
@@ -53,7 +55,7 @@ def read():
     with open("/proc/sys/vm/stat_refresh", "w", encoding="ascii") as file:
         file.write("1")
     about = _meminfo()
-    return Reading(about["MemFree"] + _per_cpu_lists(), about["PageTables"] + about["KernelStack"],
+    return Reading(_free(), about["PageTables"] + about["KernelStack"],
                    about["Slab"] + about.get("Percpu", 0), _zram(), about["SwapFree"])
 
 

@@ -37,6 +37,8 @@ LACKS = {
 }
 # Who maps a page: by the reverse map, by the search of page tables, by its swap entry.
 WHO = ["fork-mremap", "ksm", "thp-shmem", "sysv", "swap-copies"]
+# Of many-vmas: still more than the kernel hands out at once, and a tenth of the time.
+VMAS = 6000
 SECONDS = 900
 
 
@@ -47,7 +49,8 @@ def build_path(name):
 def guest_script(engines, scenarios):
     live = TREE / "tests/live"
     memoir = build_path("memoir")
-    lines = [f"export MEMOIR={memoir} MKMEM={build_path('tests/helpers/mkmem')} PYTHONDONTWRITEBYTECODE=1",
+    lines = [f"export MEMOIR={memoir} MKMEM={build_path('tests/helpers/mkmem')} PYTHONDONTWRITEBYTECODE=1 "
+             f"MKMEM_VMAS={VMAS}",
              f"echo ENGINE-USED $({memoir} ps --json | grep -o '\"engine\": *\"[a-z]*\"')"]
     for engine in engines:
         lines.append(f"echo ENGINE {engine}")
