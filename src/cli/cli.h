@@ -128,6 +128,9 @@ const char *cli_size_text(const struct cli *cli, uint64_t bytes, char *buf);
 /* Whether what LC_CTYPE stands for is UTF-8. */
 bool cli_terminal_is_utf8(void);
 
+/* Say what is wrong, or what the negative errno stands for; EXIT_FAILED. */
+int cli_fail(const struct memoir_error *error, int err);
+
 /* Say that memory ran out; EXIT_FAILED. */
 int cli_no_memory(void);
 

@@ -4,8 +4,6 @@
  */
 #include "cli/cli.h"
 
-#include <string.h>
-
 static bool has_processes(const struct memoir_snapshot *snapshot)
 {
 	for (size_t i = 0; i < memoir_snapshot_process_count(snapshot); i++)
@@ -33,10 +31,8 @@ static int run(struct cli *cli)
 	}
 	int ret = memoir_snapshot_save(cli->snapshot, cli->output, &error);
 
-	if (ret < 0) {
-		complain("%s", error.text[0] ? error.text : strerror(-ret));
-		return EXIT_FAILED;
-	}
+	if (ret < 0)
+		return cli_fail(&error, ret);
 	size_t count = memoir_snapshot_note_count(cli->snapshot);
 
 	for (size_t i = 0; i < count; i++)

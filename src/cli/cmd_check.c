@@ -68,12 +68,10 @@ static const struct table_model model = {
 static int print_features(const struct cli *cli, const struct kfeature *features, size_t count)
 {
 	struct report report = { .schema = "memoir.check/1" };
-	const void **rows = calloc(count + 1, sizeof(*rows));
+	const void **rows = sheet_rows(features, count, sizeof(*features));
 
 	if (!rows)
 		return cli_no_memory();
-	for (size_t i = 0; i < count; i++)
-		rows[i] = &features[i];
 	int code = cli_print_rows(cli, &report, rows, count, NULL);
 
 	free(rows);

@@ -44,15 +44,11 @@ static bool is_matrix(const struct cli *cli, const struct answer *a)
 
 static int point_at_rows(struct answer *a)
 {
-	a->pairs = calloc(a->sharing.pair_count + 1, sizeof(*a->pairs));
-	a->forks = calloc(a->sharing.fork_count + 1, sizeof(*a->forks));
-	if (!a->pairs || !a->forks)
-		return -ENOMEM;
-	for (size_t i = 0; i < a->sharing.pair_count; i++)
-		a->pairs[i] = &a->sharing.pairs[i];
-	for (size_t i = 0; i < a->sharing.fork_count; i++)
-		a->forks[i] = &a->sharing.forks[i];
-	return 0;
+	const struct memoir_sharing *s = &a->sharing;
+
+	a->pairs = sheet_rows(s->pairs, s->pair_count, sizeof(*s->pairs));
+	a->forks = sheet_rows(s->forks, s->fork_count, sizeof(*s->forks));
+	return a->pairs && a->forks ? 0 : -ENOMEM;
 }
 
 static int make_sheets(const struct cli *cli, struct answer *a, struct memoir_error *error)
@@ -119,10 +115,10 @@ static int ask(const struct cli *cli, struct answer *a)
 
 	if (memoir_sharing(cli->snapshot, cli->selection, &a->sharing) < 0)
 		return cli_no_memory();
-	if (make_sheets(cli, a, &error) < 0) {
-		complain("%s", error.text[0] ? error.text : "out of memory");
-		return EXIT_FAILED;
-	}
+	int err = make_sheets(cli, a, &error);
+
+	if (err < 0)
+		return cli_fail(&error, err);
 	make_texts(cli, a);
 	return print_answer(cli, a);
 }

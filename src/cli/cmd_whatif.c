@@ -154,15 +154,11 @@ static void summarize(const struct cli *cli, struct answer *a)
 
 static int point_at_rows(struct answer *a)
 {
-	a->rows = calloc(a->whatif.row_count + 1, sizeof(*a->rows));
-	a->keepers = calloc(a->whatif.keeper_count + 1, sizeof(*a->keepers));
-	if (!a->rows || !a->keepers)
-		return -ENOMEM;
-	for (size_t i = 0; i < a->whatif.row_count; i++)
-		a->rows[i] = &a->whatif.rows[i];
-	for (size_t i = 0; i < a->whatif.keeper_count; i++)
-		a->keepers[i] = &a->whatif.keepers[i];
-	return 0;
+	const struct memoir_whatif *w = &a->whatif;
+
+	a->rows = sheet_rows(w->rows, w->row_count, sizeof(*w->rows));
+	a->keepers = sheet_rows(w->keepers, w->keeper_count, sizeof(*w->keepers));
+	return a->rows && a->keepers ? 0 : -ENOMEM;
 }
 
 /* For people: a table of each way with the first rows. */
@@ -304,10 +300,10 @@ static int ask(const struct cli *cli, struct answer *a)
 	}
 	a->context = (struct whatif_context){ cli->snapshot, &a->whatif };
 	summarize(cli, a);
-	if (make_sheets(cli, a, &error) < 0) {
-		complain("%s", error.text[0] ? error.text : "out of memory");
-		return EXIT_FAILED;
-	}
+	int err = make_sheets(cli, a, &error);
+
+	if (err < 0)
+		return cli_fail(&error, err);
 	return print_answer(cli, a);
 }
 

@@ -92,19 +92,10 @@ static int ask(struct cli *cli, const struct memoir_target *target, struct memoi
 
 /* ---- printing ------------------------------------------------------------------------------- */
 
-static const void **pointers_to(const void *rows, size_t count, size_t size)
-{
-	const void **pointers = calloc(count + 1, sizeof(*pointers));
-
-	for (size_t i = 0; pointers && i < count; i++)
-		pointers[i] = (const char *)rows + i * size;
-	return pointers;
-}
-
 static int print_rows(const struct cli *cli, const struct memoir_who *who, struct report *report)
 {
 	struct who_names names = { 0 };
-	const void **rows = pointers_to(who->rows, who->row_count, sizeof(*who->rows));
+	const void **rows = sheet_rows(who->rows, who->row_count, sizeof(*who->rows));
 
 	if (!rows)
 		return cli_no_memory();
@@ -125,7 +116,7 @@ static int print_with_sets(const struct cli *cli, const struct memoir_who *who,
 			   const struct report *rest)
 {
 	struct shape all = { .head = SHEET_ALL, .for_eyes = !cli->json && !cli->csv };
-	const void **rows = pointers_to(who->sets, who->set_count, sizeof(*who->sets));
+	const void **rows = sheet_rows(who->sets, who->set_count, sizeof(*who->sets));
 	struct memoir_error error = { 0 };
 	struct sheet sheet;
 	struct report_section section = { "sets", "Sharing sets of its region", &sheet };

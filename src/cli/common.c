@@ -135,7 +135,7 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 	return ret;
 }
 
-static int fail(const struct memoir_error *error, int err)
+int cli_fail(const struct memoir_error *error, int err)
 {
 	complain("%s", error->text[0] ? error->text : strerror(-err));
 	return EXIT_FAILED;
@@ -151,7 +151,7 @@ int cli_open(const struct cli *cli, struct memoir **ret_memoir)
 	struct memoir_error error = { 0 };
 	int ret = memoir_open(&options, ret_memoir, &error);
 
-	return ret < 0 ? fail(&error, ret) : EXIT_DONE;
+	return ret < 0 ? cli_fail(&error, ret) : EXIT_DONE;
 }
 
 bool cli_wants_process(const struct cli *cli, const struct memoir_process *process)
@@ -207,7 +207,7 @@ int cli_capture(struct cli *cli, struct memoir *memoir)
 	cli->snapshot = NULL;
 	int ret = capture(cli, memoir, &error);
 
-	return ret < 0 ? fail(&error, ret) : EXIT_DONE;
+	return ret < 0 ? cli_fail(&error, ret) : EXIT_DONE;
 }
 
 int cli_take_snapshot(struct cli *cli)
@@ -218,7 +218,7 @@ int cli_take_snapshot(struct cli *cli)
 	if (cli->from) {
 		int ret = memoir_snapshot_load(cli->from, &cli->snapshot, &error);
 
-		return ret < 0 ? fail(&error, ret) : cli_check_pid(cli);
+		return ret < 0 ? cli_fail(&error, ret) : cli_check_pid(cli);
 	}
 	int code = cli_open(cli, &memoir);
 

@@ -122,13 +122,11 @@ const struct table_model name_model = {
 static int make_room(struct name_rows *rows, size_t count)
 {
 	rows->rows = calloc(count + 1, sizeof(*rows->rows));
-	rows->pointers = calloc(count + 1, sizeof(*rows->pointers));
+	rows->pointers = rows->rows ? sheet_rows(rows->rows, count, sizeof(*rows->rows)) : NULL;
 	rows->texts = calloc(count + 1, sizeof(*rows->texts));
 	if (!rows->rows || !rows->pointers || !rows->texts)
 		return -ENOMEM;
 	rows->count = count;
-	for (size_t i = 0; i < count; i++)
-		rows->pointers[i] = &rows->rows[i];
 	return 0;
 }
 

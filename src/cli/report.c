@@ -223,10 +223,10 @@ int cli_print_rows(const struct cli *cli, struct report *report, const void **ro
 	struct memoir_error error = { 0 };
 	struct sheet sheet;
 
-	if (sheet_make(cli->model, &cli->shape, rows, row_count, ctx, &sheet, &error) < 0) {
-		complain("%s", error.text);
-		return EXIT_FAILED;
-	}
+	int err = sheet_make(cli->model, &cli->shape, rows, row_count, ctx, &sheet, &error);
+
+	if (err < 0)
+		return cli_fail(&error, err);
 	report->sheet = &sheet;
 	int code = cli_report(cli, report);
 

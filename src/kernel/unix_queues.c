@@ -95,7 +95,7 @@ int unix_queues_take(struct unix_queues *q, const void *answer, size_t len)
 	const char *at = answer;
 	int err = 0;
 
-	while (len >= NLMSG_HDRLEN && !err) {
+	while (at && len >= NLMSG_HDRLEN && !err) {
 		struct nlmsghdr head;
 
 		memcpy(&head, at, sizeof(head));

@@ -188,6 +188,15 @@ static int put_in_order(struct sheet *sheet, const struct column *key, const str
 	return 0;
 }
 
+const void **sheet_rows(const void *array, size_t count, size_t size)
+{
+	const void **rows = calloc(count + 1, sizeof(*rows));
+
+	for (size_t i = 0; rows && i < count; i++)
+		rows[i] = (const char *)array + i * size;
+	return rows;
+}
+
 int sheet_make(const struct table_model *model, const struct shape *shape, const void **rows,
 	       size_t row_count, const void *ctx, struct sheet *ret_sheet,
 	       struct memoir_error *error)

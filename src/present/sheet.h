@@ -36,6 +36,9 @@ struct sheet {
 int shape_check(const struct shape *shape, const struct table_model *model,
 		struct memoir_error *error);
 
+/* A pointer to each of `count` elements of `size` bytes, to be freed; NULL: no memory. */
+const void **sheet_rows(const void *array, size_t count, size_t size);
+
 /*
  * Make a sheet of these rows. Sorts `rows` in place (stable; sizes and counts downwards, changes by
  * their size, all else upwards, unknown cells last) and keeps pointing at them. Where the model has parents, each
