@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "timing.h"
 
 #define HELD 4096u
 #define ROUNDS_MAX 1001u
@@ -26,24 +27,6 @@ struct functions {
 	void *(*mmap)(void *addr, size_t bytes, int prot, int flags, int fd, off_t offset);
 	int (*munmap)(void *addr, size_t bytes);
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint32_t next_random(void)
-{
-	static uint64_t seed = 88172645463325252u;
-
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 32);
-}
 
 /* As programs do: of many sizes, mostly small, kept for a while, written and read. */
 static void small_blocks(const struct functions *by, uint32_t operations)
@@ -97,19 +80,6 @@ static void large_blocks(const struct functions *by, uint32_t operations)
 	}
 }
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint64_t median(uint64_t *values, uint32_t count)
-{
-	qsort(values, count, sizeof(*values), compare);
-	return values[count / 2];
-}
-
 static void measure(const char *what, const struct functions *sides,
 		    void (*run)(const struct functions *, uint32_t), uint32_t operations,
 		    uint32_t rounds)
@@ -127,10 +97,10 @@ static void measure(const char *what, const struct functions *sides,
 		ratios[i] = took[1][i] * 1000 / took[0][i];
 		more[i] = took[1][i] > took[0][i] ? took[1][i] - took[0][i] : 0;
 	}
-	printf("%s_libc_ps %llu\n", what, (unsigned long long)median(took[0], rounds));
-	printf("%s_auto_ps %llu\n", what, (unsigned long long)median(took[1], rounds));
-	printf("%s_ratio %llu\n", what, (unsigned long long)median(ratios, rounds));
-	printf("%s_more_ps %llu\n", what, (unsigned long long)median(more, rounds));
+	printf("%s_libc_ps %llu\n", what, (unsigned long long)median_u64(took[0], rounds));
+	printf("%s_auto_ps %llu\n", what, (unsigned long long)median_u64(took[1], rounds));
+	printf("%s_ratio %llu\n", what, (unsigned long long)median_u64(ratios, rounds));
+	printf("%s_more_ps %llu\n", what, (unsigned long long)median_u64(more, rounds));
 }
 
 static void find(void *from, const char *name, void *ret_function)

@@ -6,19 +6,12 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <memoir/snapshot.h>
 
+#include "timing.h"
+
 #define TIMES 12
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int capture(struct memoir *memoir, bool first, struct memoir_error *error)
 {

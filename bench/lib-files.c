@@ -6,22 +6,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <memoir/memoir.h>
 
 #include "kernel/files.h"
 #include "kernel/process.h"
+#include "timing.h"
 
 #define ROUNDS 11
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int count_file(const struct open_file *file, void *arg)
 {

@@ -23,6 +23,8 @@
 #include <memoir/select.h>
 #include <memoir/snapshot.h>
 
+#include "timing.h"
+
 #define PAGE_BYTES 4096ul
 #define ROUNDS 9
 #define INTERVAL_NS 60e9 /* the bar: 1 % of one CPU, looked at every 60 s */
@@ -178,19 +180,6 @@ static struct cost measure(struct target *target)
 	return cost;
 }
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return left < right ? -1 : left > right;
-}
-
-static uint64_t median(uint64_t *numbers)
-{
-	qsort(numbers, ROUNDS, sizeof(*numbers), compare);
-	return numbers[ROUNDS / 2];
-}
-
 int main(int argc, char **argv)
 {
 	size_t bytes = argc > 1 ? strtoul(argv[1], NULL, 10) : 1ul << 30;
@@ -207,12 +196,13 @@ int main(int argc, char **argv)
 	}
 	close(target.ask);
 	waitpid(target.pid, NULL, 0);
-	uint64_t own_ns = median(own), plain_ns = median(plain), after_ns = median(after);
+	uint64_t own_ns = median_u64(own, ROUNDS), plain_ns = median_u64(plain, ROUNDS),
+		 after_ns = median_u64(after, ROUNDS);
 	uint64_t more_ns = after_ns > plain_ns ? after_ns - plain_ns : 0;
 
 	printf("idle_own_ns %" PRIu64 "\ntouch_ns %" PRIu64 "\ntouch_after_ns %" PRIu64
 	       "\nidle_stall_ns %" PRIu64 "\n",
-	       own_ns, plain_ns, after_ns, median(stall));
+	       own_ns, plain_ns, after_ns, median_u64(stall, ROUNDS));
 	printf("idle_ppm %" PRIu64 "\n",
 	       (uint64_t)((double)(own_ns + more_ns) / INTERVAL_NS * 1e6));
 	return 0;

@@ -7,9 +7,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <memoir/name.h>
+
+#include "timing.h"
 
 #define NAMES 100
 #define NAME_BYTES 24
@@ -17,24 +18,6 @@
 #define BASE (1ull << 40)
 
 static char names[NAMES][NAME_BYTES];
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint32_t next_random(void)
-{
-	static uint64_t seed = 88172645463325252u;
-
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 32);
-}
 
 /* Every other page, so that no two are joined. */
 static void *range(uint32_t i)

@@ -26,6 +26,8 @@
 
 #include <memoir/hint.h>
 
+#include "timing.h"
+
 #define PAGE 4096ul
 #define PROBED (64ul << 20)
 #define PROBES_MAX 200000u
@@ -57,14 +59,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "lib-trim: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* ---- the target ------------------------------------------------------------------------------ */
@@ -373,21 +367,13 @@ static uint64_t plan_ns(void)
 
 #define ROUNDS_MAX 31
 
-static int compare_wide(const void *left, const void *right)
-{
-	const uint64_t *a = left, *b = right;
-
-	return (*a > *b) - (*a < *b);
-}
-
 static uint64_t median(const struct sample *samples, size_t count, size_t offset)
 {
 	uint64_t values[ROUNDS_MAX] = { 0 };
 
 	for (size_t i = 0; i < count; i++)
 		memcpy(&values[i], (const char *)&samples[i] + offset, sizeof(values[i]));
-	qsort(values, count, sizeof(values[0]), compare_wide);
-	return values[count / 2];
+	return median_u64(values, count);
 }
 
 static void measure_planning(void)

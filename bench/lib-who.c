@@ -5,19 +5,12 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <memoir/who.h>
 
+#include "timing.h"
+
 #define ROUNDS 21
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int ask_once(struct memoir *memoir, const struct memoir_target *target, uint64_t *ret_ns,
 		    size_t *ret_rows)

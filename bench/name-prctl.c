@@ -11,9 +11,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include <memoir/name.h>
+
+#include "timing.h"
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
@@ -28,14 +29,6 @@
 typedef int (*give_fn)(void *addr, size_t len, const char *name);
 
 static char names[RANGES][24];
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int by_prctl(void *addr, size_t len, const char *name)
 {
@@ -78,13 +71,6 @@ static unsigned int count_vmas(const char *memory)
 	return count;
 }
 
-static int compare(const void *left, const void *right)
-{
-	const uint64_t *a = left, *b = right;
-
-	return *a < *b ? -1 : *a > *b;
-}
-
 static void measure(const char *what, uint64_t (*run)(give_fn, char *), char *memory)
 {
 	uint64_t table_ns[ROUNDS], prctl_ns[ROUNDS];
@@ -98,15 +84,12 @@ static void measure(const char *what, uint64_t (*run)(give_fn, char *), char *me
 		prctl_ns[i] = run(by_prctl, memory);
 		prctl_vmas = count_vmas(memory);
 	}
-	qsort(table_ns, ROUNDS, sizeof(*table_ns), compare);
-	qsort(prctl_ns, ROUNDS, sizeof(*prctl_ns), compare);
-	const size_t middle = ROUNDS / 2;
+	uint64_t table = median_u64(table_ns, ROUNDS), by_kernel = median_u64(prctl_ns, ROUNDS);
 
 	printf("%s_table_ns %lu\n%s_prctl_ns %lu\n%s_times %.1f\n%s_table_vmas %u\n%s_prctl_vmas "
 	       "%u\n",
-	       what, (unsigned long)table_ns[middle], what, (unsigned long)prctl_ns[middle], what,
-	       (double)prctl_ns[middle] / (double)table_ns[middle], what, table_vmas, what,
-	       prctl_vmas);
+	       what, (unsigned long)table, what, (unsigned long)by_kernel, what,
+	       (double)by_kernel / (double)table, what, table_vmas, what, prctl_vmas);
 }
 
 int main(void)

@@ -11,25 +11,17 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <memoir/name.h>
 
 #include "kernel/memory.h"
 #include "names/reader.h"
+#include "timing.h"
 
 #define PAGE_BYTES 4096ull
 #define BASE (1ull << 40)
 #define NAMES 100
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* In the order of a hash, which leaves leaves as full as random names do. */
 static void name_all(uint32_t ranges)

@@ -5,19 +5,12 @@
  */
 #include <stdint.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <memoir/name-weak.h>
 
+#include "timing.h"
+
 #define CALLS 200000000u
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int main(void)
 {

@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "timing.h"
 
 enum { BUFFER_BYTES = 64 * 1024, THREADS_MAX = 1024 };
 
@@ -29,14 +30,6 @@ struct loop {
 	atomic_ullong absent;
 	atomic_ullong unreadable;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Returns the bytes read, or a negative errno. */
 static long long read_whole(int pid, const char *file, char *buffer)

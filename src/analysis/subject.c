@@ -36,24 +36,8 @@ static size_t find_row(struct subjects *subjects, const struct memoir_region *re
 	return count;
 }
 
-size_t subjects_row(struct subjects *subjects, const struct memoir_region *region)
-{
-	size_t row = find_row(subjects, region);
-
-	if (row != subjects->count)
-		return row;
-	uint32_t *last = grow(subjects->last, &subjects->room, row + 1, sizeof(*last));
-
-	if (!last)
-		return SIZE_MAX;
-	subjects->last = last;
-	last[row] = MEMOIR_NONE;
-	subjects->count++;
-	return row;
-}
-
-void subjects_take(struct subjects *subjects, size_t row, const struct memoir_region *region,
-		   struct memoir_subject *subject)
+static void take(struct subjects *subjects, size_t row, const struct memoir_region *region,
+		 struct memoir_subject *subject)
 {
 	struct label label = label_of(subjects->snapshot, region);
 
@@ -69,6 +53,30 @@ void subjects_take(struct subjects *subjects, size_t row, const struct memoir_re
 	subject->regions++;
 	subject->processes += subjects->last[row] != region->process;
 	subjects->last[row] = region->process;
+}
+
+void *subjects_take(struct subjects *subjects, void *rows, size_t row_bytes,
+		    const struct memoir_region *region, size_t *ret_row)
+{
+	size_t row = find_row(subjects, region);
+
+	if (row == SIZE_MAX)
+		return NULL;
+	if (row == subjects->count) {
+		uint32_t *last = grow(subjects->last, &subjects->room, row + 1, sizeof(*last));
+		void *more = last ? grow(rows, &subjects->row_room, row + 1, row_bytes) : NULL;
+
+		subjects->last = last ? last : subjects->last;
+		if (!more)
+			return NULL;
+		rows = more;
+		last[row] = MEMOIR_NONE;
+		memset((char *)rows + row * row_bytes, 0, row_bytes);
+		subjects->count++;
+	}
+	take(subjects, row, region, (struct memoir_subject *)((char *)rows + row * row_bytes));
+	*ret_row = row;
+	return rows;
 }
 
 void subjects_free(struct subjects *subjects)

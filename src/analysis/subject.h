@@ -16,18 +16,16 @@ struct subjects {
 	struct labels labels; /* by name: a row each */
 	size_t count;
 	uint32_t *last; /* per row: the process of its last region */
-	size_t room;
+	size_t room, row_room;
 };
 
 /*
- * The index of a region's row, which is the number of rows so far if it is a new one; SIZE_MAX: no memory.
- * Regions of one process have to come together.
+ * Take a region into its row. `rows` are subjects->count rows of `row_bytes`, which begin with a struct memoir_subject;
+ * NULL at first. Returns them, moved or not, and in *ret_row the index; a new row has a subject of one region, the rest
+ * of it is zero. NULL: no memory; the rows are as they were. Regions of one process have to come together.
  */
-size_t subjects_row(struct subjects *subjects, const struct memoir_region *region);
-
-/* Take the region into the subject of its row, all zero if new. */
-void subjects_take(struct subjects *subjects, size_t row, const struct memoir_region *region,
-		   struct memoir_subject *subject);
+void *subjects_take(struct subjects *subjects, void *rows, size_t row_bytes,
+		    const struct memoir_region *region, size_t *ret_row);
 
 void subjects_free(struct subjects *subjects);
 

@@ -7,14 +7,12 @@
 
 #include "analysis/select.h"
 #include "analysis/subject.h"
-#include "base/grow.h"
 #include "hints/idle.h"
 
 struct gather {
 	const struct memoir_idle *idle;
 	struct subjects subjects;
 	struct memoir_idle_rows rows;
-	size_t room;
 };
 
 static void add(struct memoir_idle_figures *sum, const struct memoir_idle_figures *addend)
@@ -25,37 +23,27 @@ static void add(struct memoir_idle_figures *sum, const struct memoir_idle_figure
 	sum->unknown_bytes += addend->unknown_bytes;
 }
 
-/* The row of a region, with the region in its subject. */
-static struct memoir_idle_row *row_of(struct gather *g, const struct memoir_region *region)
-{
-	size_t at = subjects_row(&g->subjects, region);
-	struct memoir_idle_row *rows;
-
-	if (at == SIZE_MAX)
-		return NULL;
-	rows = grow(g->rows.rows, &g->room, at + 1, sizeof(*rows));
-	if (!rows)
-		return NULL;
-	g->rows.rows = rows;
-	if (at == g->rows.count)
-		rows[g->rows.count++] = (struct memoir_idle_row){ .known = true };
-	subjects_take(&g->subjects, at, region, &rows[at].subject);
-	return &rows[at];
-}
-
 static int take_region(struct gather *g, pid_t pid, const struct memoir_region *region)
 {
 	struct memoir_idle_figures figures;
 	int err = memoir_idle_of(g->idle, pid, region->start, region->end, &figures);
 	bool rss_known = region->figures.known & (1u << MEMOIR_RSS);
+	size_t at;
 
 	if (err == -ESRCH || (!err && !figures.rss_bytes) ||
 	    (err && rss_known && !region->figures.bytes[MEMOIR_RSS]))
 		return 0;
-	struct memoir_idle_row *row = row_of(g, region);
+	struct memoir_idle_row *rows =
+		subjects_take(&g->subjects, g->rows.rows, sizeof(*rows), region, &at);
 
-	if (!row)
+	if (!rows)
 		return -ENOMEM;
+	g->rows.rows = rows;
+	g->rows.count = g->subjects.count;
+	struct memoir_idle_row *row = &rows[at];
+
+	if (row->subject.regions == 1)
+		row->known = true;
 	if (err) {
 		row->known = false;
 		return 0;

@@ -44,6 +44,15 @@ struct planning {
 	bool tells_sole; /* pagemap's bit for mapped once is to be looked at: not all of it is */
 };
 
+/* A region, or the part of it that is meant. */
+struct piece {
+	uint32_t index;
+	const struct memoir_region *region;
+	uint64_t start, end;
+	struct movable movable;
+	uint64_t resident_bytes;
+};
+
 /* plan_movable.c: from sharing sets, or where there are none from uss. 0 or -ENOMEM. */
 int movable_prepare(struct planning *p);
 void movable_of(const struct planning *p, uint32_t index, struct movable *ret_movable);
@@ -54,6 +63,14 @@ void movable_of(const struct planning *p, uint32_t index, struct movable *ret_mo
  */
 int cut_count(struct planning *p, uint32_t region, uint64_t start, uint64_t end, uint64_t budget,
 	      struct movable *ret_movable, uint64_t *ret_resident, uint64_t *ret_end);
+
+/*
+ * plan_piece.c: find out what of a piece moves, within the limits; the rest is counted as skipped, with its reason. Its bounds
+ * may become narrower; nothing moves: `movable` has no bytes. 0 or -ENOMEM.
+ */
+int piece_settle(struct planning *p, struct piece *piece);
+void plan_skip(struct planning *p, enum memoir_skip why, uint64_t bytes);
+uint64_t plan_swap_need(const struct planning *p, const struct movable *movable);
 
 static inline uint64_t least(uint64_t a, uint64_t b)
 {

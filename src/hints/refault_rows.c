@@ -6,14 +6,12 @@
 #include <stdlib.h>
 
 #include "analysis/subject.h"
-#include "base/grow.h"
 #include "hints/refault.h"
 
 struct gather {
 	const struct memoir_refaults *refaults;
 	struct subjects subjects;
 	struct memoir_refault_rows rows;
-	size_t room;
 };
 
 static void set_faults(struct memoir_refault_row *row, const struct refault_faults *faults)
@@ -24,18 +22,14 @@ static void set_faults(struct memoir_refault_row *row, const struct refault_faul
 
 static int take_region(struct gather *g, const struct refault_region *region)
 {
-	size_t at = subjects_row(&g->subjects, region->region);
-	struct memoir_refault_row *rows;
+	size_t at;
+	struct memoir_refault_row *rows =
+		subjects_take(&g->subjects, g->rows.rows, sizeof(*rows), region->region, &at);
 
-	if (at == SIZE_MAX)
-		return -ENOMEM;
-	rows = grow(g->rows.rows, &g->room, at + 1, sizeof(*rows));
 	if (!rows)
 		return -ENOMEM;
 	g->rows.rows = rows;
-	if (at == g->rows.count)
-		rows[g->rows.count++] = (struct memoir_refault_row){ 0 };
-	subjects_take(&g->subjects, at, region->region, &rows[at].subject);
+	g->rows.count = g->subjects.count;
 	refault_add(&rows[at].figures, &region->figures);
 	refault_add(&g->rows.total, &region->figures);
 	if (g->subjects.by == MEMOIR_BY_PROCESS)
