@@ -94,7 +94,7 @@ _memoir() {
 		mapfile -t COMPREPLY < <(compgen -W "kill trim" -- "$current")
 	elif [[ $command == ps || $command == map || $command == names || $command == capture ||
 		$command == sharing || $command == whatif || $command == buffers || $command == idle ||
-		$command == refaults || $command == trim ]]; then
+		$command == refaults || $command == trim || $command == tag ]]; then
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -W \
 			"pid: comm: user: cgroup: name: path: kind: object:" -- "$current")

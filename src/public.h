@@ -17,6 +17,7 @@
 #include <memoir/select.h>
 #include <memoir/snapshot.h>
 #include <memoir/subject.h>
+#include <memoir/tag.h>
 #include <memoir/who.h>
 #pragma GCC visibility pop
 

@@ -26,6 +26,7 @@ LEVEL = {layer: level for level, layers in enumerate(ORDER) for layer in layers}
 PUBLIC = {
     "memoir/memoir.h": "base",
     "memoir/snapshot.h": "snapshot",
+    "memoir/tag.h": "snapshot",
     "memoir/who.h": "snapshot",
     "memoir/select.h": "analysis",
     "memoir/analysis.h": "analysis",

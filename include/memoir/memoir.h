@@ -51,6 +51,9 @@ struct memoir_options {
 	const char *root;          /**< read /proc and /sys below this directory; NULL for "/" */
 	enum memoir_engine engine; /**< MEMOIR_ENGINE_AUTO unless a test asks for one */
 	unsigned int threads;      /**< 0: as many as there are CPUs */
+	/** The caller's own runtime directory (XDG_RUNTIME_DIR): where its tags are (memoir/tag.h), if it is not
+	    root, whose are below /run. NULL: only root's are seen. */
+	const char *runtime_dir;
 };
 
 struct memoir;
@@ -59,7 +62,7 @@ struct memoir;
  * @brief Open a context. Cheap (opens two directories): kernel interfaces are probed when first used.
  * @param options NULL for the defaults
  * @param ret_memoir owned by the caller, to be closed by memoir_close()
- * @return 0; -E2BIG: options from a newer version; -ENOENT, -EACCES…: the root can't be opened; -ENOMEM
+ * @return 0; -E2BIG: options from a newer version; -EINVAL: runtime_dir is no absolute path; -ENOENT, -EACCES…: the root can't be opened; -ENOMEM
  */
 int memoir_open(const struct memoir_options *options, struct memoir **ret_memoir,
 		struct memoir_error *error);

@@ -173,7 +173,7 @@ struct memoir_object {
 	uint8_t fate;   /**< enum memoir_fate */
 	uint32_t links; /**< names in its file system; MEMOIR_NONE: not known */
 	/* Of shared buffers: memoir_object_is_buffer(). */
-	const char *tag;      /**< what its maker calls it, or its path; NULL: nothing */
+	const char *tag;      /**< what it is called, or its path; NULL: nothing */
 	const char *exporter; /**< who made it, or announces it; NULL: not known */
 	/** Of resident_bytes: what counts as other memory already, or is in no RAM. */
 	uint64_t elsewhere_bytes;

@@ -152,6 +152,7 @@ static int add_row(struct question *q, const struct memoir_region *region, enum 
 {
 	const struct memoir_process *process =
 		memoir_snapshot_process(q->snapshot, region->process);
+	const struct memoir_object *object = memoir_snapshot_object(q->snapshot, region->object);
 	struct memoir_who_row *row = process ? who_add_row(q->answer) : NULL;
 	int err = 0;
 
@@ -168,6 +169,7 @@ static int add_row(struct question *q, const struct memoir_region *region, enum 
 	row->name = keep(q, region->name, &err);
 	row->name_source = region->name_source;
 	row->path = keep(q, region->path, &err);
+	row->tag = keep(q, object ? object->tag : NULL, &err);
 	row->figures = region->figures;
 	return err;
 }

@@ -55,6 +55,7 @@ struct command {
 #define COMMAND_BUFFERS 0x1000u        /* all sorts of shared buffers matter to it */
 #define COMMAND_WHOLE 0x2000u          /* it needs all processes, whichever are selected */
 #define COMMAND_BUFFER_COLUMNS 0x4000u /* --buffers */
+#define COMMAND_ARGUMENTS 0x10000u /* what its arguments are it finds out itself, of this machine */
 
 /* A command being run. */
 struct cli {
@@ -88,7 +89,7 @@ extern const struct command *const commands[];
 
 extern const struct command overview_command, ps_command, map_command, names_command, check_command,
 	capture_command, diff_command, who_command, whatif_command, sharing_command, idle_command,
-	refaults_command, run_command, buffers_command, trim_command;
+	refaults_command, run_command, buffers_command, trim_command, tag_command;
 
 /* ---- options.c ------------------------------------------------------------------------------ */
 
@@ -130,6 +131,9 @@ bool cli_terminal_is_utf8(void);
 
 /* Say what is wrong, or what the negative errno stands for; EXIT_FAILED. */
 int cli_fail(const struct memoir_error *error, int err);
+
+/* Where this user keeps what other calls of memoir are to see: root below /run. NULL: there is no such directory. */
+const char *cli_runtime_dir(void);
 
 /* Say that memory ran out; EXIT_FAILED. */
 int cli_no_memory(void);

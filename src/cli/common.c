@@ -49,6 +49,13 @@ const char *cli_size_text(const struct cli *cli, uint64_t bytes, char *buf)
 	return buf;
 }
 
+const char *cli_runtime_dir(void)
+{
+	const char *dir = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
+
+	return dir && dir[0] == '/' ? dir : NULL;
+}
+
 int cli_no_memory(void)
 {
 	complain("out of memory");
@@ -147,6 +154,7 @@ int cli_open(const struct cli *cli, struct memoir **ret_memoir)
 		.sz = sizeof(options),
 		.root = cli->root,
 		.engine = cli->engine,
+		.runtime_dir = cli_runtime_dir(),
 	};
 	struct memoir_error error = { 0 };
 	int ret = memoir_open(&options, ret_memoir, &error);

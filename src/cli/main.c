@@ -19,10 +19,23 @@ const char *argp_program_version =
 	"memoir " TEXT(MEMOIR_VERSION_MAJOR) "." TEXT(MEMOIR_VERSION_MINOR);
 
 const struct command *const commands[] = {
-	&overview_command, &ps_command,      &map_command,    &names_command,
-	&who_command,      &sharing_command, &whatif_command, &check_command,
-	&capture_command,  &diff_command,    &idle_command,   &refaults_command,
-	&run_command,      &buffers_command, &trim_command,   NULL,
+	&overview_command,
+	&ps_command,
+	&map_command,
+	&names_command,
+	&who_command,
+	&sharing_command,
+	&whatif_command,
+	&check_command,
+	&capture_command,
+	&diff_command,
+	&idle_command,
+	&refaults_command,
+	&run_command,
+	&buffers_command,
+	&trim_command,
+	&tag_command,
+	NULL,
 };
 
 static const struct command *find_command(const char *name)

@@ -19,14 +19,6 @@
 #define COLUMNS "processes,linked,id,name"
 #define COLUMNS_FOR_PROGRAMS "name,id,name_source,processes,regions,linked"
 
-/* Root's links are for all to see; a user's are in his own directory. NULL: there is none. */
-static const char *base_dir(void)
-{
-	const char *dir = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
-
-	return dir && dir[0] == '/' ? dir : NULL;
-}
-
 /* ---- making links --------------------------------------------------------------------------- */
 
 void link_notes_free(struct link_notes *notes)
@@ -36,10 +28,10 @@ void link_notes_free(struct link_notes *notes)
 	notes->more = 0;
 }
 
-static int add_note(struct link_notes *notes, const struct registry *registry,
+static int add_note(struct link_notes *notes, const struct links *registry,
 		    const struct memoir_name_sum *sum)
 {
-	char there[REGISTRY_NAME_MAX];
+	char there[LINKS_TEXT_MAX];
 
 	if (notes->count == LINK_NOTES_MAX) {
 		notes->more++;
@@ -60,7 +52,7 @@ static bool was_given(enum memoir_name_source source)
 	return source != MEMOIR_NAME_NONE && source != MEMOIR_NAME_PATH;
 }
 
-int name_links_make(struct registry *registry, const struct memoir_name_sum *sums, size_t count,
+int name_links_make(struct links *registry, const struct memoir_name_sum *sums, size_t count,
 		    struct link_notes *notes)
 {
 	int err = 0;
@@ -208,7 +200,7 @@ static void free_known(struct known_names *known)
 /* ---- links of names that are seen ----------------------------------------------------------- */
 
 /* A program that makes up names all the time must not keep others' from getting links. */
-static int make_room(const struct cli *cli, struct registry *registry)
+static int make_room(const struct cli *cli, struct links *registry)
 {
 	struct known_names known = { 0 };
 	size_t strange;
@@ -223,11 +215,11 @@ static int make_room(const struct cli *cli, struct registry *registry)
 int name_links_note(const struct cli *cli, const struct memoir_name_sum *sums, size_t count,
 		    struct link_notes *notes)
 {
-	struct registry *registry;
+	struct links *registry;
 	int err;
 
-	if (cli->from || cli->root || !base_dir() || !any_given(sums, count) ||
-	    registry_open(base_dir(), true, &registry) < 0)
+	if (cli->from || cli->root || !cli_runtime_dir() || !any_given(sums, count) ||
+	    registry_open(cli_runtime_dir(), true, &registry) < 0)
 		return 0;
 	err = name_links_make(registry, sums, count, notes);
 	/* Only all of the machine tells which names nobody uses. */
@@ -236,7 +228,7 @@ int name_links_note(const struct cli *cli, const struct memoir_name_sum *sums, s
 		link_notes_free(notes);
 		err = name_links_make(registry, sums, count, notes);
 	}
-	registry_close(registry);
+	links_close(registry);
 	return err == -ENOMEM ? err : 0;
 }
 
@@ -280,9 +272,9 @@ static int print(struct cli *cli, const struct known_names *known, bool dropped_
 }
 
 /* 0: it is there; -ENOENT: it is not, which is no failure; or it was said what is wrong. */
-static int open_registry(struct registry **ret_registry)
+static int open_registry(struct links **ret_registry)
 {
-	const char *base = base_dir();
+	const char *base = cli_runtime_dir();
 	int err = base ? registry_open(base, false, ret_registry) : -ENOENT;
 
 	if (err && err != -ENOENT)
@@ -292,7 +284,7 @@ static int open_registry(struct registry **ret_registry)
 	return err;
 }
 
-static int report_links(struct cli *cli, struct registry *registry, bool gc)
+static int report_links(struct cli *cli, struct links *registry, bool gc)
 {
 	struct known_names known = { 0 };
 	char summary[512] = "there is no registry: no link was made yet", strange_note[128] = "";
@@ -313,10 +305,10 @@ static int report_links(struct cli *cli, struct registry *registry, bool gc)
 	dropped += gc ? known.wrong : 0;
 	if (registry && gc)
 		snprintf(summary, sizeof(summary), "%zu of %zu link%s in %s/memoir/names dropped",
-			 dropped, links, links == 1 ? "" : "s", base_dir());
+			 dropped, links, links == 1 ? "" : "s", cli_runtime_dir());
 	else if (registry)
 		snprintf(summary, sizeof(summary), "%zu link%s in %s/memoir/names", links,
-			 links == 1 ? "" : "s", base_dir());
+			 links == 1 ? "" : "s", cli_runtime_dir());
 	strange += gc ? 0 : known.wrong;
 	if (strange) {
 		snprintf(strange_note, sizeof(strange_note),
@@ -338,7 +330,7 @@ static int report_links(struct cli *cli, struct registry *registry, bool gc)
 
 static int run(struct cli *cli, bool gc)
 {
-	struct registry *registry = NULL;
+	struct links *registry = NULL;
 	int err = cli->from || cli->root ? -ENOENT : open_registry(&registry), code;
 
 	if (err && err != -ENOENT)
@@ -347,7 +339,7 @@ static int run(struct cli *cli, bool gc)
 	code = cli_take_snapshot(cli);
 	if (code == EXIT_DONE)
 		code = report_links(cli, registry, gc);
-	registry_close(registry);
+	links_close(registry);
 	return code;
 }
 

@@ -20,7 +20,7 @@ void link_notes_free(struct link_notes *notes);
  * Make links for those of the names that were given to memory (not paths, not kinds); what can't be made is let
  * go, but for a link that has another name. Those with most memory come first. 0; -ENOSPC: there are too many; -ENOMEM.
  */
-int name_links_make(struct registry *registry, const struct memoir_name_sum *sums, size_t count,
+int name_links_make(struct links *registry, const struct memoir_name_sum *sums, size_t count,
 		    struct link_notes *notes);
 
 /* The same in the directory of this user, if there is one, where names are those of the running machine. */

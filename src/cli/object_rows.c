@@ -11,6 +11,7 @@ enum which {
 	WHICH_ID,
 	WHICH_KIND,
 	WHICH_PATH,
+	WHICH_TAG,
 	WHICH_COMM,
 	WHICH_PROCESSES,
 	WHICH_REGIONS,
@@ -36,6 +37,7 @@ static void get_text(const void *row, const struct column *column, const void *c
 	(void)ctx;
 	cell_text(ret_cell, column->which == WHICH_KIND   ? memoir_kind_name(sum->object->kind)
 			    : column->which == WHICH_COMM ? sum->process->comm
+			    : column->which == WHICH_TAG  ? sum->object->tag
 							  : sum->object->path);
 }
 
@@ -77,6 +79,7 @@ static const struct column columns[] = {
 	  "all its pages in RAM, mapped or not" },
 	{ "comm", "FIRST", CELL_TEXT, 0, WHICH_COMM, get_text, "the first process that maps it" },
 	{ "path", "PATH", CELL_TEXT, 0, WHICH_PATH, get_text, "its path, if it has one" },
+	{ "tag", "TAG", CELL_TEXT, 0, WHICH_TAG, get_text, "what it is called as a shared buffer" },
 };
 
 const struct table_model object_model = {
@@ -85,6 +88,12 @@ const struct table_model object_model = {
 	.shown = "processes,regions,pss_bytes,resident_bytes,comm,object,path",
 	.sort = "pss_bytes",
 };
+
+const char *object_text(const struct memoir_object *object)
+{
+	return object->tag && object->path && !strstr(object->path, object->tag) ? object->tag
+										 : object->path;
+}
 
 int object_rows_make(const struct cli *cli, struct object_rows *ret_rows)
 {

@@ -20,4 +20,7 @@ struct object_rows {
 int object_rows_make(const struct cli *cli, struct object_rows *ret_rows);
 void object_rows_free(struct object_rows *rows);
 
+/* Its path, or in the place of one a tag that it does not say already; NULL: it has no path. */
+const char *object_text(const struct memoir_object *object);
+
 #endif

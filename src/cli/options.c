@@ -224,7 +224,7 @@ static void check(struct argp_state *state, struct cli *cli)
 		argp_error(state, "%s", error.text);
 	if ((command->flags & COMMAND_RUNS) && !cli->program)
 		argp_error(state, "say what to run: memoir run -- CMD [ARG...]");
-	if (command->flags & (COMMAND_TARGETS | COMMAND_RUNS))
+	if (command->flags & (COMMAND_TARGETS | COMMAND_RUNS | COMMAND_ARGUMENTS))
 		return;
 	if (memoir_selection_parse(cli->selectors, cli->selector_count, &cli->selection, &error) <
 	    0)
@@ -386,7 +386,7 @@ void cli_parse(struct cli *cli, const struct command *command, int argc, char **
 		list_views(command, view_options);
 		children[child++].argp = &view_argp;
 	}
-	if (!(command->flags & COMMAND_RUNS))
+	if (!(command->flags & (COMMAND_RUNS | COMMAND_ARGUMENTS)))
 		children[child++].argp = &root_argp;
 
 	struct argp argp = {

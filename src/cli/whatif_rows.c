@@ -5,6 +5,7 @@
 #include "cli/whatif_rows.h"
 
 #include "analysis/label.h"
+#include "cli/object_rows.h"
 
 enum which {
 	WHICH_BY,
@@ -13,6 +14,7 @@ enum which {
 	WHICH_SOURCE,
 	WHICH_KIND,
 	WHICH_PATH,
+	WHICH_TAG,
 	WHICH_SET,
 	WHICH_MEMBERS,
 	WHICH_OTHERS,
@@ -49,6 +51,8 @@ static const char *text_of(const struct memoir_whatif_row *row, unsigned int whi
 		return row->name     ? memoir_kind_name(row->kind)
 		       : row->object ? memoir_kind_name(row->object->kind)
 				     : NULL;
+	case WHICH_TAG:
+		return row->object ? row->object->tag : NULL;
 	default:
 		return row->object ? row->object->path : NULL;
 	}
@@ -124,7 +128,7 @@ static const char *name_of(const struct memoir_whatif_row *row, const struct wha
 	if (row->by == MEMOIR_WHATIF_BY_NAME)
 		return row->name;
 	if (row->by == MEMOIR_WHATIF_BY_OBJECT)
-		return row->object ? row->object->path : "(of no known family)";
+		return row->object ? object_text(row->object) : "(of no known family)";
 	set = memoir_snapshot_set(ctx->snapshot, row->set);
 	region = set ? memoir_snapshot_region(ctx->snapshot, set->region) : NULL;
 	return region ? label_of(ctx->snapshot, region).name : NULL;
@@ -187,6 +191,7 @@ static const struct column columns[] = {
 	{ "object", "OBJECT", CELL_TEXT, 0, 0, get_object,
 	  "the file or other object, or the anonymous family" },
 	{ "path", "PATH", CELL_TEXT, 0, WHICH_PATH, get_text, "the object's" },
+	{ "tag", "TAG", CELL_TEXT, 0, WHICH_TAG, get_text, "what it is called as a shared buffer" },
 	{ "set", "SET", CELL_NUMBER, 0, WHICH_SET, get_of_set, "number of the sharing set" },
 	{ "members", "MEMBERS", CELL_COUNT, 0, WHICH_MEMBERS, get_of_set,
 	  "regions that map each of its pages" },

@@ -24,6 +24,7 @@ enum which {
 	WHICH_NAME,
 	WHICH_SOURCE,
 	WHICH_PATH,
+	WHICH_TAG,
 };
 
 static void get_number(const void *row, const struct column *column, const void *ctx,
@@ -69,6 +70,8 @@ static const char *text_of(const struct memoir_who_row *row, unsigned int which,
 		return who_name_of(names, row, &source);
 	case WHICH_SOURCE:
 		return who_name_of(names, row, &source) ? memoir_name_source_name(source) : NULL;
+	case WHICH_TAG:
+		return row->tag;
 	default:
 		return row->path;
 	}
@@ -98,6 +101,8 @@ static const struct column columns[] = {
 	{ "name_source", "SOURCE", CELL_TEXT, 0, WHICH_SOURCE, get_text,
 	  "where the name comes from" },
 	{ "path", "PATH", CELL_TEXT, 0, WHICH_PATH, get_text, "as /proc/PID/maps shows it" },
+	{ "tag", "TAG", CELL_TEXT, 0, WHICH_TAG, get_text,
+	  "what the shared buffer that it maps is called" },
 	{ "address", "ADDRESS", CELL_ADDRESS, 0, WHICH_ADDRESS, get_number,
 	  "where the page is in it" },
 	{ "perms", "PERM", CELL_TEXT, 0, WHICH_PERMS, get_text, "permissions; s is shared" },

@@ -38,6 +38,7 @@
 enum {
 	NR_IO_URING_SETUP = 425,
 	NR_PIDFD_OPEN = 434,
+	NR_PIDFD_GETFD = 438,
 	NR_PROCESS_MADVISE = 440,
 	NR_CACHESTAT = 451,
 };
@@ -441,6 +442,25 @@ int live_exit_status(struct probing *p)
 int live_pidfd(struct probing *p)
 {
 	return tell_call(p, syscall(NR_PIDFD_OPEN, getpid(), 0));
+}
+
+int live_pidfd_getfd(struct probing *p)
+{
+	return tell_call(p, syscall(NR_PIDFD_GETFD, -1, 0, 0));
+}
+
+/* Of a memfd, which is a file of tmpfs. */
+int live_birth(struct probing *p)
+{
+	int fd = (int)syscall(SYS_memfd_create, "memoir-check", 1);
+	struct statx st = { 0 };
+	int err = fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		return err;
+	return st.stx_mask & STATX_BTIME ? 1 : detailed(p, 0, "Linux 5.18");
 }
 
 int live_process_madvise(struct probing *p)

@@ -56,6 +56,8 @@ int live_memfd(struct probing *p);
 int live_children(struct probing *p);
 int live_exit_status(struct probing *p);
 int live_pidfd(struct probing *p);
+int live_pidfd_getfd(struct probing *p);
+int live_birth(struct probing *p);
 int live_process_madvise(struct probing *p);
 int live_cachestat(struct probing *p);
 int live_userfaultfd(struct probing *p);

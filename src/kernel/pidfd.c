@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* The same on every architecture. */
-enum { NR_PIDFD_SEND_SIGNAL = 424, NR_PIDFD_OPEN = 434 };
+enum { NR_PIDFD_SEND_SIGNAL = 424, NR_PIDFD_OPEN = 434, NR_PIDFD_GETFD = 438 };
 
 int pidfd_of(pid_t pid)
 {
@@ -30,4 +30,11 @@ bool pidfd_lives(int pidfd)
 int pidfd_signal(int pidfd, int number)
 {
 	return syscall(NR_PIDFD_SEND_SIGNAL, pidfd, number, NULL, 0) < 0 ? -errno : 0;
+}
+
+int pidfd_fd_of(int pidfd, int fd)
+{
+	long copy = syscall(NR_PIDFD_GETFD, pidfd, fd, 0);
+
+	return copy < 0 ? -errno : (int)copy;
 }

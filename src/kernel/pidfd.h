@@ -18,4 +18,7 @@ bool pidfd_lives(int pidfd);
 /* 0 or negative errno. */
 int pidfd_signal(int pidfd, int number);
 
+/* A copy, close-on-exec, of an fd of the process: PTRACE_MODE_ATTACH. fd or negative errno; Linux 5.6. */
+int pidfd_fd_of(int pidfd, int fd);
+
 #endif

@@ -165,7 +165,8 @@ int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *for
 	va_end(args);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return -ENAMETOOLONG;
-	return statx(root->dir_fd, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret_stat) < 0
+	return statx(root->dir_fd, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME,
+		     ret_stat) < 0
 		       ? -errno
 		       : 0;
 }

@@ -42,7 +42,10 @@ ssize_t kroot_readlink(const struct kroot *root, char *buf, size_t size, const c
 int kroot_write(const struct kroot *root, const char *text, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The attributes of what a path leads to, links followed, as the kernel has them: no server is asked. */
+/*
+ * The attributes of what a path leads to, and when it was made where that is told, links followed, as the kernel
+ * has them: no server is asked.
+ */
 struct statx;
 int kroot_stat(const struct kroot *root, struct statx *ret_stat, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -28,10 +28,10 @@ static bool parse(const char *line, struct sysv_segment *ret)
 	unsigned int perms;
 
 	if (sscanf(line,
-		   "%" SCNd32 " %" SCNu32 " %o %" SCNu64 " %*d %*d %*u %*u %*u %*u %*u %*u %*u %*u "
-		   "%" SCNu64 " %" SCNu64,
-		   &ret->key, &ret->id, &perms, &ret->size_bytes, &ret->resident_bytes,
-		   &ret->swapped_bytes) != 6)
+		   "%" SCNd32 " %" SCNu32 " %o %" SCNu64 " %" SCNd32 " %*d %*d %*u %*u %" SCNu32
+		   " %*u %*u %*u %*u %" SCNu64 " %" SCNu64,
+		   &ret->key, &ret->id, &perms, &ret->size_bytes, &ret->maker_pid, &ret->maker_uid,
+		   &ret->resident_bytes, &ret->swapped_bytes) != 8)
 		return false;
 	ret->stays = !(perms & SHM_DEST);
 	return true;

@@ -14,6 +14,8 @@
 struct sysv_segment {
 	uint32_t id; /* shmid, and the inode of its mappings */
 	int32_t key;
+	int32_t maker_pid; /* 0: of another pid namespace */
+	uint32_t maker_uid;
 	bool stays; /* when nobody has it attached; false: it is removed then */
 	uint64_t size_bytes, resident_bytes, swapped_bytes;
 };

@@ -26,6 +26,8 @@ struct memoir {
 	enum memoir_engine engine;
 	unsigned int threads;
 	pid_t self;
+	char *runtime_dir; /* NULL: none */
+	char *tags_dir;    /* where its own tags are: NULL until used */
 	struct walk *walk; /* NULL until used */
 	bool walk_tried;
 	struct memoir_error walk_error;

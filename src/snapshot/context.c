@@ -24,6 +24,10 @@ int memoir_open(const struct memoir_options *options, struct memoir **ret_memoir
 				   error);
 	if (err)
 		return err;
+	if (set.runtime_dir && set.runtime_dir[0] != '/')
+		return error_set_about(error, -EINVAL, 0, set.runtime_dir,
+				       "%s is no absolute path: runtime_dir has to be one",
+				       set.runtime_dir);
 	memoir = calloc(1, sizeof(*memoir));
 	if (!memoir)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -32,6 +36,11 @@ int memoir_open(const struct memoir_options *options, struct memoir **ret_memoir
 		free(memoir);
 		return error_set_about(error, err, 0, set.root, "%s can't be opened: %s",
 				       set.root ? set.root : "/", strerror(-err));
+	}
+	memoir->runtime_dir = set.runtime_dir ? strdup(set.runtime_dir) : NULL;
+	if (set.runtime_dir && !memoir->runtime_dir) {
+		memoir_close(memoir);
+		return error_set(error, -ENOMEM, "out of memory");
 	}
 	memoir->engine = set.engine;
 	memoir->threads = set.threads;
@@ -54,6 +63,8 @@ void memoir_close(struct memoir *memoir)
 	mappers_close(memoir->mappers);
 	walk_close(memoir->walk);
 	kroot_close(memoir->root);
+	free(memoir->runtime_dir);
+	free(memoir->tags_dir);
 	free(memoir);
 }
 

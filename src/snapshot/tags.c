@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * What each shared buffer is called: the one place where that is decided, when all objects and holders are
- * there. What its maker calls it; else, and before that, what a process calls it that holds it.
+ * there. What somebody calls it by memoir tag; else what a process calls it that holds it; else what its maker does.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "names/announced.h"
 #include "snapshot/capture.h"
+#include "snapshot/tag_links.h"
 
 /* ---- by its maker --------------------------------------------------------------------------- */
 
@@ -105,10 +106,41 @@ static int tag_by_processes(struct capture *c)
 	return err;
 }
 
+/* ---- by memoir tag -------------------------------------------------------------------------- */
+
+static void tag_by_link(struct capture *c, const struct tags *tags, struct tag_sights *sights,
+			uint32_t object)
+{
+	struct memoir_object *o = &c->snap->objects[object];
+	const char *tag = memoir_object_is_buffer(o) ? tags_of(tags, sights, object) : NULL;
+
+	if (tag)
+		o->tag = snapshot_string(c->snap, tag);
+}
+
+static int tag_by_links(struct capture *c)
+{
+	struct tag_sights sights = { .memoir = c->memoir, .snapshot = c->snap };
+	struct tags tags;
+	int err = tags_load(c->memoir, &tags);
+
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < c->snap->object_count && tags_any(&tags); i++)
+		tag_by_link(c, &tags, &sights, i);
+	tag_sights_free(&sights);
+	tags_free(&tags);
+	return 0;
+}
+
+/* Each has the last word on what is before it. */
 int capture_tags(struct capture *c)
 {
+	int err;
+
 	for (size_t i = 0; i < c->snap->object_count; i++)
 		if (!c->snap->objects[i].is_family)
 			tag_by_class(c, &c->snap->objects[i]);
-	return tag_by_processes(c);
+	err = tag_by_processes(c);
+	return err ? err : tag_by_links(c);
 }

@@ -68,9 +68,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct registry *open_made(void)
+static struct links *open_made(void)
 {
-	struct registry *registry;
+	struct links *registry;
 
 	assert_int_equal(registry_open(base, true, &registry), 0);
 	return registry;
@@ -80,8 +80,8 @@ static struct registry *open_made(void)
 
 static void a_link_is_made_once_and_says_the_name(void **state)
 {
-	struct registry *registry = open_made();
-	char name[REGISTRY_NAME_MAX];
+	struct links *registry = open_made();
+	char name[LINKS_TEXT_MAX];
 	struct stat st;
 
 	(void)state;
@@ -94,8 +94,8 @@ static void a_link_is_made_once_and_says_the_name(void **state)
 	assert_int_equal(stat(in_base("memoir/names"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0755);
 	assert_int_equal(registry_read(registry, 1, name), -ENOENT);
-	registry_close(registry);
-	registry_close(NULL);
+	links_close(registry);
+	links_close(NULL);
 }
 
 static void two_names_of_one_id_are_told(void **state)
@@ -107,9 +107,9 @@ static void two_names_of_one_id_are_told(void **state)
 		{ .name = "/a/path", .id = 8, .source = MEMOIR_NAME_PATH },
 		{ .name = "[heap]", .id = 9, .source = MEMOIR_NAME_NONE },
 	};
-	struct registry *registry = open_made();
+	struct links *registry = open_made();
 	struct link_notes notes = { 0 };
-	char name[REGISTRY_NAME_MAX];
+	char name[LINKS_TEXT_MAX];
 
 	(void)state;
 	assert_int_equal(name_links_make(registry, sums, 5, &notes), 0);
@@ -121,12 +121,12 @@ static void two_names_of_one_id_are_told(void **state)
 	assert_int_equal(registry_read(registry, 8, name), -ENOENT);
 	assert_int_equal(registry_read(registry, 9, name), -ENOENT);
 	link_notes_free(&notes);
-	registry_close(registry);
+	links_close(registry);
 }
 
 static void many_such_are_told_in_few_words(void **state)
 {
-	struct registry *registry = open_made();
+	struct links *registry = open_made();
 	struct memoir_name_sum sums[50];
 	struct link_notes notes = { 0 };
 	char names[50][8];
@@ -142,28 +142,28 @@ static void many_such_are_told_in_few_words(void **state)
 	assert_int_equal(notes.count, LINK_NOTES_MAX + 1);
 	assert_non_null(strstr(notes.text[LINK_NOTES_MAX], " 41 "));
 	link_notes_free(&notes);
-	registry_close(registry);
+	links_close(registry);
 }
 
 static void what_no_link_can_say_is_refused(void **state)
 {
-	struct registry *registry = open_made();
-	char name[REGISTRY_NAME_MAX + 1];
+	struct links *registry = open_made();
+	char name[LINKS_TEXT_MAX + 1];
 
 	(void)state;
 	memset(name, 'x', sizeof(name));
-	name[REGISTRY_NAME_MAX] = '\0';
+	name[LINKS_TEXT_MAX] = '\0';
 	assert_int_equal(registry_add(registry, 1, ""), -EINVAL);
 	assert_int_equal(registry_add(registry, 1, name), -EINVAL);
-	name[REGISTRY_NAME_MAX - 1] = '\0';
+	name[LINKS_TEXT_MAX - 1] = '\0';
 	assert_int_equal(registry_add(registry, 1, name), 1);
 	assert_int_equal(registry_add(registry, 1, name), 0);
-	registry_close(registry);
+	links_close(registry);
 }
 
 static void several_may_make_the_same_at_once(void **state)
 {
-	struct registry *registry = open_made();
+	struct links *registry = open_made();
 	int made = 0;
 
 	(void)state;
@@ -191,7 +191,7 @@ static void several_may_make_the_same_at_once(void **state)
 		made += WEXITSTATUS(status);
 	}
 	assert_int_equal(made, 200);
-	registry_close(registry);
+	links_close(registry);
 }
 
 static uint64_t now_ns(void)
@@ -215,7 +215,7 @@ static bool drop_even(uint64_t id, const char *name, uint64_t made_ns, void *arg
 
 static void those_that_are_not_wanted_are_dropped(void **state)
 {
-	struct registry *registry = open_made();
+	struct links *registry = open_made();
 	size_t count = 0, strange = 9;
 
 	(void)state;
@@ -227,7 +227,7 @@ static void those_that_are_not_wanted_are_dropped(void **state)
 	count = 0;
 	assert_int_equal(registry_each(registry, drop_even, &count, &strange), 0);
 	assert_int_equal(count, 50);
-	registry_close(registry);
+	links_close(registry);
 }
 
 static bool drop_first(uint64_t id, const char *name, uint64_t made_ns, void *arg)
@@ -242,24 +242,24 @@ static bool drop_first(uint64_t id, const char *name, uint64_t made_ns, void *ar
 
 static void there_is_an_end_to_how_many_there_are(void **state)
 {
-	struct registry *registry = open_made();
+	struct links *registry = open_made();
 
 	(void)state;
-	for (uint64_t id = 0; id < REGISTRY_LINKS_MAX; id++)
+	for (uint64_t id = 0; id < LINKS_MAX; id++)
 		assert_int_equal(registry_add(registry, id, "x"), 1);
-	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX, "x"), -ENOSPC);
+	assert_int_equal(registry_add(registry, LINKS_MAX, "x"), -ENOSPC);
 	assert_int_equal(registry_add(registry, 5, "x"), 0);
 	/* What is dropped makes room. */
 	size_t count = 0, strange;
 
 	assert_int_equal(registry_each(registry, drop_first, &count, &strange), 0);
-	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX + 1, "x"), 1);
-	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX, "x"), -ENOSPC);
-	registry_close(registry);
+	assert_int_equal(registry_add(registry, LINKS_MAX + 1, "x"), 1);
+	assert_int_equal(registry_add(registry, LINKS_MAX, "x"), -ENOSPC);
+	links_close(registry);
 	/* Who comes new finds them as well. */
 	registry = open_made();
-	assert_int_equal(registry_add(registry, REGISTRY_LINKS_MAX, "x"), -ENOSPC);
-	registry_close(registry);
+	assert_int_equal(registry_add(registry, LINKS_MAX, "x"), -ENOSPC);
+	links_close(registry);
 }
 
 /* ---- what others put there ------------------------------------------------------------------ */
@@ -277,7 +277,7 @@ static bool count_only(uint64_t id, const char *name, uint64_t made_ns, void *ar
 
 static void what_is_no_link_of_an_id_is_left_alone(void **state)
 {
-	struct registry *registry = open_made();
+	struct links *registry = open_made();
 	size_t count = 0, strange = 0;
 	char longest[3000];
 	struct stat st;
@@ -296,12 +296,12 @@ static void what_is_no_link_of_an_id_is_left_alone(void **state)
 	assert_int_equal(count, 0);
 	assert_int_equal(strange, 5);
 	assert_int_equal(lstat(in_base("memoir/names/readme"), &st), 0);
-	registry_close(registry);
+	links_close(registry);
 }
 
 static void nothing_is_made_where_it_was_not_asked_for(void **state)
 {
-	struct registry *registry;
+	struct links *registry;
 	struct stat st;
 
 	(void)state;
@@ -312,10 +312,10 @@ static void nothing_is_made_where_it_was_not_asked_for(void **state)
 
 static void a_directory_that_others_may_write_to_is_not_used(void **state)
 {
-	struct registry *registry;
+	struct links *registry;
 
 	(void)state;
-	registry_close(open_made());
+	links_close(open_made());
 	for (int bits = 020; bits; bits = bits == 020 ? 002 : 0) {
 		static const char *const dirs[] = { "", "memoir", "memoir/names" };
 
@@ -325,15 +325,15 @@ static void a_directory_that_others_may_write_to_is_not_used(void **state)
 			chmod(in_base(dirs[i]), 0755);
 		}
 	}
-	registry_close(open_made());
+	links_close(open_made());
 }
 
 static void a_directory_of_somebody_else_is_not_used(void **state)
 {
-	struct registry *registry;
+	struct links *registry;
 
 	(void)state;
-	registry_close(open_made());
+	links_close(open_made());
 	if (geteuid() != 0) {
 		assert_int_equal(registry_open("/run", true, &registry), -EACCES);
 		return;
@@ -347,13 +347,13 @@ static void a_directory_of_somebody_else_is_not_used(void **state)
 	assert_int_equal(chown(base, 65534, 65534), 0);
 	assert_int_equal(registry_open(base, true, &registry), -EPERM);
 	assert_int_equal(chown(base, 0, 0), 0);
-	registry_close(open_made());
+	links_close(open_made());
 }
 
 /* Not to where it leads, wherever that is, and not to a file. */
 static void a_link_in_the_way_is_not_followed(void **state)
 {
-	struct registry *registry;
+	struct links *registry;
 	struct stat st;
 
 	(void)state;
