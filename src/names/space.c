@@ -11,8 +11,7 @@
 
 #include "names/system.h"
 
-#define JOURNAL_CHANGES 256u
-#define JOURNAL_BLOCKS (JOURNAL_CHANGES * sizeof(struct name_change) / NAME_BLOCK_BYTES)
+#define JOURNAL_BLOCKS (SPACE_JOURNAL_CHANGES * sizeof(struct name_change) / NAME_BLOCK_BYTES)
 #define KEPT_MIN 32u /* freed blocks that are left alone, and of the others one in eight */
 
 struct space space;
@@ -65,7 +64,7 @@ int space_open(void)
 		.header_bytes = sizeof(*header),
 		.block_bytes = NAME_BLOCK_BYTES,
 		.segment_bytes = NAME_SEGMENT_BYTES,
-		.journal_changes = JOURNAL_CHANGES,
+		.journal_changes = SPACE_JOURNAL_CHANGES,
 		.generation = 1,
 	};
 	if (add_segment() < 0) {
@@ -146,23 +145,7 @@ void space_release(uint32_t block)
 	add_free(block, space.header->generation);
 }
 
-/* ---- changes -------------------------------------------------------------------------------- */
-
-/* Plain stores, in this order: what a fork or a reader sees at any time is the state before or after. */
-void space_commit(uint64_t where, uint64_t *word, uint64_t value)
-{
-	struct name_header *header = space.header;
-	uint64_t generation = header->generation + 1;
-	struct name_change *change =
-		(struct name_change *)space_at(0) + generation % JOURNAL_CHANGES;
-
-	__atomic_store_n(&change->generation, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&change->where, where, __ATOMIC_RELEASE);
-	__atomic_store_n(&change->before, *word, __ATOMIC_RELEASE);
-	__atomic_store_n(&change->generation, generation, __ATOMIC_RELEASE);
-	__atomic_store_n(&header->generation, generation, __ATOMIC_RELEASE);
-	__atomic_store_n(word, value, __ATOMIC_RELEASE);
-}
+/* ---- after a fork --------------------------------------------------------------------------- */
 
 void space_recover(void)
 {

@@ -10,6 +10,9 @@
 
 #include "names/format.h"
 
+/* The journal is what the space begins with. */
+#define SPACE_JOURNAL_CHANGES 256u
+
 struct space {
 	struct name_header *header;    /* NULL: there is no table yet */
 	uintptr_t base[NAME_SEGMENTS]; /* address of the segment less where it is in the space */
@@ -53,8 +56,24 @@ void space_release(uint32_t block);
 /* Memory of this generation is going to be written anew: who reads it is to begin again. */
 void space_reuse(uint64_t generation);
 
-/* Change what is committed, by one store: of the word at `where`, or of the root. */
-void space_commit(uint64_t where, uint64_t *word, uint64_t value);
+/*
+ * Change what is committed, by one store: of the word at `where`, or of the root. Plain stores, in this order: what
+ * a fork or a reader sees at any time is the state before or after.
+ */
+static inline void space_commit(uint64_t where, uint64_t *word, uint64_t value)
+{
+	struct name_header *header = space.header;
+	uint64_t generation = header->generation + 1;
+	struct name_change *change =
+		(struct name_change *)space.base[0] + generation % SPACE_JOURNAL_CHANGES;
+
+	__atomic_store_n(&change->generation, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&change->where, where, __ATOMIC_RELEASE);
+	__atomic_store_n(&change->before, *word, __ATOMIC_RELEASE);
+	__atomic_store_n(&change->generation, generation, __ATOMIC_RELEASE);
+	__atomic_store_n(&header->generation, generation, __ATOMIC_RELEASE);
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
 
 /* After a fork in the middle of anything: what is handed out is known by the header, and nothing is free; */
 void space_recover(void);

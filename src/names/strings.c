@@ -21,6 +21,8 @@
 
 struct strings strings;
 
+struct hints strings_seen;
+
 static uint32_t class_of(size_t length)
 {
 	return (uint32_t)((sizeof(struct name_string) + length + 1 + UNIT - 1) / UNIT);
@@ -80,8 +82,10 @@ static int index_anew(uint32_t slot_count, bool drop_idle)
 
 	if (!slots)
 		return -ENOMEM;
-	if (drop_idle)
+	if (drop_idle) {
+		memset(&strings_seen, 0, sizeof(strings_seen));
 		space_reuse(space.header->generation);
+	}
 	for (uint32_t i = 0; i < strings.slot_count; i++) {
 		uint32_t name = strings.slots[i] & NAME_MASK;
 		const struct name_string *string = name ? strings_at(name) : NULL;
@@ -112,7 +116,7 @@ static int make_room(void)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-static uint32_t place_for(uint32_t class)
+static uint32_t room_for(uint32_t class)
 {
 	uint32_t name = strings.freed[class];
 
@@ -126,7 +130,8 @@ static uint32_t place_for(uint32_t class)
 		if (!block)
 			return 0;
 		strings.next = (uint64_t)block * NAME_BLOCK_BYTES;
-		strings.end = strings.next + NAME_BLOCK_BYTES;
+		/* is_same_text() reads beyond the end of a name. */
+		strings.end = strings.next + NAME_BLOCK_BYTES - UNIT;
 	}
 	name = (uint32_t)(strings.next / UNIT);
 	strings.next += class * UNIT;
@@ -135,7 +140,7 @@ static uint32_t place_for(uint32_t class)
 
 uint32_t strings_add(const struct text *text)
 {
-	uint32_t name = make_room() == 0 ? place_for(class_of(text->length)) : 0;
+	uint32_t name = make_room() == 0 ? room_for(class_of(text->length)) : 0;
 	struct name_string *string;
 
 	if (!name)
@@ -150,32 +155,13 @@ uint32_t strings_add(const struct text *text)
 	return name;
 }
 
-void strings_ref(uint32_t name)
-{
-	struct name_string *string = strings_at(name);
-
-	if (string->writers_own++ == 0) {
-		strings.idle--;
-		strings.live_bytes += string->length + 1u;
-	}
-}
-
-void strings_unref(uint32_t name)
-{
-	struct name_string *string = strings_at(name);
-
-	if (--string->writers_own == 0) {
-		strings.idle++;
-		strings.live_bytes -= string->length + 1u;
-	}
-}
-
 /* ---- after a fork --------------------------------------------------------------------------- */
 
 void strings_forget(void)
 {
 	/* The index may be half made, and even unmapped: it is left behind. */
 	memset(&strings, 0, sizeof(strings));
+	memset(&strings_seen, 0, sizeof(strings_seen));
 }
 
 int strings_keep(uint32_t name)

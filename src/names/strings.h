@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "names/hint.h"
+#include "names/same_text.h"
 #include "names/space.h"
 
 struct text {
@@ -44,8 +46,42 @@ uint32_t strings_find(const struct text *text);
 /* Put in what strings_find() did not find. 0: no memory. */
 uint32_t strings_add(const struct text *text);
 
-void strings_ref(uint32_t name);
-void strings_unref(uint32_t name);
+/* Names by where the process has strings that were looked up; none of them is freed. */
+extern struct hints strings_seen;
+
+/* What the string there was when it was seen last, if it still is that; 0: look it up. */
+static inline uint32_t strings_recall(const char *text)
+{
+	uint32_t name = hint_look(&strings_seen, (uintptr_t)text);
+	const struct name_string *string = name ? strings_at(name) : NULL;
+
+	return name && is_same_text(string->text, string->length + 1u, text) ? name : 0;
+}
+
+static inline void strings_remember(const char *text, uint32_t name)
+{
+	hint_keep(&strings_seen, (uintptr_t)text, name);
+}
+
+static inline void strings_ref(uint32_t name)
+{
+	struct name_string *string = strings_at(name);
+
+	if (string->writers_own++ == 0) {
+		strings.idle--;
+		strings.live_bytes += string->length + 1u;
+	}
+}
+
+static inline void strings_unref(uint32_t name)
+{
+	struct name_string *string = strings_at(name);
+
+	if (--string->writers_own == 0) {
+		strings.idle++;
+		strings.live_bytes -= string->length + 1u;
+	}
+}
 
 /* After a fork in the middle of anything: forget all, then keep each name as often as a range has it. */
 void strings_forget(void);

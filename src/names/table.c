@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "names/hint.h"
 #include "names/tree.h"
 
 #define FEW 12u
 #define MANY_DEAD 31u
+#define PLACES_A_LEAF 64u
 
 struct tree tree;
 
@@ -39,78 +41,99 @@ static uint32_t entries_upto(const struct name_leaf *leaf, uint64_t addr)
 	return (uint32_t)(at - leaf->entries) + (at->start <= addr);
 }
 
-/* Whether a range that ends, or begins, there has the name; what is in the next leaf counts too. */
-static bool ends_there(uint32_t slot, const struct name_leaf *leaf, uint32_t i, uint64_t addr,
-		       uint32_t name)
+static inline bool ends_with(const struct name_entry *entry, uint64_t addr, uint32_t name)
 {
-	const struct name_entry *before = NULL;
-
-	if (i) {
-		before = &leaf->entries[i - 1];
-	} else if (slot) {
-		leaf = tree_leaf(slot - 1);
-		before = leaf->count ? &leaf->entries[leaf->count - 1] : NULL;
-	}
-	return before && name_entry_name(before) == name && name_entry_end(before) == addr;
+	return name_entry_name(entry) == name && name_entry_end(entry) == addr;
 }
 
-static bool begins_there(uint32_t slot, const struct name_leaf *leaf, uint32_t i, uint64_t addr,
-			 uint32_t name)
+static inline bool begins_with(const struct name_entry *entry, uint64_t addr, uint32_t name)
 {
-	const struct name_entry *after = NULL;
+	return name_entry_name(entry) == name && entry->start == addr;
+}
 
-	if (i < leaf->count) {
-		after = &leaf->entries[i];
-	} else if (slot + 1 < tree.count && tree.slots[slot + 1].first <= addr) {
-		leaf = tree_leaf(slot + 1);
-		after = leaf->count ? &leaf->entries[0] : NULL;
-	}
-	return after && name_entry_name(after) == name && after->start == addr;
+/* Whether what ends in the leaf before, or begins in the next one, at the address has the name. */
+static __attribute__((noinline)) bool ends_in_last(uint32_t slot, uint64_t addr, uint32_t name)
+{
+	const struct name_leaf *leaf = tree_leaf(slot - 1);
+
+	return leaf->count && ends_with(&leaf->entries[leaf->count - 1], addr, name);
+}
+
+static __attribute__((noinline)) bool begins_in_next(uint32_t slot, uint64_t addr, uint32_t name)
+{
+	const struct name_leaf *leaf;
+
+	if (tree.slots[slot + 1].first > addr)
+		return false;
+	leaf = tree_leaf(slot + 1);
+	return leaf->count && begins_with(&leaf->entries[0], addr, name);
+}
+
+static inline bool ends_before(uint32_t slot, uint64_t addr, uint32_t name)
+{
+	return slot && ends_in_last(slot, addr, name);
+}
+
+static inline bool begins_behind(uint32_t slot, uint64_t addr, uint32_t name)
+{
+	return slot + 1 < tree.count && begins_in_next(slot, addr, name);
 }
 
 /* ---- an equal range ------------------------------------------------------------------------- */
 
-static void *entry_word(uint32_t slot, uint32_t i, uint64_t *ret_where)
+static __attribute__((noinline)) void count_names(uint32_t slot, uint32_t before, uint32_t name)
 {
 	struct name_leaf *leaf = tree_leaf(slot);
 
-	*ret_where = tree.slots[slot].leaf * NAME_BLOCK_BYTES +
-		     (uint64_t)((char *)&leaf->entries[i].what - (char *)leaf);
-	return &leaf->entries[i].what;
-}
-
-/* A range whose name is taken away stays for a while as one without: it mostly gets another. */
-static void set_in_place(uint32_t slot, uint32_t i, uint32_t name)
-{
-	struct name_leaf *leaf = tree_leaf(slot);
-	uint32_t before = name_entry_name(&leaf->entries[i]);
-	uint64_t where;
-	uint64_t *word = entry_word(slot, i, &where);
-
-	if (name)
-		strings_ref(name);
-	space_commit(where, word, (*word & ~(uint64_t)0xffffff) | name);
-	if (before)
-		strings_unref(before);
 	tree.ranges += (uint64_t)(name != 0) - (before != 0);
 	leaf->dead += (uint32_t)(name == 0) - (before == 0);
 	if (leaf->dead > MANY_DEAD && leaf->dead * 2 > leaf->count)
 		tree_rebuild(slot, slot, &(struct span){ 0 });
 }
 
-static bool set_equal(uint32_t slot, const struct name_leaf *leaf, uint32_t i,
-		      const struct span *range)
+/* A range whose name is taken away stays for a while as one without: it mostly gets another. */
+static inline __attribute__((always_inline)) void set_in_place(uint32_t slot, struct name_leaf *leaf, uint32_t i, uint32_t name)
+{
+	uint64_t *word = &leaf->entries[i].what;
+	uint32_t before = name_entry_name(&leaf->entries[i]);
+
+	if (name)
+		strings_ref(name);
+	space_commit(tree.slots[slot].leaf * NAME_BLOCK_BYTES +
+			     (uint64_t)((char *)word - (char *)leaf),
+		     word, (*word & ~(uint64_t)0xffffff) | name);
+	if (before)
+		strings_unref(before);
+	if (!name || !before)
+		count_names(slot, before, name);
+}
+
+/* Whether it would become one with a neighbour. */
+static inline bool joins(uint32_t slot, const struct name_leaf *leaf, uint32_t i, uint32_t name)
 {
 	const struct name_entry *entry = &leaf->entries[i];
+	bool ends = i ? ends_with(entry - 1, entry->start, name)
+		      : ends_before(slot, entry->start, name);
 
-	if (entry->start != range->start || name_entry_end(entry) != range->end)
+	if (ends || i + 1 == leaf->count)
+		return ends || begins_behind(slot, name_entry_end(entry), name);
+	return begins_with(entry + 1, name_entry_end(entry), name);
+}
+
+static inline __attribute__((always_inline)) bool set_equal(uint32_t slot, uint32_t i,
+							    uint64_t start, uint64_t end,
+							    uint32_t name)
+{
+	struct name_leaf *leaf = tree_leaf(slot);
+	const struct name_entry *entry = &leaf->entries[i];
+
+	if (i >= leaf->count || entry->start != start || name_entry_end(entry) != end)
 		return false;
-	if (name_entry_name(entry) == range->name)
+	if (name_entry_name(entry) == name)
 		return true;
-	if (range->name && (ends_there(slot, leaf, i, range->start, range->name) ||
-			    begins_there(slot, leaf, i + 1, range->end, range->name)))
+	if (name && joins(slot, leaf, i, name))
 		return false;
-	set_in_place(slot, i, range->name);
+	set_in_place(slot, leaf, i, name);
 	return true;
 }
 
@@ -178,9 +201,8 @@ static bool goes_beyond(uint32_t slot, const struct span *range, const struct ch
 	if (slot + 1 < tree.count && tree.slots[slot + 1].first < range->end)
 		return true;
 	return range->name &&
-	       ((change->i == 0 && slot && ends_there(slot, leaf, 0, range->start, range->name)) ||
-		(change->j == leaf->count &&
-		 begins_there(slot, leaf, leaf->count, range->end, range->name)));
+	       ((change->i == 0 && ends_before(slot, range->start, range->name)) ||
+		(change->j == leaf->count && begins_behind(slot, range->end, range->name)));
 }
 
 /* Two full leaves become three, which keeps leaves two thirds full; at the end one is left behind full. */
@@ -221,16 +243,27 @@ static int set_in_leaf(uint32_t slot, uint32_t upto, const struct span *range)
 	return err;
 }
 
-int table_set(uint64_t start, uint64_t end, uint32_t name)
-{
-	struct span range = { start, end, name };
-	uint32_t slot = slot_of(start);
-	const struct name_leaf *leaf = tree_leaf(slot);
-	uint32_t upto = entries_upto(leaf, start);
+/* By where a range begins: its slot and its place in the leaf. Without them it would take two searches. */
+static struct hints ranges_seen;
 
-	if (upto && set_equal(slot, leaf, upto - 1, &range))
+static __attribute__((noinline)) int set_anywhere(uint64_t start, uint64_t end, uint32_t name)
+{
+	uint32_t slot = slot_of(start), upto = entries_upto(tree_leaf(slot), start);
+
+	if (!upto || !set_equal(slot, upto - 1, start, end, name))
+		return set_in_leaf(slot, upto, &(struct span){ start, end, name });
+	hint_keep(&ranges_seen, start, slot * PLACES_A_LEAF + upto - 1);
+	return 0;
+}
+
+__attribute__((hot)) int table_set(uint64_t start, uint64_t end, uint32_t name)
+{
+	uint32_t seen = hint_look(&ranges_seen, start);
+
+	if (seen / PLACES_A_LEAF < tree.count &&
+	    set_equal(seen / PLACES_A_LEAF, seen % PLACES_A_LEAF, start, end, name))
 		return 0;
-	return set_in_leaf(slot, upto, &range);
+	return set_anywhere(start, end, name);
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */

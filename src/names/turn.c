@@ -23,17 +23,11 @@
 
 enum { PLACE_FREE, PLACE_TAKEN, PLACE_READY };
 
-/* What the page that a child of fork finds wiped says. */
-enum { FORK_CHILD, FORK_SETTLED, FORK_SETTLING };
+struct turn turn = { .over = 1 };
 
-static uint32_t turn;         /* 1: somebody's */
-static uint32_t turns = 1;    /* how many were over, so that it shows who does not go on */
-static uint32_t given_up;     /* nobody waits for that one any more */
-static uint32_t waiting;      /* requests in places */
+static uint32_t given_up;     /* nobody waits any more for the turn that comes after so many */
 static uint32_t places_order; /* of the next request */
-static uint32_t *fork_mark;
-static pid_t first_pid;   /* who makes the mark */
-static bool must_recover; /* the turn was somebody's who is not in this process */
+static pid_t first_pid;       /* who makes the mark */
 
 static struct {
 	uint32_t state;
@@ -41,13 +35,7 @@ static struct {
 	struct request request;
 } places[PLACES];
 
-/* Static TLS: any other may be allocated at first use, which a signal handler must not do. */
-static __thread volatile bool within __attribute__((tls_model("initial-exec")));
-
-static void compiler_barrier(void)
-{
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
+__thread volatile bool turn_within __attribute__((tls_model("initial-exec")));
 
 static void relax(void)
 {
@@ -70,26 +58,26 @@ static bool is_left_behind(int i)
 /* Only this thread is here: who had the turn, or was about to fill a place, is not. */
 static void free_of_others(void)
 {
-	if (__atomic_load_n(&turn, __ATOMIC_ACQUIRE))
-		must_recover = true;
+	if (__atomic_load_n(&turn.taken, __ATOMIC_ACQUIRE))
+		turn.must_recover = true;
 	for (int i = 0; i < PLACES; i++) {
 		if (!is_left_behind(i))
 			continue;
 		__atomic_store_n(&places[i].state, PLACE_FREE, __ATOMIC_RELEASE);
-		__atomic_fetch_sub(&waiting, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_sub(&turn.waiting, 1, __ATOMIC_SEQ_CST);
 	}
-	__atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&turn.taken, 0, __ATOMIC_SEQ_CST);
 }
 
 static void settle_fork(void)
 {
 	uint32_t expected = FORK_CHILD;
 
-	if (!__atomic_compare_exchange_n(fork_mark, &expected, FORK_SETTLING, false,
+	if (!__atomic_compare_exchange_n(turn.fork_mark, &expected, FORK_SETTLING, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return;
 	free_of_others();
-	__atomic_store_n(fork_mark, FORK_SETTLED, __ATOMIC_SEQ_CST);
+	__atomic_store_n(turn.fork_mark, FORK_SETTLED, __ATOMIC_SEQ_CST);
 }
 
 /* Before there is a mark, only the first call of all can have been cut off by a fork. */
@@ -106,7 +94,7 @@ static void settle_first(void)
 
 static bool is_settled(bool *ret_marked)
 {
-	uint32_t *mark = __atomic_load_n(&fork_mark, __ATOMIC_ACQUIRE);
+	uint32_t *mark = __atomic_load_n(&turn.fork_mark, __ATOMIC_ACQUIRE);
 
 	*ret_marked = mark;
 	return !mark || __atomic_load_n(mark, __ATOMIC_ACQUIRE) == FORK_SETTLED;
@@ -121,7 +109,7 @@ static int make_mark(void)
 	if (!mark)
 		return -ENOMEM;
 	*mark = FORK_SETTLED;
-	__atomic_store_n(&fork_mark, mark, __ATOMIC_RELEASE);
+	__atomic_store_n(&turn.fork_mark, mark, __ATOMIC_RELEASE);
 	/* Between the two a fork may have come: then this is a child, in which nobody else is. */
 	if (first_pid != getpid())
 		__atomic_store_n(mark, FORK_SETTLED, __ATOMIC_RELEASE);
@@ -129,14 +117,6 @@ static int make_mark(void)
 }
 
 /* ---- the turn ------------------------------------------------------------------------------- */
-
-static bool try_turn(void)
-{
-	uint32_t expected = 0;
-
-	return __atomic_compare_exchange_n(&turn, &expected, 1, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED);
-}
 
 /* With `within` set: nothing in this thread comes between. */
 static bool spin(int spins)
@@ -146,7 +126,7 @@ static bool spin(int spins)
 
 		if (!is_settled(&marked))
 			settle_fork();
-		if (try_turn())
+		if (turn_try())
 			return true;
 		if (!marked)
 			settle_first();
@@ -157,29 +137,29 @@ static bool spin(int spins)
 
 static bool begin(int spins)
 {
-	within = true;
-	compiler_barrier();
+	turn_within = true;
+	turn_compiler_barrier();
 	if (!spin(spins)) {
-		compiler_barrier();
-		within = false;
+		turn_compiler_barrier();
+		turn_within = false;
 		return false;
 	}
-	if (!fork_mark && make_mark() < 0) {
-		__atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
-		compiler_barrier();
-		within = false;
+	if (!turn.fork_mark && make_mark() < 0) {
+		__atomic_store_n(&turn.taken, 0, __ATOMIC_SEQ_CST);
+		turn_compiler_barrier();
+		turn_within = false;
 		return false;
 	}
-	if (must_recover) {
+	if (turn.must_recover) {
 		turn_work.recover();
-		must_recover = false;
+		turn.must_recover = false;
 	}
 	return true;
 }
 
 bool turn_is_within(void)
 {
-	return within;
+	return turn_within;
 }
 
 /* ---- requests that wait --------------------------------------------------------------------- */
@@ -220,14 +200,14 @@ static int find_ready(void)
 	return first;
 }
 
-static void carry_out_waiting(void)
+void turn_carry_out_waiting(void)
 {
 	int i;
 
-	while (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) && (i = find_ready()) >= 0) {
+	while (turn_are_waiting() && (i = find_ready()) >= 0) {
 		turn_work.carry_out(&places[i].request);
 		__atomic_store_n(&places[i].state, PLACE_FREE, __ATOMIC_RELEASE);
-		__atomic_fetch_sub(&waiting, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_sub(&turn.waiting, 1, __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -238,7 +218,7 @@ static void carry_out_waiting(void)
 static bool wait_for_turn(void)
 {
 	const struct timespec sleep = { .tv_nsec = SLEEP_NS };
-	uint32_t now = __atomic_load_n(&turns, __ATOMIC_RELAXED);
+	uint32_t now = __atomic_load_n(&turn.over, __ATOMIC_RELAXED);
 	int saved = errno;
 	bool mine = false;
 
@@ -252,36 +232,22 @@ static bool wait_for_turn(void)
 		mine = begin(1);
 	}
 	errno = saved;
-	if (!mine && __atomic_load_n(&turns, __ATOMIC_RELAXED) == now)
+	if (!mine && __atomic_load_n(&turn.over, __ATOMIC_RELAXED) == now)
 		__atomic_store_n(&given_up, now, __ATOMIC_RELAXED);
 	return mine;
 }
 
-bool turn_take(void)
+bool turn_take_slowly(void)
 {
-	if (within || (!begin(SPINS) && !wait_for_turn()))
-		return false;
-	carry_out_waiting();
-	return true;
+	return begin(SPINS) || wait_for_turn();
 }
 
-static void end(void)
+/* Who left it there went on. */
+void turn_carry_out_behind(void)
 {
-	__atomic_store_n(&turns, turns + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
-	compiler_barrier();
-	within = false;
-	compiler_barrier();
-}
-
-/* What came while the turn was ours is ours: whoever left it there went on. */
-void turn_leave(void)
-{
-	carry_out_waiting();
-	end();
-	while (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) && any_ready() && begin(1)) {
-		carry_out_waiting();
-		end();
+	while (turn_are_waiting() && any_ready() && begin(1)) {
+		turn_carry_out_waiting();
+		turn_end();
 	}
 }
 
@@ -298,7 +264,7 @@ int turn_carry_out(const struct request *request)
 
 uint32_t *turn_fork_word(void)
 {
-	return fork_mark + 1;
+	return turn.fork_mark + 1;
 }
 
 static bool put_in_place(const struct request *request)
@@ -309,7 +275,7 @@ static bool put_in_place(const struct request *request)
 		if (!__atomic_compare_exchange_n(&places[i].state, &expected, PLACE_TAKEN, false,
 						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			continue;
-		__atomic_fetch_add(&waiting, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&turn.waiting, 1, __ATOMIC_SEQ_CST);
 		places[i].order = __atomic_fetch_add(&places_order, 1, __ATOMIC_SEQ_CST);
 		places[i].request = *request;
 		__atomic_store_n(&places[i].state, PLACE_READY, __ATOMIC_SEQ_CST);
@@ -320,7 +286,7 @@ static bool put_in_place(const struct request *request)
 
 int turn_defer(const struct request *request)
 {
-	if (within)
+	if (turn_within)
 		return put_in_place(request) ? 0 : -EAGAIN;
 	for (int round = 0; round < ROUNDS; round++) {
 		if (put_in_place(request)) {

@@ -31,9 +31,6 @@ struct request {
 	char name[NAME_TEXT_MAX + 1];
 };
 
-/* true: it is the caller's turn until turn_leave(); false: it is to call turn_defer(), if it may. */
-bool turn_take(void);
-
 /* Within a call of this thread already: a signal handler. */
 bool turn_is_within(void);
 
@@ -41,8 +38,6 @@ bool turn_is_within(void);
  * Leave a request to who has the turn, or carry it out where nobody has it. 0; -EAGAIN: there is no room.
  */
 int turn_defer(const struct request *request);
-
-void turn_leave(void);
 
 /* Take the turn and carry out, or defer. What carrying out says, or turn_defer(). */
 int turn_carry_out(const struct request *request);
@@ -56,5 +51,92 @@ struct turn_work {
 	void (*recover)(void);
 };
 extern const struct turn_work turn_work;
+
+/* ---- for turn.c, and for what is inline below ----------------------------------------------- */
+
+struct turn {
+	uint32_t taken;      /* 1: it is somebody's */
+	uint32_t over;       /* how many were, so that it shows who does not go on */
+	uint32_t waiting;    /* requests in places */
+	uint32_t *fork_mark; /* on a page that a child of fork finds wiped; NULL: not made yet */
+	bool must_recover;   /* it was somebody's who is not in this process */
+};
+extern struct turn turn;
+
+/* What the page says. */
+enum { FORK_CHILD, FORK_SETTLED, FORK_SETTLING };
+
+/* Static TLS: any other may be allocated at first use, which a signal handler must not do. */
+extern __thread volatile bool turn_within __attribute__((tls_model("initial-exec")));
+
+/* Where there is something to wait for or to look after, or has been. */
+bool turn_take_slowly(void);
+void turn_carry_out_waiting(void);
+void turn_carry_out_behind(void);
+
+static inline void turn_compiler_barrier(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline bool turn_try(void)
+{
+	uint32_t expected = 0;
+
+	return __atomic_compare_exchange_n(&turn.taken, &expected, 1, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+static inline bool turn_are_waiting(void)
+{
+	return __builtin_expect(__atomic_load_n(&turn.waiting, __ATOMIC_SEQ_CST) != 0, 0);
+}
+
+static inline bool turn_take_at_once(void)
+{
+	const uint32_t *mark = __atomic_load_n(&turn.fork_mark, __ATOMIC_ACQUIRE);
+
+	turn_within = true;
+	turn_compiler_barrier();
+	if (mark && __atomic_load_n(mark, __ATOMIC_ACQUIRE) == FORK_SETTLED && turn_try()) {
+		if (!turn.must_recover)
+			return true;
+		__atomic_store_n(&turn.taken, 0, __ATOMIC_SEQ_CST);
+	}
+	turn_compiler_barrier();
+	turn_within = false;
+	return false;
+}
+
+static inline void turn_end(void)
+{
+	__atomic_store_n(&turn.over, turn.over + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&turn.taken, 0, __ATOMIC_SEQ_CST);
+	turn_compiler_barrier();
+	turn_within = false;
+	turn_compiler_barrier();
+}
+
+/* ---- the turn ------------------------------------------------------------------------------- */
+
+/* true: it is the caller's turn until turn_leave(); false: it is to call turn_defer(), if it may. */
+static inline bool turn_take(void)
+{
+	if (turn_within || (!turn_take_at_once() && !turn_take_slowly()))
+		return false;
+	if (turn_are_waiting())
+		turn_carry_out_waiting();
+	return true;
+}
+
+/* What came while the turn was ours is ours: whoever left it there went on. */
+static inline void turn_leave(void)
+{
+	if (turn_are_waiting())
+		turn_carry_out_waiting();
+	turn_end();
+	if (turn_are_waiting())
+		turn_carry_out_behind();
+}
 
 #endif

@@ -63,56 +63,72 @@ static bool is_valid(const char *name, size_t length)
 	return !name || name_is_valid(name, length);
 }
 
-/* All but the name's characters. Addresses that no memory has are cut off: [start, end) may be nothing. */
-static int take_arguments(const void *addr, size_t len, const char *name, struct request *r)
+/* All but the name's characters. */
+static int take_name(const char *name, struct text *text)
 {
-	r->what = REQUEST_NAME;
-	r->no_name = !name;
-	r->length = 0;
-	if (name) {
-		size_t length = strnlen(name, MEMOIR_NAME_MAX);
-
-		if (length == MEMOIR_NAME_MAX)
-			return -EINVAL;
-		r->length = (uint8_t)length;
-		r->hash = XXH3_64bits(name, length);
-	}
-	r->start = (uintptr_t)addr;
-	if (__builtin_add_overflow(r->start, len, &r->end))
+	*text = (struct text){ .bytes = name };
+	if (!name)
+		return 0;
+	text->length = strnlen(name, MEMOIR_NAME_MAX);
+	if (text->length == MEMOIR_NAME_MAX)
 		return -EINVAL;
-	if (r->end > NAME_ANNOUNCED)
-		r->end = NAME_ANNOUNCED;
+	text->hash = XXH3_64bits(name, text->length);
 	return 0;
+}
+
+/* Addresses that no memory has are cut off; false: nothing is left. */
+static bool cut(uint64_t start, uint64_t *end)
+{
+	if (*end > NAME_ANNOUNCED)
+		*end = NAME_ANNOUNCED;
+	return start < *end;
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
-static int set_name(const struct request *r, const char *name, bool checked)
+static int number_of(const struct text *text, bool checked, uint32_t *ret_number)
 {
-	struct text text = { name, r->length, r->hash };
-	uint32_t number = 0;
+	uint32_t number = space.header ? strings_find(text) : 0;
 	int err = 0;
 
-	if (!space.header) {
-		if (r->no_name)
-			return 0;
-		if (!checked && !is_valid(name, r->length))
-			return -EINVAL;
+	/* What is known was valid once. */
+	if (!number && !checked && !is_valid(text->bytes, text->length))
+		return -EINVAL;
+	if (!space.header)
 		err = table_open(NULL);
+	if (!err && !number) {
+		number = strings_add(text);
+		err = number ? 0 : -ENOMEM;
 	}
-	if (err)
-		return err;
-	if (!r->no_name) {
-		number = strings_find(&text);
-		/* What is known was valid once. */
-		if (!number && !checked && !is_valid(name, r->length))
-			return -EINVAL;
-		if (!number)
-			number = strings_add(&text);
-		if (!number)
-			return -ENOMEM;
+	if (!err)
+		*ret_number = number;
+	return err;
+}
+
+static __attribute__((noinline)) int find_number(const char *name, uint32_t *ret_number)
+{
+	struct text text;
+	int err = take_name(name, &text);
+
+	if (!err)
+		err = number_of(&text, false, ret_number);
+	if (!err)
+		strings_remember(name, *ret_number);
+	return err;
+}
+
+/* Most names come again from the same place of the program: then there is no need to look them up. */
+static int set_name(uint64_t start, uint64_t end, const char *name)
+{
+	uint32_t number = name ? strings_recall(name) : 0;
+
+	if (!number) {
+		int err = name ? find_number(name, &number) : 0;
+
+		if (err || !space.header)
+			return err;
 	}
-	return table_set(r->start, r->end, number);
+	return table_set(start, end, number);
 }
 
 static int move_names(const struct request *r)
@@ -122,64 +138,95 @@ static int move_names(const struct request *r)
 	return space.header ? table_move(r->start, r->end, r->to, r->to_bytes, stays) : 0;
 }
 
-static int carry_out(const struct request *request)
+static int carry_out(const struct request *r)
 {
-	switch ((enum request_what)request->what) {
+	struct text text = { r->name, r->length, r->hash };
+	uint32_t number = 0;
+	int err = 0;
+
+	switch ((enum request_what)r->what) {
 	case REQUEST_NAME:
-		return set_name(request, request->name, true);
+		break;
 	case REQUEST_MOVE:
 	case REQUEST_COPY:
-		return move_names(request);
+		return move_names(r);
 	default:
-		return announce_carry_out(request);
+		return announce_carry_out(r);
 	}
+	if (!r->no_name)
+		err = number_of(&text, true, &number);
+	return err || !space.header ? err : table_set(r->start, r->end, number);
 }
 
 const struct turn_work turn_work = { .carry_out = carry_out, .recover = table_recover };
 
-static int name_later(struct request *r, const char *name)
+static __attribute__((noinline)) int name_later(uint64_t start, uint64_t end, const char *name)
 {
-	if (!is_valid(name, r->length))
+	struct request r = { .what = REQUEST_NAME, .start = start, .end = end, .no_name = !name };
+	struct text text;
+	int err = take_name(name, &text);
+
+	if (err)
+		return err;
+	if (!is_valid(name, text.length))
 		return -EINVAL;
+	r.length = (uint8_t)text.length;
+	r.hash = text.hash;
 	if (name)
-		memcpy(r->name, name, r->length);
-	return turn_defer(r);
+		memcpy(r.name, name, text.length);
+	return turn_defer(&r);
 }
 
-static int name_in_table(struct request *r, const char *name)
+static __attribute__((hot)) int name_in_table(uint64_t start, uint64_t end, const char *name)
 {
 	int err;
 
 	if (!turn_take())
-		return name_later(r, name);
-	err = set_name(r, name, false);
+		return name_later(start, end, name);
+	err = set_name(start, end, name);
 	turn_leave();
 	return err;
 }
 
 /* ---- the calls ------------------------------------------------------------------------------ */
 
-int memoir_name(void *addr, size_t len, const char *name)
+static int check_name(const char *name)
 {
-	struct request r;
+	struct text text;
+	int err = take_name(name, &text);
+
+	return !err && !is_valid(name, text.length) ? -EINVAL : err;
+}
+
+/* Wherever else names are to be, and what names nothing. */
+static __attribute__((noinline)) int name_anywhere(uint64_t start, size_t len, const char *name)
+{
 	uint32_t where = places();
+	bool is_nothing;
+	uint64_t end;
 	int err;
 
 	if (where == (PLACE_KERNEL | PLACES_KNOWN))
-		return system_kernel_name((uintptr_t)addr, len, name);
-	err = take_arguments(addr, len, name, &r);
-	if (err)
-		return err;
-	/* The table looks at the characters only of names that it does not have yet. */
-	if ((r.start >= r.end || !(where & PLACE_TABLE)) && !is_valid(name, r.length))
+		return system_kernel_name(start, len, name);
+	if (__builtin_add_overflow(start, len, &end))
 		return -EINVAL;
-	if (r.start >= r.end)
-		return 0;
-	if (where & PLACE_TABLE)
-		err = name_in_table(&r, name);
-	if (!err && where & PLACE_KERNEL)
-		system_kernel_name(r.start, len, name);
+	is_nothing = !cut(start, &end);
+	/* The table looks at the characters only of names that it does not have yet. */
+	err = !is_nothing && where & PLACE_TABLE ? name_in_table(start, end, name)
+						 : check_name(name);
+	if (!err && !is_nothing && where & PLACE_KERNEL)
+		system_kernel_name(start, len, name);
 	return err;
+}
+
+__attribute__((hot)) int memoir_name(void *addr, size_t len, const char *name)
+{
+	uint64_t start = (uintptr_t)addr, end = start + len;
+
+	if (__atomic_load_n(&places_chosen, __ATOMIC_RELAXED) == (PLACE_TABLE | PLACES_KNOWN) &&
+	    start < end && end <= NAME_ANNOUNCED)
+		return name_in_table(start, end, name);
+	return name_anywhere(start, len, name);
 }
 
 int memoir_map(size_t len, const char *name, void **ret_addr)
@@ -200,14 +247,12 @@ int memoir_map(size_t len, const char *name, void **ret_addr)
 /* Names first: as soon as the memory is gone another thread may get it, and name it. */
 int memoir_unmap(void *addr, size_t len)
 {
-	uint64_t mask = system_page_bytes() - 1, end;
-	struct request r;
+	uint64_t mask = system_page_bytes() - 1, start = (uintptr_t)addr, end;
 
-	if (((uintptr_t)addr | len) & mask || !len ||
-	    __builtin_add_overflow((uintptr_t)addr, len, &end))
+	if ((start | len) & mask || !len || __builtin_add_overflow(start, len, &end))
 		return -EINVAL;
-	if (places() & PLACE_TABLE && take_arguments(addr, len, NULL, &r) == 0 && r.start < r.end)
-		name_in_table(&r, NULL);
+	if (places() & PLACE_TABLE && cut(start, &end))
+		name_in_table(start, end, NULL);
 	return system_unmap(addr, len);
 }
 
