@@ -27,8 +27,9 @@ static inline uint64_t load_word(const char *at)
  * bytes: those of known, with its NUL. Of text, words at multiples of 8 are read: the first may begin before it and the
  * last may end behind it, in the same page. Each is compared before the next is read, as text may be shorter.
  */
-static inline __attribute__((no_sanitize("address", "thread"))) bool
-is_same_text(const char *known, size_t bytes, const char *text)
+static inline __attribute__((no_sanitize("address", "thread"))) bool is_same_text(const char *known,
+										  size_t bytes,
+										  const char *text)
 {
 	unsigned int skew = (uintptr_t)text % 8;
 	const text_word *from = (const text_word *)(const void *)(text - skew);

@@ -92,7 +92,9 @@ static __attribute__((noinline)) void count_names(uint32_t slot, uint32_t before
 }
 
 /* A range whose name is taken away stays for a while as one without: it mostly gets another. */
-static inline __attribute__((always_inline)) void set_in_place(uint32_t slot, struct name_leaf *leaf, uint32_t i, uint32_t name)
+static inline __attribute__((always_inline)) void set_in_place(uint32_t slot,
+							       struct name_leaf *leaf, uint32_t i,
+							       uint32_t name)
 {
 	uint64_t *word = &leaf->entries[i].what;
 	uint32_t before = name_entry_name(&leaf->entries[i]);

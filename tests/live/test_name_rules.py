@@ -26,9 +26,9 @@ BY_CALLER = "mknames"
 EINVAL, ENOMEM, EBADF = -22, -12, -9
 # memoir run looks after what it did not see every second.
 WAIT_S = 6
-# In an emulated guest, where instructions take ten times as long and entering the kernel does not: on a
-# machine itself it is more.
-CHEAPER = 4
+# In an emulated guest, where the median was 32 to 36: under load it is less for some processes.
+CHEAPER = 12
+RUNS = 5
 
 # What the kernel answers: the calls' results, the letter of each page's name (. none, - not mapped; = the
 # name that the rule gives in full), and how many VMAs that makes.
@@ -242,15 +242,21 @@ def check_place(tap, place):
 
 
 def check_cost(tap):
-    done = subprocess.run([BUILD / "bench/name-prctl"], stdout=subprocess.PIPE, text=True,
-                          check=True)
-    said = dict(line.split() for line in done.stdout.splitlines())
-    for what, vmas in (("alternating", "1"), ("ranges", "200")):
+    """The median of some processes: by chance addresses of one may lie badly."""
+    runs = []
+    for _ in range(RUNS):
+        done = subprocess.run([BUILD / "bench/name-prctl"], stdout=subprocess.PIPE, text=True,
+                              check=True)
+        runs.append(dict(line.split() for line in done.stdout.splitlines()))
+    for what, vmas in (("alternating", "1"), ("ranges", "200"), ("unchanged", "200")):
+        runs.sort(key=lambda run: float(run[f"{what}_times"]))
+        said = runs[RUNS // 2]
         tap.check(float(said[f"{what}_times"]) >= CHEAPER,
                   f"a name by the table costs little against prctl ({what})",
-                  [f"{key} {value}" for key, value in said.items() if key.startswith(what)])
-        tap.check((said[f"{what}_table_vmas"], said[f"{what}_prctl_vmas"]) == ("1", vmas),
-                  f"the table leaves VMAs as they are ({what})")
+                  [f"{key} {value}" for key, value in said.items() if key.startswith(what)]
+                  + [f"all runs: {' '.join(run[f'{what}_times'] for run in runs)}"])
+        tap.check({(run[f"{what}_table_vmas"], run[f"{what}_prctl_vmas"]) for run in runs}
+                  == {("1", vmas)}, f"the table leaves VMAs as they are ({what})")
 
 
 def main():
