@@ -155,6 +155,7 @@ struct report {
 	size_t note_count;
 	bool partial;                    /* part of it could not be read, as for a snapshot */
 	const char *summary;             /* a line for people, above the table; NULL: none */
+	const char *legend;              /* another below it; NULL or empty: none */
 	const struct json_field *fields; /* at the top level of JSON */
 	size_t field_count;
 	const struct report_section *sections;

@@ -107,6 +107,12 @@ static void summarize(const struct cli *cli, const struct memoir_refaults *refau
 	struct memoir_refault_machine machine = memoir_refaults_machine(refaults);
 	char back[NUMBER_MAX], swapped[NUMBER_MAX], percent[NUMBER_MAX], all[NUMBER_MAX];
 
+	if (!rows->total.swapped_bytes) {
+		snprintf(buf, room,
+			 "none of it was swapped out in the beginning, so that nothing could come "
+			 "back");
+		return;
+	}
 	number_percent(rows->total.back_bytes, rows->total.swapped_bytes, percent);
 	snprintf(buf, room,
 		 "within %.1f s came back %s of %s swapped out (%s), in %llu major faults; on the "

@@ -35,7 +35,7 @@ struct trim {
 	size_t failed;
 	struct trim_around around;
 	struct trim_shared shared;
-	char summary[768];
+	char summary[768], legend[1024];
 };
 
 static void free_trim(struct trim *t)
@@ -133,6 +133,36 @@ static uint64_t moved_bytes(const struct trim *t, bool *ret_known)
 	return sum;
 }
 
+/* What can be done, and what was. */
+static const struct {
+	const char *can, *did;
+} verbs[MEMOIR_HINTS] = {
+	[MEMOIR_HINT_COLD] = { "can be marked", "marked" },
+	[MEMOIR_HINT_PAGEOUT] = { "can move", "moved" },
+	[MEMOIR_HINT_WILLNEED] = { "can be read back", "asked for" },
+	[MEMOIR_HINT_COLLAPSE] = { "can become huge pages", "made huge" },
+};
+
+/* The reasons in full, of all processes, for the short words of the table. */
+static void explain_skips(struct trim *t)
+{
+	const char *before = "left out: ";
+	size_t len = 0;
+
+	for (int i = 0; i < MEMOIR_SKIPS && len < sizeof(t->legend); i++) {
+		bool any = false;
+
+		for (size_t r = 0; r < t->plan->process_count; r++)
+			any |= trim_row_skips_for(&t->rows[r], (enum memoir_skip)i);
+		if (!any)
+			continue;
+		len += (size_t)snprintf(t->legend + len, sizeof(t->legend) - len, "%s%s is %s",
+					before, memoir_skip_name((enum memoir_skip)i),
+					memoir_skip_text((enum memoir_skip)i));
+		before = "; ";
+	}
+}
+
 static size_t summarize_plan(const struct cli *cli, struct trim *t)
 {
 	const struct memoir_plan *plan = t->plan;
@@ -140,17 +170,18 @@ static size_t summarize_plan(const struct cli *cli, struct trim *t)
 	size_t room = sizeof(t->summary), len;
 
 	len = trim_around_summary(cli, &t->around, t->summary, room);
-	len += (size_t)snprintf(t->summary + len, room - len, "%s of %zu process%s: %s can move",
+	len += (size_t)snprintf(t->summary + len, room - len, "%s of %zu process%s: %s %s",
 				memoir_hint_name(plan->hint), plan->process_count,
 				plan->process_count == 1 ? "" : "es",
-				size_text(cli, plan->planned_bytes, &planned));
+				size_text(cli, plan->planned_bytes, &planned),
+				verbs[plan->hint].can);
 	if (plan->hint == MEMOIR_HINT_PAGEOUT) {
 		len += (size_t)snprintf(t->summary + len, room - len, ", %s of it to swap",
 					size_text(cli, plan->swap_needed_bytes, &needed));
 		if (plan->swap_free_known)
 			len += (size_t)snprintf(t->summary + len, room - len, " (%s free)",
 						size_text(cli, plan->swap_free_bytes, &swap_free));
-		if (plan->zram_known)
+		if (plan->zram_known && plan->swap_needed_bytes)
 			len += (size_t)snprintf(t->summary + len, room - len,
 						", about %s of RAM in zram",
 						size_text(cli, plan->zram_estimate_bytes, &zram));
@@ -174,7 +205,7 @@ static void summarize(const struct cli *cli, struct trim *t)
 	for (size_t i = 0; i < applied->process_count; i++)
 		hinted += applied->processes[i].hinted_bytes;
 	len += (size_t)snprintf(t->summary + len, room - len, "; %s %s in %.2f s",
-				known ? "moved" : "given for",
+				verbs[t->plan->hint].did,
 				size_text(cli, known ? bytes : hinted, &moved),
 				(double)applied->wall_ns / NS_PER_SECOND);
 	if (!hinted || !applied->wall_ns)
@@ -249,6 +280,7 @@ static int print(struct cli *cli, struct trim *t)
 		.partial = t->failed || is_stopped(t) || trim_shared_partial(&t->shared) ||
 			   trim_around_partial(&t->around),
 		.summary = t->summary,
+		.legend = t->legend,
 		.fields = fields,
 		.sections = sections,
 	};
@@ -257,6 +289,7 @@ static int print(struct cli *cli, struct trim *t)
 
 	report.field_count = make_fields(cli, t, fields);
 	summarize(cli, t);
+	explain_skips(t);
 	if (make_ranges(cli, t, &error) < 0) {
 		complain("%s", error.text[0] ? error.text : "out of memory");
 		return EXIT_FAILED;
@@ -270,7 +303,7 @@ static int print(struct cli *cli, struct trim *t)
 	if (trim_around_section(&t->around, &sections[report.section_count]))
 		report.section_count++;
 	if (!cli->shape.columns && cli->shape.for_eyes)
-		cli->shape.columns = trim_columns(t->after);
+		cli->shape.columns = trim_columns(t->plan->hint, t->after);
 	code = cli_print_rows(cli, &report, t->pointers, t->plan->process_count, NULL);
 	/* If nothing at all could be done, that is no part of it. */
 	return code == EXIT_PARTIAL && t->failed && t->failed == t->plan->process_count

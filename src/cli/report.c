@@ -129,21 +129,31 @@ static bool may_be_bold(void)
 }
 
 /* It may quote names that strangers gave. */
-static int write_summary(const struct cli *cli, const struct report *report)
+static int write_line(const char *text)
 {
 	struct buffer buffer = { 0 };
 	size_t width;
-	int ret = 0;
+	int ret = escape_terminal(&buffer, text, strlen(text), cli_terminal_is_utf8(), &width);
+
+	if (ret == 0) {
+		out_bytes(&out, buffer.data, buffer.len);
+		out_char(&out, '\n');
+	}
+	buffer_free(&buffer);
+	return ret;
+}
+
+static int write_summary(const struct cli *cli, const struct report *report)
+{
+	int ret;
 
 	if (!report->summary || cli->no_heading)
 		return 0;
-	ret = escape_terminal(&buffer, report->summary, strlen(report->summary),
-			      cli_terminal_is_utf8(), &width);
-	if (ret == 0) {
-		out_bytes(&out, buffer.data, buffer.len);
-		out_text(&out, "\n\n");
-	}
-	buffer_free(&buffer);
+	ret = write_line(report->summary);
+	if (ret == 0 && report->legend && report->legend[0])
+		ret = write_line(report->legend);
+	if (ret == 0)
+		out_char(&out, '\n');
 	return ret;
 }
 

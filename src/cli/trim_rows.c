@@ -8,10 +8,15 @@
 
 #include "present/number.h"
 
-const char *trim_columns(bool applied)
+const char *trim_columns(enum memoir_hint hint, bool applied)
 {
-	return applied ? "pid,planned,moved,raced_ranges,hold,why,comm"
-		       : "pid,planned,swap_needed,why,comm";
+	bool seen = hint == MEMOIR_HINT_PAGEOUT || hint == MEMOIR_HINT_COLLAPSE;
+
+	if (!applied)
+		return hint == MEMOIR_HINT_PAGEOUT ? "pid,planned,swap_needed,why,comm"
+						   : "pid,planned,why,comm";
+	return seen ? "pid,planned,moved,raced_ranges,hold,why,comm"
+		    : "pid,planned,hinted,raced_ranges,hold,why,comm";
 }
 
 void trim_row_skips(struct trim_row *row)
@@ -24,8 +29,16 @@ void trim_row_skips(struct trim_row *row)
 			bytes += row->applied->skipped_bytes[i];
 		if (bytes || (row->planned->skipped[i] && i == MEMOIR_SKIP_UNKNOWN))
 			row->skipped[row->skip_count++] =
-				(struct trim_skip){ memoir_skip_name((enum memoir_skip)i), bytes };
+				(struct trim_skip){ (enum memoir_skip)i, bytes, bytes != 0 };
 	}
+}
+
+bool trim_row_skips_for(const struct trim_row *row, enum memoir_skip why)
+{
+	for (size_t i = 0; i < row->skip_count; i++)
+		if (row->skipped[i].why == why)
+			return true;
+	return false;
 }
 
 void trim_row_note(struct trim_row *row)
@@ -45,14 +58,19 @@ static void get_why(const void *row, const struct column *column, const void *ct
 		    struct cell *ret_cell)
 {
 	(void)column, (void)ctx;
-	cell_text(ret_cell, ((const struct trim_skip *)row)->why);
+	cell_text(ret_cell, memoir_skip_name(((const struct trim_skip *)row)->why));
 }
 
 static void get_skipped_bytes(const void *row, const struct column *column, const void *ctx,
 			      struct cell *ret_cell)
 {
+	const struct trim_skip *skip = row;
+
 	(void)ctx;
-	cell_number(ret_cell, column->type, ((const struct trim_skip *)row)->bytes);
+	if (skip->known)
+		cell_number(ret_cell, column->type, skip->bytes);
+	else
+		cell_null(ret_cell);
 }
 
 static const struct column skip_columns[] = {
@@ -86,8 +104,10 @@ static void get_skipped_text(const void *row, const struct column *column, const
 	(void)column, (void)ctx;
 	for (size_t i = 0; i < r->skip_count; i++) {
 		number_bytes(r->skipped[i].bytes, bytes);
-		int more = snprintf(at + len, room - len, "%s%s %s", i ? ", " : "",
-				    r->skipped[i].why, bytes);
+		int more =
+			snprintf(at + len, room - len, "%s%s%s%s", i ? ", " : "",
+				 memoir_skip_name(r->skipped[i].why),
+				 r->skipped[i].known ? " " : "", r->skipped[i].known ? bytes : "");
 
 		/* What does not fit is in JSON. */
 		if (more < 0 || (size_t)more >= room - len) {

@@ -11,8 +11,9 @@
 
 /* A reason, as it stands in the cell of a process. */
 struct trim_skip {
-	const char *why;
+	enum memoir_skip why;
 	uint64_t bytes;
+	bool known;
 };
 
 struct trim_row {
@@ -34,10 +35,11 @@ extern const struct table_model trim_model;
 extern const struct table_model trim_range_model;
 
 /* The columns for people: of a plan, or of what was done. */
-const char *trim_columns(bool applied);
+const char *trim_columns(enum memoir_hint hint, bool applied);
 
 /* Fill in the reasons of a row, planned and found. */
 void trim_row_skips(struct trim_row *row);
+bool trim_row_skips_for(const struct trim_row *row, enum memoir_skip why);
 /* And what happened to its guard process. */
 void trim_row_note(struct trim_row *row);
 

@@ -90,8 +90,8 @@ int trim_reclaim(const struct cli *cli, struct memoir *memoir,
 
 /* The kinds of notes, each once, then the errors. */
 static const char not_whole[] =
-	"cgroups with other processes, with cgroups below them, and the root are left as they "
-	"are: whole = false";
+	"only cgroups all of whose processes are selected, without cgroups below them, can be "
+	"reclaimed; the root, and those with whole = false, were left as they are";
 
 static bool any_not_whole(const struct trim_shared *shared)
 {

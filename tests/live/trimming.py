@@ -79,4 +79,4 @@ def trim(*arguments, codes=(0,), prefix=()):
 
 
 def skipped(row, why):
-    return sum(skip["bytes"] for skip in row["skipped"] if skip["why"] == why)
+    return sum(skip["bytes"] or 0 for skip in row["skipped"] if skip["why"] == why)
