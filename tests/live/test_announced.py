@@ -179,9 +179,15 @@ def check_tags(tap):
             user("tag", shared, "a user's")
             got = tags_of(marks[1])
             tap.check(got == [marks[1]], "who shares it with another user can't rename it", got)
-            user("tag", user("memfd", marks[2], MIB), "his own")
+            fd = user("memfd", marks[2], MIB)
+            user("tag", fd, "his own")
             got = tags_of(marks[2])
             tap.check(got == ["his own"], "what is only his he calls what he likes", got)
+            lent = os.open(f"/proc/{user.pid}/fd/{fd}", os.O_RDWR)
+            with announcer(pass_fds=(lent,)):
+                os.close(lent)
+                got = tags_of(marks[2])
+                tap.check(got == [marks[2]], "until somebody else has it, too", got)
             with announcer(pass_fds=(shared,)) as root:
                 root("tag", shared, "root's")
                 got = tags_of(marks[1])

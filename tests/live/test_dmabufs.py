@@ -5,6 +5,7 @@ comes back of them against what the kernel says. It needs devices that few machi
     test_dmabufs.py [WORD-OF-A-TEST...]
 """
 import contextlib
+import ctypes
 import itertools
 import json
 import os
@@ -12,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 import buffer_actors
 import dmabuf_actors as make
@@ -104,12 +106,20 @@ def check_now(tap, what, truths, pid):
         tap.check(not bad, f"{what} ({engine})", bad)
 
 
+def tag(fd, name):
+    """By libmemoir-name, which has the kernel do it."""
+    library = min(Path(os.environ["MEMOIR_BUILD"]).glob("src/libmemoir-name.so*"))
+    code = ctypes.CDLL(str(library)).memoir_tag_fd(fd, name.encode())
+    if code:
+        raise mkmem.Broken(f"memoir_tag_fd: {code}")
+
+
 def test_renamed(tap):
     """By somebody else, while it is held."""
     with acting(make.fd_only, make.heap) as actor:
-        for name in "first", "second":
+        for name, give in (("first", make.set_name), ("second", make.set_name), ("by the library", tag)):
             fd = make.take_fd(actor.pid, actor.truth["fds"][0])
-            make.set_name(fd, name)
+            give(fd, name)
             os.close(fd)
             check_now(tap, f"a buffer that is called {name} while it is held",
                       [{**actor.truth, "tag": name}], actor.pid)
