@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Name tables come from strangers: whatever they hold, reading comes to an end, and what it lists is in
- * order and has valid names. The input changes a good table, which it is too small to be itself: each
+ * order and has valid names, and what is announced becomes objects and holders within their limits. The input changes a good table, which it is too small to be itself: each
  * line pokes bytes into its memory, or into what the reader is given the next time.
  */
 #include "replay.h"
@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "names/format.h"
+#include "names/announced.h"
 #include "names/reader.h"
+#include "snapshot/capture.h"
 
 #define ANCHOR 0x1000u
 #define SEGMENT 0x100000u
@@ -100,9 +102,9 @@ static bool poke(struct world *w)
 	w->size -= end ? len + 1 : len;
 	if (sscanf(line, "%llx %llx", &where, &value) != 2)
 		return line[0] != '-';
-	if (where + 8 <= sizeof(w->header))
+	if (where <= sizeof(w->header) - 8)
 		memcpy((char *)&w->header + where, &value, 8);
-	else if (where >= 0x1000 && where - 0x1000 + 8 <= SPACE_BYTES)
+	else if (where >= 0x1000 && where - 0x1000 <= SPACE_BYTES - 8)
 		memcpy(w->space + (where - 0x1000), &value, 8);
 	return true;
 }
@@ -131,15 +133,60 @@ static void check(const struct names_table *table)
 {
 	uint64_t end = 0;
 
-	for (size_t i = 0; i < table->count; i++) {
-		const struct named_range *range = &table->ranges[i];
+	for (size_t i = 0; i < table->count + table->announced_count; i++) {
+		bool announced = i >= table->count;
+		const struct named_range *range =
+			announced ? &table->announced[i - table->count] : &table->ranges[i];
 
 		FUZZ_HOLDS(range->start >= end && range->start < range->end);
+		FUZZ_HOLDS(announced == (range->start >= NAME_ANNOUNCED));
 		end = range->end;
 		FUZZ_HOLDS(strlen(range->name) <= NAME_TEXT_MAX);
 		for (const char *c = range->name; *c; c++)
 			FUZZ_HOLDS(*c > 0x1f && *c < 0x7f && !strchr("\\`$[]", *c));
 	}
+}
+
+/* The corpora call this process 1234. */
+static void set_pid(struct named_range *range)
+{
+	uint32_t number = announced_number_of(range->start);
+	uint64_t start = range->start;
+
+	if (start == announced_owner(1234))
+		range->start = announced_owner(getpid());
+	else if (start == announced_reference(number, 1234))
+		range->start = announced_reference(number, getpid());
+	range->end += range->start - start;
+}
+
+/* What becomes of announcements in a capture, as this process's own. */
+static void take_announced(const struct names_table *table)
+{
+	static struct memoir memoir;
+	struct capture c = { .memoir = &memoir, .options.buffers = true, .snap = snapshot_new() };
+
+	for (size_t i = 0; i < table->announced_count; i++)
+		set_pid(&table->announced[i]);
+	if (!memoir.root)
+		FUZZ_HOLDS(kroot_open(NULL, &memoir.root) == 0);
+	for (pid_t pid = getpid(); c.snap && c.snap->process_count < 2; pid = 1)
+		*snapshot_add_process(c.snap) = (struct memoir_process){ .pid = pid, .comm = "x" };
+	FUZZ_HOLDS(announced_take(&c, 0, table) == 0);
+	for (size_t i = 0; i < c.snap->object_count; i++) {
+		const struct memoir_object *o = &c.snap->objects[i];
+
+		FUZZ_HOLDS(o->size_bytes && o->size_bytes < 1ull << 41 && !o->resident_known);
+		FUZZ_HOLDS(o->inode >> 20 == (uint64_t)getpid());
+	}
+	for (size_t i = 0; i < c.snap->holder_count; i++) {
+		const struct memoir_holder *h = &c.snap->holders[i];
+
+		FUZZ_HOLDS(h->object < c.snap->object_count && h->process < 2);
+		FUZZ_HOLDS(h->fd == MEMOIR_NO_FD && h->announced && h->announced < 1u << 19);
+	}
+	announced_free(&c.announced);
+	memoir_snapshot_free(c.snap);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -159,6 +206,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (err)
 		return 0;
 	check(&table);
+	if (table.announced_count)
+		take_announced(&table);
 	names_table_free(&table);
 	return 0;
 }
