@@ -43,7 +43,9 @@ static void note_user(struct tagging *t, uint32_t object, uint32_t process)
 {
 	uid_t uid = t->c->snap->processes[process].uid;
 
-	if (t->users[object] == NO_USER)
+	if (uid == NO_USER)
+		t->users[object] = SEVERAL_USERS;
+	else if (t->users[object] == NO_USER)
 		t->users[object] = uid;
 	else if (t->users[object] != uid)
 		t->users[object] = SEVERAL_USERS;
