@@ -390,7 +390,7 @@ int capture_split(struct capture *c, uint32_t region, const struct named_range *
 		  size_t count, enum memoir_name_source source);
 /* When shares are known, and before figures are made of them: so that those add up. */
 void capture_carry_parts(struct capture *c);
-/* Put the parts where they belong, when all else that goes by a region's index is settled. */
+/* Put the parts where they belong, when all else that goes by a region's index is settled; ends the counts. */
 int capture_settle_parts(struct capture *c);
 void capture_parts_free(struct capture *c);
 /* Regions as they were before they were split, for who looks at them whole; and back, with what was found. */

@@ -129,8 +129,10 @@ int capture_list_tasks(struct capture *c, struct walk *walk)
 	u64map_free(&l.cgroup_by_css_set);
 	u64map_free(&l.seen);
 	capture_settle_scope(c);
+	/* With what names may add: memory that is not touched costs nothing, moving it does. */
 	if (!err)
-		err = capture_reserve_regions(c, c->vmas_expected);
+		err = capture_reserve_regions(c,
+					      c->vmas_expected * (capture_wants_names(c) ? 3 : 1));
 	return err ? err : c->error;
 }
 

@@ -206,6 +206,24 @@ void capture_carry_parts(struct capture *c)
 	}
 }
 
+/* Room for the rows that there will be; where counts stood, if that is enough: fresh memory is what costs here. */
+static struct memoir_region *room_for(struct capture *c, size_t *count)
+{
+	struct memoir_region *regions = (void *)c->counts;
+	size_t room = c->count_room * sizeof(*c->counts) / sizeof(*regions);
+
+	if (room >= *count) {
+		c->counts = NULL;
+		c->count_room = 0;
+		*count = room;
+		return regions;
+	}
+	regions = malloc(*count * sizeof(*regions));
+	if (regions)
+		own_memory_huge(regions, *count * sizeof(*regions));
+	return regions;
+}
+
 int capture_settle_parts(struct capture *c)
 {
 	struct memoir_snapshot *s = c->snap;
@@ -215,14 +233,13 @@ int capture_settle_parts(struct capture *c)
 	if (!c->parts || (!c->parts->count && !c->parts->mixed_count))
 		return 0;
 	count = s->region_count + c->parts->piece_count - c->parts->mixed_count;
-	row.regions = malloc(count * sizeof(*row.regions));
+	row.regions = room_for(c, &count);
 	row.index = malloc(s->region_count * sizeof(*row.index));
 	if (!row.regions || !row.index) {
 		free(row.regions);
 		free(row.index);
 		return -ENOMEM;
 	}
-	own_memory_huge(row.regions, count * sizeof(*row.regions));
 	put_in_order(c, &row);
 	move_sets(s, row.index);
 	free(row.index);
