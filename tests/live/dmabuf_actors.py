@@ -17,6 +17,8 @@ DRM_IOCTL_MODE_CREATE_DUMB = 0xC02064B2
 DRM_IOCTL_PRIME_HANDLE_TO_FD = 0xC00C642D
 UDMABUF_FLAGS_CLOEXEC = 1
 SYS_PIDFD_GETFD = 438
+PR_SET_DUMPABLE = 4
+NOBODY = 65534
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -165,6 +167,16 @@ WAYS = {"fd only": fd_only, "two fds": two_fds, "mapped, its fd closed": mapped_
         "mapped in part": mapped_in_part, "mapped twice": mapped_twice,
         "named": named, "inherited by fork": inherited, "in flight": in_flight,
         "ten of 4,096 bytes": small_ones}
+
+
+def of_nobody(make):
+    """Held by an ordinary user's process that may be looked at."""
+    fd, truth = make(16)
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    libc.prctl(PR_SET_DUMPABLE, 1)
+    return {**truth, "fds": [fd]}, None
 
 
 # ---- what changes, and what ends ------------------------------------------------------------------

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -125,6 +126,67 @@ def test_renamed(tap):
                       [{**actor.truth, "tag": name}], actor.pid)
 
 
+YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+
+
+def tag(*arguments, **options):
+    """(exit code, what was complained of)"""
+    done = subprocess.run([memoir.program(), "tag", *arguments], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=memoir.TIMEOUT_S, check=False,
+                          **options)
+    return done.returncode, done.stderr.strip()
+
+
+def kernels_name(actor):
+    """Of the first fd; the kernel leaves the line out where there is no name."""
+    text = Path(f"/proc/{actor.pid}/fdinfo/{actor.truth['fds'][0]}").read_text(encoding="ascii")
+    found = [line.split("\t", 1)[1] for line in text.splitlines() if line.startswith("name:\t")]
+    return found[0] if found else ""
+
+
+def test_tagged(tap):
+    """By memoir tag: the kernel keeps it, so that everybody sees it; and what is refused."""
+    for what, maker in ("a heap's buffer", make.heap), ("a udmabuf", make.udmabuf):
+        with acting(make.two_fds, maker) as actor:
+            code, err = tag(actor.truth["object"], "given by memoir")
+            tap.check(code == 0 and kernels_name(actor) == "given by memoir",
+                      f"{what} is called as it was told", [code, err, kernels_name(actor)])
+            check_now(tap, f"{what} that memoir named", [{**actor.truth, "tag": "given by memoir"}],
+                      actor.pid)
+            code, err = tag(actor.truth["object"], "x" * 32)
+            tap.check(code == 2 and "31 bytes" in err, f"{what}: no longer than 31 bytes",
+                      [code, err])
+            code, err = tag("--clear", f"pid:{actor.pid}", "kind:dmabuf")
+            tap.check(code == 0 and kernels_name(actor) == "", f"{what} is called nothing again",
+                      [code, err, kernels_name(actor)])
+    with acting(make.mapped_only, make.heap) as actor:
+        code, err = tag(actor.truth["object"], "x")
+        tap.check(code == 1 and "no process has an fd of it" in err, "what is only mapped can't be tagged",
+                  [code, err])
+
+
+def test_tagged_by_user(tap):
+    """Who may not ptrace the process that has it can't have its fd."""
+    scope = YAMA.read_text(encoding="ascii") if YAMA.exists() else None
+    nobody = {"user": make.NOBODY, "group": make.NOBODY, "extra_groups": [], "cwd": "/"}
+    with acting(make.of_nobody, make.heap) as actor:
+        which = (f"pid:{actor.pid}", "kind:dmabuf")
+        try:
+            if scope:
+                YAMA.write_text("1", encoding="ascii")
+                code, err = tag(*which, "x", **nobody)
+                tap.check(code == 1 and "CAP_SYS_PTRACE" in err and "Yama" in err and
+                          kernels_name(actor) == "", "where Yama forbids it a user is told so",
+                          [code, err])
+                YAMA.write_text("0", encoding="ascii")
+            code, err = tag(*which, "by himself", **nobody)
+            tap.check(code == 0 and kernels_name(actor) == "by himself",
+                      "a user tags what his own process has", [code, err])
+        finally:
+            if scope:
+                YAMA.write_text(scope, encoding="ascii")
+
+
 def wait_until(happened, what):
     deadline_s = time.monotonic() + SETTLE_S
     while not happened():
@@ -199,7 +261,8 @@ def test_whatif(tap):
         check_killing(tap, what, maker, arguments, other, expected=expected, shmem_falls=falls)
 
 
-TESTS = {"held": test_held, "renamed": test_renamed, "memfd_closed": test_memfd_closed,
+TESTS = {"held": test_held, "renamed": test_renamed, "tagged": test_tagged,
+         "tagged_by_user": test_tagged_by_user, "memfd_closed": test_memfd_closed,
          "shared_pages": test_shared_pages, "hidden": test_hidden, "footprint": test_footprint,
          "whatif": test_whatif}
 
