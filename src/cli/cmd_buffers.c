@@ -9,16 +9,29 @@
 #include "analysis/select.h"
 #include "cli/buffer_rows.h"
 
-static int print(const struct cli *cli, const void **rows, size_t count, bool is_known)
+/* What is not there though it may be on the machine; NULL: nothing. */
+static const char *lack(const struct cli *cli, bool holders_known)
 {
-	const char *remedy = cli->root ? "who has what open is not known from a captured tree, so "
-					 "that only mapped buffers are there"
-				       : "who has what open could not be looked at, so that only "
-					 "mapped buffers are there: run memoir as root";
+	if (!holders_known && cli->root)
+		return "who has what open is not known from a captured tree, so that only mapped "
+		       "buffers are there";
+	if (!holders_known)
+		return "who has what open could not be looked at, so that only mapped buffers are "
+		       "there: run memoir as root";
+	if (cli->from && !memoir_snapshot_buffers_known(cli->snapshot))
+		return "the snapshot was taken without looking for all sorts of buffers: rings of "
+		       "io_uring, memory of virtual machines, files in flight and what no process "
+		       "has are not there";
+	return NULL;
+}
+
+static int print(const struct cli *cli, const void **rows, size_t count, bool holders_known)
+{
+	const char *lacks = lack(cli, holders_known);
 	struct report report = {
 		.schema = "memoir.buffers/1",
-		.note = is_known ? NULL : remedy,
-		.partial = !is_known,
+		.note = lacks,
+		.partial = lacks,
 	};
 
 	return rows ? cli_print_rows(cli, &report, rows, count, NULL) : cli_no_memory();

@@ -73,6 +73,12 @@ static void sample_objects(struct memoir_snapshot *s)
 		.swapped_bytes = 4096,
 		.resident_known = true,
 		.fate = MEMOIR_FATE_FREED,
+		.tag = snapshot_string(s, "camera \x1b[31m" SAMPLE_BAD_UTF8),
+		.exporter = snapshot_string(s, "a heap"),
+		.elsewhere_bytes = 4096,
+		.shared_bytes = 1000,
+		.backing = 3,
+		.is_backed = true,
 	};
 	*snapshot_add_object(s) = (struct memoir_object){ .kind = MEMOIR_KIND_SYSV,
 							  .swapped_bytes = 8192,
@@ -150,8 +156,11 @@ static void sample_sharing(struct memoir_snapshot *s)
 		*snapshot_add_set(s) = sets[i];
 	for (size_t i = 0; i < sizeof(holders) / sizeof(holders[0]); i++)
 		*snapshot_add_holder(s) = holders[i];
+	*snapshot_add_in_flight(s) = (struct memoir_in_flight){ UINT64_MAX, 0, 3, 2 };
+	*snapshot_add_in_flight(s) = (struct memoir_in_flight){ UINT64_MAX, 1, 4, 2 };
 	s->holders_known = true;
 	s->sets_known = true;
+	s->buffers_known = true;
 }
 
 struct memoir_snapshot *sample_snapshot(void)
@@ -224,7 +233,10 @@ static bool same_object(const struct memoir_object *a, const struct memoir_objec
 	       same_string(a->path, b->path) && a->size_bytes == b->size_bytes &&
 	       a->resident_known == b->resident_known && a->resident_bytes == b->resident_bytes &&
 	       a->swapped_bytes == b->swapped_bytes && a->mapped_bytes == b->mapped_bytes &&
-	       a->links == b->links && a->fate == b->fate;
+	       a->links == b->links && a->fate == b->fate && same_string(a->tag, b->tag) &&
+	       same_string(a->exporter, b->exporter) && a->elsewhere_bytes == b->elsewhere_bytes &&
+	       a->shared_bytes == b->shared_bytes && a->is_backed == b->is_backed &&
+	       a->backing == b->backing;
 }
 
 static bool same_set(const struct memoir_set *a, const struct memoir_set *b)
@@ -237,7 +249,9 @@ static bool same_set(const struct memoir_set *a, const struct memoir_set *b)
 static bool same_sharing(const struct memoir_snapshot *a, const struct memoir_snapshot *b)
 {
 	bool same = a->set_count == b->set_count && a->holder_count == b->holder_count &&
-		    a->holders_known == b->holders_known && a->sets_known == b->sets_known;
+		    a->in_flight_count == b->in_flight_count &&
+		    a->holders_known == b->holders_known && a->sets_known == b->sets_known &&
+		    a->buffers_known == b->buffers_known;
 
 	for (size_t i = 0; same && i < a->set_count; i++)
 		same = same_set(&a->sets[i], &b->sets[i]);
@@ -246,6 +260,11 @@ static bool same_sharing(const struct memoir_snapshot *a, const struct memoir_sn
 		       a->holders[i].process == b->holders[i].process &&
 		       a->holders[i].fd == b->holders[i].fd &&
 		       a->holders[i].announced == b->holders[i].announced;
+	for (size_t i = 0; same && i < a->in_flight_count; i++)
+		same = a->in_flight[i].socket == b->in_flight[i].socket &&
+		       a->in_flight[i].process == b->in_flight[i].process &&
+		       a->in_flight[i].fd == b->in_flight[i].fd &&
+		       a->in_flight[i].files == b->in_flight[i].files;
 	return same;
 }
 

@@ -52,6 +52,67 @@ static void a_file_without_its_scope_tells_whether_it_is_all(void **state)
 	memoir_snapshot_free(loaded);
 }
 
+/* The sample's tables as they were before there were buffers, locked memory and scopes. */
+static const char made_old[] =
+	"DROP VIEW ps; DROP VIEW names; DROP VIEW map; DROP VIEW sharing_sets;"
+	"DROP VIEW set_members; DROP VIEW held; DROP VIEW buffers; DROP TABLE in_flight;"
+	"DELETE FROM meta WHERE key IN ('scope', 'buffers_known', 'in_flight');"
+	"UPDATE meta SET value = 3 WHERE key = 'holders';"
+	"CREATE TABLE was AS SELECT * FROM objects; DROP TABLE objects;"
+	"CREATE TABLE objects(id INTEGER PRIMARY KEY, kind TEXT NOT NULL,"
+	"  is_family INTEGER NOT NULL, dev_major INTEGER NOT NULL, dev_minor INTEGER NOT NULL,"
+	"  inode INTEGER NOT NULL, alias INTEGER NOT NULL, path, size_bytes INTEGER NOT NULL,"
+	"  resident_bytes INTEGER, mapped_bytes INTEGER NOT NULL, swapped_bytes INTEGER,"
+	"  links INTEGER, fate TEXT, object TEXT NOT NULL);"
+	"INSERT INTO objects SELECT id, kind, is_family, dev_major, dev_minor, inode, alias, path,"
+	"  size_bytes, resident_bytes, mapped_bytes, swapped_bytes, links, fate, object FROM was;"
+	"DROP TABLE was; CREATE TABLE was AS SELECT * FROM holders; DROP TABLE holders;"
+	"CREATE TABLE holders(id INTEGER PRIMARY KEY,"
+	"  object INTEGER NOT NULL REFERENCES objects(id),"
+	"  process INTEGER NOT NULL REFERENCES processes(id), fd INTEGER NOT NULL);"
+	"INSERT INTO holders SELECT id, object, process, fd FROM was WHERE fd >= 0;"
+	"DROP TABLE was; ALTER TABLE regions DROP COLUMN locked";
+
+/* What such a file cannot tell is not there; all else is as it was. */
+static void make_old(struct memoir_snapshot *s)
+{
+	for (size_t i = 0; i < s->object_count; i++) {
+		struct memoir_object *o = &s->objects[i];
+
+		o->tag = o->exporter = NULL;
+		o->elsewhere_bytes = o->shared_bytes = 0;
+		o->is_backed = false;
+		o->backing = 0;
+	}
+	for (size_t i = 0; i < s->region_count; i++)
+		s->regions[i].locked = false;
+	s->holder_count--; /* of what is announced, which is the last one */
+	s->in_flight_count = 0;
+	s->buffers_known = false;
+	s->scope = "";
+}
+
+static void a_file_of_before_there_were_buffers_is_read(void **state)
+{
+	struct memoir_snapshot *expected = sample_snapshot(), *loaded = NULL;
+	struct memoir_error error = { 0 };
+
+	(void)state;
+	make_old(expected);
+	save_sample(FILE_NAME);
+	sql(FILE_NAME, made_old);
+	if (memoir_snapshot_load(FILE_NAME, &loaded, &error) < 0)
+		fail_msg("%s", error.text);
+	assert_true(same_snapshot(expected, loaded));
+	assert_false(memoir_snapshot_buffers_known(loaded));
+	memoir_snapshot_free(loaded);
+	memoir_snapshot_free(expected);
+	/* What every file has had. */
+	sql(FILE_NAME, "ALTER TABLE objects DROP COLUMN fate");
+	assert_int_equal(memoir_snapshot_load(FILE_NAME, &loaded, &error), -EBADMSG);
+	assert_non_null(strstr(error.text, "truncated or damaged (objects: no such column: fate)"));
+}
+
 static void any_path_is_only_a_path(void **state)
 {
 	static const char *const paths[] = { "a?mode=memory", "b#c%41",   ":memory:",
@@ -202,6 +263,7 @@ int main(void)
 		IN_DIRECTORY(what_is_saved_is_loaded_again),
 		IN_DIRECTORY(an_empty_snapshot_is_a_file_too),
 		IN_DIRECTORY(a_file_without_its_scope_tells_whether_it_is_all),
+		IN_DIRECTORY(a_file_of_before_there_were_buffers_is_read),
 		IN_DIRECTORY(any_path_is_only_a_path),
 		IN_DIRECTORY(a_file_is_its_owners_alone_and_replaces_the_one_before),
 		IN_DIRECTORY(a_link_is_replaced_and_what_it_points_to_is_left_alone),
