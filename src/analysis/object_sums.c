@@ -74,7 +74,7 @@ static uint64_t anon_part(const struct memoir_region *region, uint64_t anon_byte
 
 	if (anon_bytes > bytes[MEMOIR_PSS] || bytes[MEMOIR_FILE] + bytes[MEMOIR_SHMEM] == 0)
 		anon_bytes = bytes[MEMOIR_PSS];
-	return region->family == MEMOIR_NONE ? 0 : anon_bytes;
+	return anon_bytes;
 }
 
 static void add_region(struct summing *s, const struct memoir_region *region, uint64_t anon_bytes)
@@ -86,7 +86,8 @@ static void add_region(struct summing *s, const struct memoir_region *region, ui
 		add(s, region->family, region, known, pss_bytes);
 		return;
 	}
-	anon_bytes = known ? anon_part(region, anon_bytes) : 0;
+	/* Without a family there is no other object to count them for. */
+	anon_bytes = known && region->family != MEMOIR_NONE ? anon_part(region, anon_bytes) : 0;
 	add(s, region->object, region, known, pss_bytes - anon_bytes);
 	if (anon_bytes)
 		add(s, region->family, region, known, anon_bytes);

@@ -109,10 +109,10 @@ def duplicated(name):
     return truth_of("memfd", fd, name, 64, 64, fds=[fd, os.dup(fd)]), fd
 
 
-def map_file(fd, pages, offset_pages=0, touched=0):
+def map_file(fd, pages, offset_pages=0, touched=0, flags=mmap.MAP_SHARED):
     """Python's mmap keeps an fd of its own: this one does not. The address."""
     libc.mmap.restype = ctypes.c_void_p
-    start = libc.mmap(None, ctypes.c_size_t(pages * PAGE), 3, 1, fd,
+    start = libc.mmap(None, ctypes.c_size_t(pages * PAGE), 3, flags, fd,
                       ctypes.c_long(offset_pages * PAGE))
     for i in range(touched):
         ctypes.memset(start + i * PAGE, 1, 1)
@@ -132,6 +132,17 @@ def mapped_in_part_and_twice(name):
     starts = sorted([map_file(fd, 32, touched=32), map_file(fd, 32, 16, touched=32)])
     return truth_of("memfd", fd, name, 64, 64, fds=[fd], rss_bytes=64 * PAGE,
                     ranges=[[s, s + 32 * PAGE] for s in starts], extra_bytes=16 * PAGE), None
+
+
+def copied_in_part(name):
+    """Mapped privately: of the 40 pages there are, which it has read, 16 are copies of its own by now."""
+    fd = memfd(name, 64, 40)
+    start = map_file(fd, 64, flags=mmap.MAP_PRIVATE)
+    for i in range(40):
+        ctypes.string_at(start + i * PAGE, 1)
+    ctypes.memset(start, 1, 16 * PAGE)
+    return truth_of("memfd", fd, name, 64, 40, fds=[fd], rss_bytes=24 * PAGE,
+                    mapped_share_bytes=24 * PAGE, ranges=[[start, start + 64 * PAGE]]), None
 
 
 def posix_shm(name):
@@ -307,7 +318,7 @@ def many(name, buffers, references):
 
 ALONE = {
     "fd only": fd_only, "duplicated": duplicated, "mapped, its fd closed": mapped_only,
-    "mapped in part and twice": mapped_in_part_and_twice, "POSIX shared memory": posix_shm,
+    "mapped in part and twice": mapped_in_part_and_twice, "copied in part": copied_in_part, "POSIX shared memory": posix_shm,
     "shared anonymous memory": shared_anon, "a System V segment": sysv_attached,
     "huge pages": hugetlb, "memory registered with io_uring": ring_with_memory,
 }

@@ -84,6 +84,9 @@ def differences(truth, row, pid, holders=1):
               ("share_bytes", holder["share_bytes"], shared_out(own, holders)),
               ("extra_bytes", holder["extra_bytes"], shared_out(extra, holders)),
               ("unique_bytes", holder["unique_bytes"], own if holders == 1 else own and 0)]
+    if "mapped_share_bytes" in truth and holders == 1:
+        pairs.append(("mapped_share_bytes", holder["mapped_share_bytes"],
+                      truth["mapped_share_bytes"]))
     return [f"{name} is {said!r}, not {is_so!r}" for name, said, is_so in pairs if said != is_so]
 
 
@@ -378,6 +381,20 @@ def test_sums(tap):
         tap.check(not bad and len(held) == 3, "a footprint is pss and what is extra", bad)
 
 
+def test_copies(tap):
+    """Private copies of a buffer's pages are nobody's share of it, whoever else maps the pages."""
+    with acting(make.copied_in_part, "copies") as actor, \
+            acting(make.maps_again, actor.pid, actor.truth["fds"][0], 40) as other:
+        # Of 40 pages the one maps 24, the other all.
+        want = {actor.pid: [24, 12], other.pid: [40, 28]}
+        for engine in ENGINES:
+            row = find(of_pid(actor.pid, "--engine", engine), actor.truth, actor.pid)[0]
+            found = {h["pid"]: [h["rss_bytes"] / PAGE, h["mapped_share_bytes"] / PAGE]
+                     for h in row["holders"]}
+            tap.check(found == want and sum(h["extra_bytes"] for h in row["holders"]) == 0,
+                      f"copies are no share of the buffer ({engine})", [found, want])
+
+
 def mine_by_process(actor):
     return buffers("--by-process", f"object:{actor.truth['object']}")["rows"]
 
@@ -392,7 +409,7 @@ def test_totals(tap):
 TESTS = {
     "alone": test_alone, "shared": test_shared, "views": test_views, "snapshot": test_snapshot,
     "hidden": test_hidden, "nobody": test_nobody, "whatif": test_whatif, "many": test_many,
-    "busy": test_busy, "sums": test_sums, "totals": test_totals,
+    "busy": test_busy, "sums": test_sums, "copies": test_copies, "totals": test_totals,
 }
 
 

@@ -313,7 +313,7 @@ def main():
             TESTS[name](tap)
         except mkmem.Skip as why:
             tap.skip(name, why)
-        except (memoir.Failed, mkmem.Broken, OSError) as error:
+        except (memoir.Failed, mkmem.Broken, OSError, LookupError, StopIteration) as error:
             tap.check(False, name, [f"{type(error).__name__}: {error}"])
     return tap.done()
 
