@@ -29,7 +29,7 @@ PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
               "lib-capture", "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak",
-              "watch-cost", "fds-loop", "lib-files", "auto-malloc", "lib-idle", "name-run")
+              "watch-cost", "fds-loop", "lib-files", "lib-watch", "auto-malloc", "lib-idle", "name-run")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger", "lib-files", "lib-capture", "name-run")
 RSS_TOLERANCE = 0.01
@@ -175,7 +175,8 @@ CASES = (
                  peer_key="loop_ns"),
           Versus(("lib-files", "text"), FDS_LOOP, ratio=1.1, memoir_key="lib_files_ns",
                  peer_key="loop_ns")),
-         limits=(Limit(("memoir", "buffers", "--json"), None, 100e6, runs=11),),
+         limits=(Limit(("memoir", "buffers", "--json"), None, 100e6, runs=11),
+                 Limit(("lib-watch",), "watch_ppm", 50000, "ppm", runs=3)),
          workload=("fds", "300"), needs_bytes=GIB),
     Case("auto",
          limits=(Limit(("auto-malloc",), "small_ratio", 1040, "/1000", runs=3),

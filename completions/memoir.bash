@@ -71,7 +71,7 @@ _memoir() {
 		mapfile -t COMPREPLY < <(compgen -W \
 			"accessed referenced written damon passive" -- "$current")
 		return ;;
-	idle:-t | idle:--time | refaults:--watch | trim:--idle | trim:--watch)
+	idle:-t | idle:--time | refaults:--watch | trim:--idle | trim:--watch | buffers:=)
 		return ;;
 	esac
 

@@ -117,6 +117,107 @@ struct memoir_process_buffers {
 int memoir_process_buffers(const struct memoir_snapshot *snapshot,
 			   struct memoir_process_buffers **ret_sums);
 
+/* ---- changes -------------------------------------------------------------------------------- */
+
+/** What became of a buffer between two looks. */
+enum memoir_buffer_event {
+	MEMOIR_BUFFER_CREATED, /**< it is there now */
+	MEMOIR_BUFFER_OPENED,  /**< a file with a name that no process held at the last look */
+	MEMOIR_BUFFER_HELD,    /**< a process has come to hold it, by fds or by mappings */
+	MEMOIR_BUFFER_RENAMED, /**< its tag is another one */
+	MEMOIR_BUFFER_LEFT,    /**< a process holds it no longer */
+	MEMOIR_BUFFER_UNHELD,  /**< no process holds it any more, and it stays: see why */
+	MEMOIR_BUFFER_FREED,   /**< it is gone */
+	MEMOIR_BUFFER_EVENTS,
+};
+
+/** "created", "opened", … */
+const char *memoir_buffer_event_name(enum memoir_buffer_event event);
+
+/** An event. Texts are good during the call only. */
+struct memoir_buffer_change {
+	enum memoir_buffer_event event;
+	uint64_t time_ns; /**< when the snapshot was taken that shows it, ns since 1970 */
+	const char *id; /**< as memoir_object_id(); the same for as long as the buffer is watched */
+	const char *kind;
+	const char *tag;     /**< NULL: none */
+	const char *old_tag; /**< RENAMED: the one before, NULL: none */
+	/** UNHELD: "linked", it has a name; "in-flight", files are in flight in sockets, this may be
+	    one; "kernel", the kernel still lists it; "unknown". Else NULL. */
+	const char *why;
+	uint64_t size_bytes; /**< these as in struct memoir_buffer, when it was last seen */
+	uint64_t resident_bytes;
+	uint64_t own_bytes;
+	bool resident_known;
+	uint32_t holders; /**< processes that hold it now */
+	/** HELD and LEFT: the process, and its references, as it holds it or held it last. */
+	pid_t pid; /**< else 0 */
+	uint64_t start_ticks;
+	const char *comm;
+	uint32_t fds;
+	uint32_t ranges;
+	uint32_t announced;
+};
+
+typedef void memoir_buffer_change_fn(const struct memoir_buffer_change *change, void *arg);
+
+/** The most that all buffers of one kind and tag had at one look. */
+struct memoir_buffer_peak {
+	const char *tag; /**< NULL: none */
+	const char *kind;
+	uint64_t peak_bytes; /**< of own_bytes; see peak_known */
+	uint64_t peak_time_ns;
+	bool peak_known;          /**< of at least one of them it was known what is in RAM */
+	uint64_t peak_size_bytes; /**< of size_bytes, maybe at another look */
+	uint32_t peak_buffers;    /**< the same of how many there were */
+	uint64_t bytes;           /**< own_bytes at the last look */
+	uint32_t buffers;         /**< at the last look */
+};
+
+struct memoir_buffer_watch;
+
+/**
+ * @brief Begin to compare looks at the buffers of a machine. Pure: the caller takes the snapshots, all with
+ *        the same engine, options.buffers set and of all processes; without_pages is enough.
+ *
+ * A buffer is told from another one by its id, and where that was used again, or several have it, by who
+ * holds it and what it is called; a process by its pid and start time, so that exec is no event.
+ * What came and went between two looks is not seen. Memory: about 200 bytes a buffer and 48 a holder;
+ * of tags that are gone at most 16,384, or a third of those that are there, with the highest peaks.
+ * @param selection as for memoir_buffers(), kept until memoir_buffer_watch_free(): events of buffers that
+ *        match, and where it speaks of processes, of those that a matching one holds or has held; HELD and
+ *        LEFT of processes that match
+ * @return 0; -ENOMEM
+ */
+int memoir_buffer_watch_new(const struct memoir_selection *selection,
+			    struct memoir_buffer_watch **ret_watch);
+void memoir_buffer_watch_free(struct memoir_buffer_watch *watch);
+
+/**
+ * @brief Compare with the last look; the first one tells of nothing. What is missing for the first time may
+ *        have been passed on while the snapshot was taken: it is told of if it is missing at the next look
+ *        too, see memoir_buffer_watch_unsure(). First what is new, then what went, by id.
+ *        O(regions + holders · log holders). The snapshot is not kept.
+ * @return 0; -ENOMEM: some events may be lost, and the watch is to be freed
+ */
+int memoir_buffer_watch_look(struct memoir_buffer_watch *watch,
+			     const struct memoir_snapshot *snapshot, memoir_buffer_change_fn *each,
+			     void *arg);
+
+/** Whether something was missing for the first time: look again at once. */
+bool memoir_buffer_watch_unsure(const struct memoir_buffer_watch *watch);
+
+/** At the last look: how many buffers there were, and their own_bytes, as far as they are known. */
+size_t memoir_buffer_watch_count(const struct memoir_buffer_watch *watch, uint64_t *ret_own_bytes);
+
+/**
+ * @brief The peaks so far, by peak_bytes, then peak_size_bytes, downwards. Good until the next look.
+ * @param ret_dropped how many tags were left out, as there were too many
+ */
+const struct memoir_buffer_peak *memoir_buffer_watch_peaks(struct memoir_buffer_watch *watch,
+							   size_t *ret_count,
+							   uint64_t *ret_dropped);
+
 #ifdef __cplusplus
 }
 #endif

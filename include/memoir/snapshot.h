@@ -249,6 +249,10 @@ struct memoir_capture_options {
 	bool without_names;
 	/** Which processes `wants` wants, in words: memoir_snapshot_scope(). NULL: nobody says. */
 	const char *scope;
+	/** Look at no page: who maps and holds what is there, with what objects have in RAM, but no
+	    figures of regions and processes, no sets, no mapped_bytes, and of name tables only what is
+	    announced and tagged. A few ms, of whatever size the processes are. */
+	bool without_pages;
 };
 
 /**

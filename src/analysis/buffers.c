@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "analysis/buffer_watch.h"
 #include "analysis/object_sums.h"
 #include "analysis/select.h"
 #include "base/grow.h"
@@ -349,7 +350,7 @@ static int add_unseen(struct gathering *g)
 /* ---- selection ------------------------------------------------------------------------------ */
 
 /* By a process that is meant, and where a range is, by what it maps there. */
-static bool holder_matches(const struct memoir_selection *selection,
+bool buffer_holder_matches(const struct memoir_selection *selection,
 			   const struct memoir_buffer_holder *holder)
 {
 	if (!memoir_selection_matches_process(selection, holder->process))
@@ -374,7 +375,7 @@ static bool matches(const struct memoir_selection *selection, const struct memoi
 	if (!selection_has_process_keys(selection))
 		return true;
 	for (uint32_t i = 0; i < row->holder_count; i++)
-		if (holder_matches(selection, &row->holders[i]))
+		if (buffer_holder_matches(selection, &row->holders[i]))
 			return true;
 	return false;
 }

@@ -67,8 +67,9 @@ struct cli {
 	bool plain_bytes;
 	bool no_heading;
 	bool totals;
-	bool without_sets; /* as COMMAND_WITHOUT_SETS: what is to be printed does not need them */
-	bool buffers;      /* --buffers */
+	bool without_sets;  /* as COMMAND_WITHOUT_SETS: what is to be printed does not need them */
+	bool without_pages; /* only who has what is to be printed: no kinds, no figures */
+	bool buffers;       /* --buffers */
 	size_t option_groups; /* for options.c */
 	const char *from;
 	const char *root;

@@ -1,13 +1,62 @@
 // SPDX-License-Identifier: MIT
 /*
- * memoir buffers: memory made to be shared, and every process that holds it.
+ * memoir buffers: memory made to be shared, and every process that holds it; and what becomes of it.
  */
 #include "cli/cli.h"
 
+#include <argp.h>
 #include <stdlib.h>
 
 #include "analysis/select.h"
 #include "cli/buffer_rows.h"
+#include "cli/wait.h"
+#include "cli/watch_buffers.h"
+
+struct buffers_options {
+	bool watch;
+	uint64_t interval_ns;
+};
+
+enum { OPTION_WATCH = 0x300 };
+
+static const struct argp_option options[] = {
+	{ "watch", OPTION_WATCH, "TIME", OPTION_ARG_OPTIONAL,
+	  "Print what is created, held, left and freed, until interrupted, then the peak of each "
+	  "tag; look every TIME (1s unless said)",
+	  0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	const struct cli *cli = state->input;
+	struct buffers_options *own = cli ? cli->own : NULL;
+
+	if (!own || key != OPTION_WATCH)
+		return ARGP_ERR_UNKNOWN;
+	own->watch = true;
+	own->interval_ns = WATCH_BUFFERS_DEFAULT_NS;
+	if (arg && wait_parse(arg, &own->interval_ns) < 0)
+		argp_error(state,
+			   "--watch takes a time up to a week between looks, such as 0.5s or 10s, "
+			   "not '%s'",
+			   arg);
+	return 0;
+}
+
+static const struct argp own_argp = { .options = options, .parser = parse };
+
+/* What goes with --watch; says so where something does not. */
+static bool can_watch(const struct cli *cli)
+{
+	const struct shape *shape = &cli->shape;
+
+	if (cli->model == &buffer_model && !cli->from && !cli->root && !cli->csv && !cli->totals &&
+	    !shape->columns && !shape->sort && !shape->reverse && shape->head == SHEET_ALL)
+		return true;
+	complain("--watch goes with selectors, --json, --bytes and -H only");
+	return false;
+}
 
 /* What is not there though it may be on the machine; NULL: nothing. */
 static const char *lack(const struct cli *cli, bool holders_known)
@@ -123,9 +172,13 @@ static int by_process(const struct cli *cli, const struct memoir_buffers *buffer
 
 static int run(struct cli *cli)
 {
+	const struct buffers_options *own = cli->own;
 	struct memoir_buffers buffers;
-	int code = cli_take_snapshot(cli);
+	int code;
 
+	if (own->watch)
+		return can_watch(cli) ? watch_buffers(cli, own->interval_ns) : EXIT_USAGE;
+	code = cli_take_snapshot(cli);
 	if (code != EXIT_DONE)
 		return code;
 	if (memoir_buffers(cli->snapshot, cli->selection, &buffers) < 0)
@@ -158,4 +211,6 @@ const struct command buffers_command = {
 	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS | COMMAND_WITHOUT_KINDS | COMMAND_BUFFERS |
 		 COMMAND_WHOLE,
 	.run = run,
+	.options = &own_argp,
+	.own_bytes = sizeof(struct buffers_options),
 };

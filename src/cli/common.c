@@ -118,9 +118,11 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 	struct memoir_capture_options options = {
 		.sz = sizeof(options),
 		.without_sets = cli->without_sets || cli->command->flags & COMMAND_WITHOUT_SETS,
-		.without_kinds = whole && cli->command->flags & COMMAND_WITHOUT_KINDS,
+		.without_kinds = cli->without_pages ||
+				 (whole && cli->command->flags & COMMAND_WITHOUT_KINDS),
 		.without_names =
 			whole && cli->command->flags & COMMAND_WITHOUT_NAMES && !cli->buffers,
+		.without_pages = cli->without_pages,
 		.frames = cli->command->flags & COMMAND_FRAMES,
 		.buffers = cli->buffers || cli->command->flags & COMMAND_BUFFERS,
 	};

@@ -16,7 +16,7 @@
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, asked;
 
 static const struct unit {
 	const char *name;
@@ -66,6 +66,27 @@ bool wait_interrupted(void)
 	return interrupted;
 }
 
+static void ask(int number)
+{
+	(void)number;
+	asked = 1;
+}
+
+void wait_catch_asking(void)
+{
+	struct sigaction action = { .sa_handler = ask };
+
+	sigaction(SIGUSR1, &action, NULL);
+}
+
+bool wait_asked(void)
+{
+	bool was = asked;
+
+	asked = 0;
+	return was;
+}
+
 uint64_t wait_now_ns(void)
 {
 	struct timespec now;
@@ -83,10 +104,10 @@ static void sleep_until(uint64_t ns)
 
 void wait_until(uint64_t began_ns, uint64_t until_ns, uint64_t total_ns, const char *what)
 {
-	bool says = isatty(STDERR_FILENO), said = false;
+	bool says = what && isatty(STDERR_FILENO), said = false;
 	uint64_t now = wait_now_ns();
 
-	while (now < until_ns && !interrupted) {
+	while (now < until_ns && !interrupted && !asked) {
 		uint64_t next = began_ns + ((now - began_ns) / NS_PER_SECOND + 1) * NS_PER_SECOND;
 
 		sleep_until(says && next < until_ns ? next : until_ns);

@@ -28,6 +28,12 @@ void wait_catch_signals(void);
 /* Whether one came. */
 bool wait_interrupted(void);
 
+/* From now on SIGUSR1 asks for something: it ends the waiting, too. */
+void wait_catch_asking(void);
+
+/* Whether it did since the last call. */
+bool wait_asked(void);
+
 /* What then has to be said of the result. */
 #define WAIT_INTERRUPTED "interrupted: the time is shorter than was asked for"
 
@@ -36,7 +42,7 @@ uint64_t wait_now_ns(void);
 
 /*
  * Until a time of wait_now_ns(), or until interrupted. On a terminal says "memoir: WHAT, 12 of 60 s" from the
- * time began_ns on, and takes it away at the end.
+ * time began_ns on, and takes it away at the end; where WHAT is NULL nothing.
  */
 void wait_until(uint64_t began_ns, uint64_t until_ns, uint64_t total_ns, const char *what);
 

@@ -13,11 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/lines.h"
 #include "cli/wait.h"
 #include "kernel/own_process.h"
 #include "kernel/process.h"
 #include "names/watched.h"
-#include "present/escape.h"
 #include "present/number.h"
 
 #define SCHEMA "memoir.names-watch/1"
@@ -107,54 +107,30 @@ static const char *error_name(int answer)
 	return answer < 0 ? strerrorname_np(-answer) : NULL;
 }
 
-static void add_text(struct json_field *field, const char *name, const char *text)
-{
-	field->name = name;
-	cell_text(&field->cell, text);
-}
-
-static void add_number(struct json_field *field, const char *name, uint64_t number)
-{
-	field->name = name;
-	cell_number(&field->cell, CELL_NUMBER, number);
-}
-
 static void write_json_line(struct watching *w, const struct watched_name *seen, const char *when)
 {
 	const struct watch_record *record = seen->record;
 	struct json_field fields[11];
 	size_t i = 0;
 
-	add_text(&fields[i++], "time", when);
-	add_number(&fields[i++], "pid", record->tgid);
-	add_number(&fields[i++], "tid", record->tid);
-	add_number(&fields[i++], "start_ticks", seen->start_ticks);
+	line_text(&fields[i++], "time", when);
+	line_number(&fields[i++], "pid", record->tgid);
+	line_number(&fields[i++], "tid", record->tid);
+	line_number(&fields[i++], "start_ticks", seen->start_ticks);
 	fields[i] = (struct json_field){ "comm", { .type = CELL_TEXT, .text = record->comm } };
 	fields[i++].cell.len = comm_length(seen);
 	fields[i].name = "start";
 	cell_number(&fields[i++].cell, CELL_ADDRESS, record->start);
 	fields[i].name = "end";
 	cell_number(&fields[i++].cell, CELL_ADDRESS, seen->end);
-	add_text(&fields[i++], "name", seen->name);
-	add_number(&fields[i++], "answer", (uint64_t)(record->answer < 0 ? -record->answer : 0));
-	add_text(&fields[i++], "error", error_name(record->answer));
-	add_text(&fields[i++], "state", states[seen->what]);
+	line_text(&fields[i++], "name", seen->name);
+	line_number(&fields[i++], "answer", (uint64_t)(record->answer < 0 ? -record->answer : 0));
+	line_text(&fields[i++], "error", error_name(record->answer));
+	line_text(&fields[i++], "state", states[seen->what]);
 	json_write_line(&w->out, fields, i);
 }
 
-static void write_escaped(struct out *out, const char *text, size_t len, size_t columns)
-{
-	struct buffer buffer = { 0 };
-	size_t width = 0;
-
-	if (escape_terminal(&buffer, text, len, cli_terminal_is_utf8(), &width) == 0)
-		out_bytes(out, buffer.data, buffer.len);
-	buffer_free(&buffer);
-	while (width++ < columns)
-		out_char(out, ' ');
-}
-
-static void write_text_line(struct watching *w, const struct watched_name *seen, const char *when)
+static void write_text_line(struct watching *w, const struct watched_name *seen, uint64_t time_ns)
 {
 	const struct watch_record *record = seen->record;
 	char line[192], size[NUMBER_MAX];
@@ -165,31 +141,31 @@ static void write_text_line(struct watching *w, const struct watched_name *seen,
 		number_decimal(bytes, size);
 	else
 		number_bytes(bytes, size);
-	/* "2026-01-02T03:04:05.678Z": the day is not of interest. */
-	snprintf(line, sizeof(line), "%.12s  %7" PRIu32 "  ", when + strlen("2026-01-02T"),
-		 record->tgid);
+	line_time(&w->out, time_ns);
+	snprintf(line, sizeof(line), "  %7" PRIu32 "  ", record->tgid);
 	out_text(&w->out, line);
-	write_escaped(&w->out, record->comm, comm_length(seen), WATCH_COMM_BYTES - 1);
+	line_escaped(&w->out, record->comm, comm_length(seen), WATCH_COMM_BYTES - 1);
 	snprintf(line, sizeof(line), "  %012" PRIx64 "-%012" PRIx64 "  %8s  %-6s  %-10s  ",
 		 record->start, seen->end, size, error ? error : "ok", states[seen->what]);
 	out_text(&w->out, line);
-	write_escaped(&w->out, seen->name ? seen->name : "-", strlen(seen->name ? seen->name : "-"),
-		      0);
+	line_escaped(&w->out, seen->name ? seen->name : "-", strlen(seen->name ? seen->name : "-"),
+		     0);
 	out_char(&w->out, '\n');
 }
 
 static void on_name(const struct watched_name *seen, void *arg)
 {
 	struct watching *w = arg;
+	uint64_t time_ns = time_of_day(seen->record->time_ns);
 	char when[NUMBER_MAX];
 
 	if (!is_meant(w, seen))
 		return;
-	number_time(time_of_day(seen->record->time_ns), when);
+	number_time(time_ns, when);
 	if (w->cli->json)
 		write_json_line(w, seen, when);
 	else
-		write_text_line(w, seen, when);
+		write_text_line(w, seen, time_ns);
 }
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
@@ -201,10 +177,9 @@ static void write_beginning(struct watching *w, const struct watched *watched)
 
 	if (w->cli->json) {
 		number_time(time_of_day(wait_now_ns()), now);
-		add_text(&fields[0], "schema", SCHEMA);
-		add_text(&fields[1], "began", now);
-		fields[2].name = "light";
-		cell_number(&fields[2].cell, CELL_BOOL, watched_is_light(watched));
+		line_text(&fields[0], "schema", SCHEMA);
+		line_text(&fields[1], "began", now);
+		line_bool(&fields[2], "light", watched_is_light(watched));
 		json_write_line(&w->out, fields, 3);
 	} else if (!w->cli->no_heading) {
 		char line[192];
@@ -233,18 +208,17 @@ static void write_json_end(struct watching *w, const struct watched_counts *coun
 	struct json_field fields[11];
 	size_t i = 0;
 
-	add_text(&fields[i++], "schema", SCHEMA);
-	fields[i].name = "partial";
-	cell_number(&fields[i++].cell, CELL_BOOL, lost_any(counts, lost));
-	add_number(&fields[i++], "names", counts->names);
-	add_number(&fields[i++], "kept", counts->kept);
-	add_number(&fields[i++], "programs", counts->programs);
-	add_number(&fields[i++], "by_kernel", counts->by_kernel);
-	add_number(&fields[i++], "unreadable", counts->unreadable);
-	add_number(&fields[i++], "too_many", counts->too_many);
-	add_number(&fields[i++], "lost_names", lost->names);
-	add_number(&fields[i++], "lost_changes", lost->changes);
-	add_number(&fields[i++], "lost_programs", lost->processes);
+	line_text(&fields[i++], "schema", SCHEMA);
+	line_bool(&fields[i++], "partial", lost_any(counts, lost));
+	line_number(&fields[i++], "names", counts->names);
+	line_number(&fields[i++], "kept", counts->kept);
+	line_number(&fields[i++], "programs", counts->programs);
+	line_number(&fields[i++], "by_kernel", counts->by_kernel);
+	line_number(&fields[i++], "unreadable", counts->unreadable);
+	line_number(&fields[i++], "too_many", counts->too_many);
+	line_number(&fields[i++], "lost_names", lost->names);
+	line_number(&fields[i++], "lost_changes", lost->changes);
+	line_number(&fields[i++], "lost_programs", lost->processes);
 	json_write_line(&w->out, fields, i);
 }
 

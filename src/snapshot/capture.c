@@ -5,6 +5,7 @@
 #include "snapshot/capture.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -218,9 +219,9 @@ static void add_alone(struct capture *c, const struct memoir_region *region,
 /* Figures of processes out of scope are parts of sums that were not looked at whole: left unknown. */
 static int finish_figures(struct capture *c)
 {
-	int err = capture_take_shares(c);
+	int err = !c->options.without_pages ? capture_take_shares(c) : 0;
 
-	if (err)
+	if (err || c->options.without_pages)
 		return err;
 	capture_carry_parts(c);
 	for (size_t i = 0; i < c->snap->region_count; i++) {

@@ -233,8 +233,9 @@ int capture_by_scan(struct capture *c, struct memoir_error *error)
 	err = capture_list_tasks(c, walk);
 	if (!err)
 		err = walk_vmas(walk, capture_scope(c, walk), false, &visitor, c);
-	if (!err)
-		err = capture_parallel(c, scan_process, sizeof(struct scratch));
+	if (err || c->options.without_pages)
+		return err;
+	err = capture_parallel(c, scan_process, sizeof(struct scratch));
 	if (!err)
 		err = walk_tasks(walk, compare_cookie, c);
 	if (err)

@@ -76,10 +76,11 @@ int capture_by_tables(struct capture *c, struct memoir_error *error)
 					   "page tables can't be read on this machine; "
 					   "see `memoir check`");
 	c->file_by_offset = true;
-	c->presence.wanted = capture_wants_names(c);
+	c->presence.wanted = capture_wants_names(c) && !c->options.without_pages;
 	err = capture_list_tasks(c, walk);
 	if (!err)
-		err = walk_vmas(walk, capture_scope(c, walk), true, &table_visitor, &tw);
+		err = walk_vmas(walk, capture_scope(c, walk), !c->options.without_pages,
+				&table_visitor, &tw);
 	presence_enter(&c->presence, UINT32_MAX);
-	return err ? err : capture_words_left(c);
+	return err || c->options.without_pages ? err : capture_words_left(c);
 }

@@ -323,9 +323,10 @@ int capture_by_text(struct capture *c, struct memoir_error *error)
 				 "root or with CAP_SYS_ADMIN");
 	int err = list_by_text(c, PROCESS_MAPS);
 
+	if (err || c->options.without_pages)
+		return err;
 	c->scan_works = pagemap_scan_probe(c->memoir->root) == 0;
-	if (!err)
-		err = capture_parallel(c, read_pages, WORDS_ROOM * sizeof(uint64_t));
+	err = capture_parallel(c, read_pages, WORDS_ROOM * sizeof(uint64_t));
 	if (!err)
 		ask_for_shmem_swap(c);
 	return err;
@@ -333,7 +334,7 @@ int capture_by_text(struct capture *c, struct memoir_error *error)
 
 int capture_by_smaps(struct capture *c, struct memoir_error *error)
 {
-	int err = list_by_text(c, PROCESS_SMAPS);
+	int err = list_by_text(c, !c->options.without_pages ? PROCESS_SMAPS : PROCESS_MAPS);
 
 	if (err)
 		return error_set_about(error, err, 0, "/proc", "/proc can't be read: %s",

@@ -231,8 +231,10 @@ int capture_finish(struct capture *c)
 	int err = 0;
 
 	for (uint32_t i = 0; i < c->snap->region_count; i++) {
-		settle_shmem_swap(c, i);
-		settle_guard(c, i);
+		if (!c->options.without_pages) {
+			settle_shmem_swap(c, i);
+			settle_guard(c, i);
+		}
 		any_text |= wants_text(&c->counts[i], &smaps);
 	}
 	for (uint32_t i = 0; i < c->snap->process_count && !err; i++) {

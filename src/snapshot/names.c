@@ -290,7 +290,7 @@ static int take_open_table(struct naming *n, uint32_t anchor, bool of_others)
 	if (err)
 		return note_failure(n, err);
 	/* It is another's now? */
-	if (subject_of(n, &table) == subject)
+	if (subject_of(n, &table) == subject && !n->c->options.without_pages)
 		err = name_process(n, subject, &table);
 	if (!err)
 		err = announced_take(n->c, n->process, &table);
