@@ -115,7 +115,7 @@ struct overview {
 	struct easy easy;
 	const void *easy_lines[EASY_LINES_MAX];
 	struct sheet ledger_sheet, process_sheet, name_sheet, object_sheet, easy_sheet;
-	char process_title[64], name_title[64], object_title[64], note[192];
+	char process_title[64], name_title[64], object_title[64], note[192], summary[64];
 };
 
 static void free_overview(struct overview *o)
@@ -174,12 +174,17 @@ static void make_note(const struct cli *cli, struct overview *o)
 
 static void make_texts(const struct cli *cli, struct overview *o)
 {
+	char total[NUMBER_MAX];
+
 	snprintf(o->process_title, sizeof(o->process_title), "Processes by PSS, %zu of %zu",
 		 o->process_sheet.row_count, o->processes.count);
 	snprintf(o->name_title, sizeof(o->name_title), "Names by PSS, %zu of %zu",
 		 o->name_sheet.row_count, o->names.count);
 	snprintf(o->object_title, sizeof(o->object_title), "Objects by PSS, %zu of %zu",
 		 o->object_sheet.row_count, o->objects.sums.count);
+	if (o->ledger.total_bytes)
+		snprintf(o->summary, sizeof(o->summary), "What %s of RAM are used for",
+			 cli_size_text(cli, o->ledger.total_bytes, total));
 	make_note(cli, o);
 }
 
@@ -196,6 +201,7 @@ static int print_overview(const struct cli *cli, struct overview *o)
 		.schema = "memoir.overview/1",
 		.sheet = &o->ledger_sheet,
 		.note = o->note[0] ? o->note : NULL,
+		.summary = o->summary[0] ? o->summary : NULL,
 		.fields = &total,
 		.field_count = 1,
 		.sections = sections,

@@ -190,8 +190,8 @@ static int make_sheets(const struct cli *cli, struct answer *a, struct memoir_er
 	if (cli->shape.for_eyes)
 		keepers.head = cli->shape.head == SHEET_ALL ? TOP_ROWS : cli->shape.head;
 	if (ret == 0)
-		ret = sheet_make(&keeper_model, &keepers, a->keepers, a->whatif.keeper_count, NULL,
-				 &a->keeper_sheet, error);
+		ret = sheet_make(&keeper_model, &keepers, a->keepers, a->whatif.keeper_count,
+				 &a->context, &a->keeper_sheet, error);
 	snprintf(a->keeper_title, sizeof(a->keeper_title), "Who keeps what stays, %zu of %zu",
 		 a->keeper_sheet.row_count, a->whatif.keeper_count);
 	if (ret == 0)

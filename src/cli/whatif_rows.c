@@ -274,8 +274,15 @@ static void get_how(const void *row, const struct column *column, const void *ct
 		[MEMOIR_KEEPS_SEGMENT] = "SysV segments: remove them (ipcrm)",
 	};
 
-	(void)column, (void)ctx;
-	cell_text(ret_cell, how[((const struct memoir_keeper *)row)->keeps]);
+	const struct memoir_whatif *whatif = ((const struct whatif_context *)ctx)->whatif;
+	const struct memoir_keeper *keeper = row;
+
+	(void)column;
+	/* A hint leaves what several map, whether they are meant or not. */
+	if (whatif->action == MEMOIR_WHATIF_TRIM && keeper->keeps == MEMOIR_KEEPS_MAPS)
+		cell_text(ret_cell, "one of those that map it");
+	else
+		cell_text(ret_cell, how[keeper->keeps]);
 }
 
 static const struct column keeper_columns[] = {

@@ -18,7 +18,7 @@ struct whatif_context {
 /* Rows are struct memoir_whatif_row; ctx is a struct whatif_context. */
 extern const struct table_model whatif_model;
 
-/* Rows are struct memoir_keeper. */
+/* Rows are struct memoir_keeper; ctx as above. */
 extern const struct table_model keeper_model;
 
 #endif
