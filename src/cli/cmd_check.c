@@ -21,8 +21,13 @@ enum which {
 static void get_available(const void *row, const struct column *column, const void *ctx,
 			  struct cell *ret_cell)
 {
+	const struct kfeature *feature = row;
+
 	(void)ctx;
-	cell_number(ret_cell, column->type, ((const struct kfeature *)row)->available > 0);
+	if (feature->available == -ENODATA)
+		cell_null(ret_cell);
+	else
+		cell_number(ret_cell, column->type, feature->available > 0);
 }
 
 static const char *text_of(const struct kfeature *feature, unsigned int which)
@@ -50,7 +55,8 @@ static void get_text(const void *row, const struct column *column, const void *c
 
 static const struct column columns[] = {
 	{ "feature", "FEATURE", CELL_TEXT, 0, WHICH_FEATURE, get_text, "the kernel interface" },
-	{ "available", "AVAILABLE", CELL_BOOL, 0, 0, get_available, "whether it works here" },
+	{ "available", "AVAILABLE", CELL_BOOL, 0, 0, get_available,
+	  "whether it works here; - where that can't be told" },
 	{ "used_for", "USED FOR", CELL_TEXT, 0, WHICH_USED_FOR, get_text,
 	  "what memoir does with it" },
 	{ "otherwise", "OTHERWISE", CELL_TEXT, 0, WHICH_OTHERWISE, get_text,

@@ -424,7 +424,7 @@ static int probe_one(struct probing *p, const struct probe *probe, struct kfeatu
 		.otherwise = probe->otherwise,
 	};
 	if (probe->live && !kroot_is_live(p->root))
-		ret->available = detailed(p, -ENOSYS, "not known from a captured tree");
+		ret->available = detailed(p, -ENODATA, "not known from a captured tree");
 	else
 		ret->available = probe->probe(p);
 	if (ret->available < 0 && !p->detail[0])

@@ -12,7 +12,7 @@
 
 struct kfeature {
 	const char *feature;
-	int available; /* 1 yes, 0 no, or negative errno: not usable, or not known, and why */
+	int available; /* 1 yes, 0 no, -ENODATA: not known; another negative errno: not usable, and why */
 	const char *used_for;  /* a sentence without its full stop, as are the next two */
 	const char *otherwise; /* what is done where it is not there */
 	const char *detail;    /* what was found, or NULL */
