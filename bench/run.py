@@ -28,8 +28,9 @@ QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
 BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
-              "lib-capture", "lib-who", "lib-whatif", "lib-name", "name-read", "name-weak",
-              "watch-cost", "fds-loop", "lib-files", "lib-watch", "auto-malloc", "lib-idle", "name-run")
+              "lib-capture", "lib-who", "lib-whatif", "lib-name", "lib-announce", "name-read",
+              "name-weak", "watch-cost", "fds-loop", "lib-files", "lib-watch", "auto-malloc",
+              "lib-idle", "name-run")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger", "lib-files", "lib-capture", "name-run")
 RSS_TOLERANCE = 0.01
@@ -168,6 +169,7 @@ CASES = (
                  Limit(("lib-name", "100000"), "again_ns", 150),
                  Limit(("lib-name", "100000"), "clear_and_name_ns", 150),
                  Limit(("lib-name", "100000"), "bytes_per_range", 32, "B"),
+                 Limit(("lib-announce", "1000"), "announced_ratio", 1000, "/1000"),
                  Limit(("name-read", "100000"), "name_read_ns", 10e6),
                  Limit(("name-weak",), "weak_ps", 1000, "ps"))),
     Case("buffers",

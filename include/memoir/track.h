@@ -20,7 +20,7 @@
  * root or as the holder's user, and in memoir's own pid namespace.
  *
  * Every function may be called from any thread and from a signal handler, as memoir_name() may, and needs
- * no privileges. Cost: about 0.3 µs, getpid(2) included; memory: 32 bytes a buffer and as many a holder, each
+ * no privileges. Cost: about 0.2 µs, getpid(2) included; memory: 32 bytes a buffer and as many a holder, each
  * tag once. A call that is left to another one under way (memoir/name.h) answers 0: what that meets is lost.
  */
 #ifndef MEMOIR_TRACK_H

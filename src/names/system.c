@@ -133,12 +133,11 @@ int system_name_dmabuf(int fd, const char *name)
 {
 	int saved = errno, err = 0;
 	struct statfs fs;
+	bool failed = fstatfs(fd, &fs) < 0;
 
-	if (fstatfs(fd, &fs) < 0)
-		err = -errno;
-	else if ((uint32_t)fs.f_type != DMA_BUF_MAGIC)
+	if (!failed && (uint32_t)fs.f_type != DMA_BUF_MAGIC)
 		err = -ENOTTY;
-	else if (ioctl(fd, DMA_BUF_SET_NAME, name ? name : "") < 0)
+	else if (failed || ioctl(fd, DMA_BUF_SET_NAME, name ? name : "") < 0)
 		err = -errno;
 	errno = saved;
 	return err;

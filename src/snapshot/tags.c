@@ -43,12 +43,10 @@ static void note_user(struct tagging *t, uint32_t object, uint32_t process)
 {
 	uid_t uid = t->c->snap->processes[process].uid;
 
-	if (uid == NO_USER)
-		t->users[object] = SEVERAL_USERS;
-	else if (t->users[object] == NO_USER)
-		t->users[object] = uid;
-	else if (t->users[object] != uid)
-		t->users[object] = SEVERAL_USERS;
+	/* One that is not known may be any. */
+	if (uid == NO_USER || (t->users[object] != NO_USER && t->users[object] != uid))
+		uid = SEVERAL_USERS;
+	t->users[object] = uid;
 }
 
 /* Nobody is to rename what others have, but root. */

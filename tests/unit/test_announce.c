@@ -63,7 +63,7 @@ static uint64_t announced_at(uint64_t start, char name[MEMOIR_NAME_MAX])
 	assert_int_equal(own_names(&table), 0);
 	length = length_at(&table, start);
 	if (length && name)
-		strcpy(name, find(&table, start)->name);
+		snprintf(name, MEMOIR_NAME_MAX, "%s", find(&table, start)->name);
 	names_table_free(&table);
 	return length;
 }
