@@ -192,7 +192,7 @@ CASES = (
          tuple(Versus((*RUN, "name-run", work), ("name-run", work), ratio=ratio, pairs=31,
                       quick_pairs=11, memoir_key="run_ns", peer_key="run_ns")
                for work, ratio in (("cpu", 1.01), ("walk", 1.01), ("copy", 1.1),
-                                   ("getppid", 1.25))),
+                                   ("getppid", 1.2))),
          limits=(Limit((*RUN, "name-run", "calls"), "call_ns", 47000),
                  Limit((*RUN, "name-run", "calls"), "forgotten_ns", 1000))),
     Case("ledger",
