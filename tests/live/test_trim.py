@@ -2,7 +2,8 @@
 """What memoir trim plans is what moves, and nothing is lost; whatever the target does meanwhile, no hint hits
 other memory unnoticed. It fills swap on zram, and nobody else's.
 
-    test_trim.py [--storms CALLS | SCENE...]    only the storms, with so many calls each; or only these scenes
+    test_trim.py [--storms CALLS | SCENE...]    only the storms, with so many calls each (a tenth with exec, and
+                                                with a peer); or only these scenes
 """
 import argparse
 import os
@@ -18,6 +19,7 @@ from tap import Tap
 SHARE = 0.01
 STORM = 10000
 STORM_OTHERS = 2000
+OTHERS_SHARE = 10
 STORM_TIMEOUT_S = 280
 # (scene, further options)
 TRUTHS = (
@@ -135,7 +137,7 @@ def main():
     try:
         with zram.swap():
             if args.storms:
-                test_storms(tap, args.storms, args.storms)
+                test_storms(tap, args.storms, args.storms // OTHERS_SHARE)
                 return tap.done()
             for scene, options in TRUTHS:
                 if not args.scenes or scene in args.scenes:
