@@ -2,6 +2,7 @@
 """memoir trim with targets that end, when it is killed itself, and without the rights it needs: nothing stays
 stopped, and what is said is what the manual has. It ends only what it started.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -172,13 +173,18 @@ def children(pid):
         return set()
 
 
-def kill_guard(run, old=()):
+def kill_guard(run):
     """Its pid, if there was one before the end of the run."""
     while run.poll() is None:
-        for pid in children(run.pid) - set(old):
-            # It is a child of a child of ours: only who is not waited for yet can have its number.
-            os.kill(pid, signal.SIGKILL)
-            return pid
+        for pid in children(run.pid):
+            with contextlib.suppress(ProcessLookupError):
+                fd = os.pidfd_open(pid)
+                try:
+                    if pid in children(run.pid):  # no other process has its number by now
+                        signal.pidfd_send_signal(fd, signal.SIGKILL)
+                        return pid
+                finally:
+                    os.close(fd)
     return None
 
 
@@ -193,7 +199,10 @@ def has_noticed(run, target, guard):
 def test_killed_guard(tap, how, target, thawed=lambda: True, traced=False):
     """The guard alone; then the guard, and memoir as soon as nothing depends on that guard."""
     chance, bad, told, in_turn = random.Random(SEED + 2), [], 0, 0
-    for i in range(2 * GUARD_KILLS):
+    for i in range(12 * GUARD_KILLS):
+        # A guard that was just about to end is not missed: until one was.
+        if i >= 2 * GUARD_KILLS and told and in_turn:
+            break
         run = start(target, "--freeze", "--rate", "128M")
         guard = kill_guard(run)
         if i % 2:
@@ -213,7 +222,7 @@ def test_killed_guard(tap, how, target, thawed=lambda: True, traced=False):
             if not answer or not row["hinted_bytes"] or row["guard_ended"] != note:
                 bad.append(f"{run.returncode} {err} {out[-400:]}")
     tap.check(not bad and told and in_turn,
-              f"the guard killed {GUARD_KILLS} times while it holds by {how}: memoir lets go, says so and "
+              f"the guard killed again and again while it holds by {how}: memoir lets go, says so and "
               "ends with 0; and is killed itself then: the target runs on",
               bad[:5] + [f"told {told}, in turn {in_turn}"])
 
