@@ -15,6 +15,7 @@ typedef __u64 u64;
 
 #include "files_format.h"
 #include "files_kernel.h"
+#include "core_mapping.h"
 #include "dmabuf_read.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -27,12 +28,22 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* Not on the program's stack, which has 512 bytes. */
 struct file_draft draft;
 
+/* A number of eight bytes in a file's address_space. */
+static __always_inline u64 read_mapping(struct file *file, u64 offset)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value),
+			      (void *)((u64)BPF_CORE_READ(file, f_mapping) + offset));
+	return value;
+}
+
 /* Whether the pointer is one to a regular file, as far as its parts point at each other. */
 static __always_inline bool is_file(struct file *file)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 
-	return inode && BPF_CORE_READ(file, f_mapping, host) == inode;
+	return inode && read_mapping(file, mapping_offset(host)) == (u64)inode;
 }
 
 /* The file below one of overlayfs: in private_data, since 6.13 behind one more pointer. */
@@ -67,12 +78,10 @@ static __always_inline bool matters(struct file_record *out, struct inode *inode
 
 static __always_inline void fill(struct file_record *out, struct file *file, struct inode *inode)
 {
-	struct address_space *mapping = BPF_CORE_READ(file, f_mapping);
-
-	out->mapping = (u64)mapping;
+	out->mapping = (u64)BPF_CORE_READ(file, f_mapping);
 	out->size_bytes = BPF_CORE_READ(inode, i_size);
 	out->nlink = BPF_CORE_READ(inode, i_nlink);
-	out->pages = BPF_CORE_READ(mapping, nrpages);
+	out->pages = read_mapping(file, mapping_offset(nrpages));
 	out->swapped_pages = out->magic == MAGIC_TMPFS ? swapped_pages(inode) : 0;
 	out->inode = BPF_CORE_READ(inode, i_ino);
 	out->blocks = BPF_CORE_READ(inode, i_blocks);

@@ -59,6 +59,7 @@ struct inode {
 	unsigned int i_nlink;
 	long long i_size;
 	unsigned long long i_blocks;
+	struct address_space i_data;
 };
 
 struct shmem_inode_info {

@@ -18,6 +18,7 @@ typedef __u64 u64;
 
 #include "walk_format.h"
 #include "walk_kernel.h"
+#include "core_mapping.h"
 #include "walk_stream.h"
 #include "walk_tables.h"
 
@@ -91,23 +92,21 @@ static __always_inline bool speaks_for_process(struct task_struct *task)
 
 /*
  * The kernel looks a structure up in all its types by name, 0.3 ms each time, and remembers one name for
- * each of 31 hashes: super_block and address_space have the same one, anon_vma and vm_area_struct too. So
- * what is relocated of them stands together, here, in the program that is loaded first.
+ * each of 31 hashes: anon_vma and vm_area_struct have the same one. So what is relocated of such stands
+ * together, here, in the program that is loaded first.
  */
 static __always_inline void find_layout(void)
 {
 	struct super_block *sb = NULL;
-	struct address_space *mapping = NULL;
 	struct anon_vma *anon = NULL;
 
 	if (layout.known)
 		return;
 	layout.sb_flags = bpf_core_field_offset(sb->s_flags);
 	layout.sb_magic = bpf_core_field_offset(sb->s_magic);
-	layout.mapping_host = bpf_core_field_offset(mapping->host);
-	layout.mapping_pages = bpf_core_field_offset(mapping->nrpages);
-	layout.mapping_root = bpf_core_field_offset(mapping->i_mmap.rb_root.rb_node);
-	layout.mapping_head = bpf_core_field_offset(mapping->i_pages.xa_head);
+	layout.mapping_pages = mapping_offset(nrpages);
+	layout.mapping_root = mapping_offset(i_mmap.rb_root.rb_node);
+	layout.mapping_head = mapping_offset(i_pages.xa_head);
 	layout.anon_children = bpf_core_field_offset(anon->num_children);
 	layout.anon_vmas = bpf_core_field_offset(anon->num_active_vmas);
 	layout.anon_parent = bpf_core_field_offset(anon->parent);

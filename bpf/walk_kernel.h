@@ -110,6 +110,7 @@ struct inode {
 	unsigned long i_ino;
 	struct super_block *i_sb;
 	long long i_size;
+	struct address_space i_data;
 };
 
 struct shmem_inode_info {

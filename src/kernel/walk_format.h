@@ -116,7 +116,7 @@ struct walk_config {
 struct walk_layout {
 	u32 known;
 	u32 sb_flags, sb_magic;
-	u32 mapping_host, mapping_pages, mapping_root, mapping_head;
+	u32 mapping_pages, mapping_root, mapping_head;
 	u32 anon_children, anon_vmas, anon_parent;
 };
 
