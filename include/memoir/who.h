@@ -71,7 +71,7 @@ struct memoir_who_row {
 	const char *name;    /**< NULL: none; of a live page only what the kernel has */
 	const char *path;    /**< as in struct memoir_region; NULL: none */
 	struct memoir_figures figures; /**< of the whole region; known from snapshots only */
-	const char *tag; /**< of the shared buffer that it maps; NULL: none, or a live page was asked about */
+	const char *tag; /**< of the shared buffer it maps; NULL: none, or of a live page */
 };
 
 /** Where a page is. */

@@ -201,10 +201,11 @@ static int give_all(struct cli *cli, struct giving *g)
 	size_t count = count_objects(&buffers);
 
 	code = check_count(cli, &buffers, count);
-	g->rows = calloc(count + 1, sizeof(*g->rows));
-	if (!g->rows)
+	if (code == EXIT_DONE)
+		g->rows = calloc(count + 1, sizeof(*g->rows));
+	if (code == EXIT_DONE && !g->rows)
 		code = cli_no_memory();
-	for (size_t i = 0; i < buffers.count && code == EXIT_DONE; i++)
+	for (size_t i = 0; i < buffers.count && g->rows; i++)
 		if (buffers.rows[i].object)
 			give(cli, g, buffers.rows[i].object);
 	if (code == EXIT_DONE)
