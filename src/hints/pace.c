@@ -59,7 +59,7 @@ static uint64_t slice_ns(const struct applying *a)
  * Where looking takes longer than that (maps of thousands of lines, read as text before each call), a call may
  * take as long, or all the time would go into looking.
  */
-static uint64_t call_ns(const struct applying *a, uint64_t look_ns)
+static uint64_t wanted_ns(const struct applying *a, uint64_t look_ns)
 {
 	uint64_t slice = slice_ns(a), longer = look_ns < CALL_NS_MAX ? look_ns : CALL_NS_MAX;
 
@@ -67,9 +67,10 @@ static uint64_t call_ns(const struct applying *a, uint64_t look_ns)
 }
 
 /* At most twice, and at least half as much as before: one call that took long was perhaps preempted. */
-void pace_adapt(struct applying *a, uint64_t bytes, uint64_t took_ns, uint64_t look_ns)
+void pace_adapt(struct applying *a, uint64_t bytes, uint64_t call_ns, uint64_t look_ns)
 {
-	double fits = (double)bytes * (double)call_ns(a, look_ns) / (double)(took_ns ? took_ns : 1);
+	double fits =
+		(double)bytes * (double)wanted_ns(a, look_ns) / (double)(call_ns ? call_ns : 1);
 	double most = 2.0 * (double)a->slice_bytes, least = 0.5 * (double)a->slice_bytes;
 
 	/* A small rest of a range says little. */
