@@ -11,7 +11,8 @@
  * programs that gain privileges by exec:
  * - `kernel`: PR_SET_VMA_ANON_NAME (Linux 5.17 with CONFIG_ANON_VMA_NAME): whole pages, about 1 µs;
  * - `table`: the process's own name table (docs/NAME-TABLE.md): any bytes, some 50 ns, no system call;
- *   whether there is anonymous memory is not looked at: names of other memory are dropped by readers;
+ *   whether there is anonymous memory is not looked at: names of other memory are dropped by readers, and
+ *   those of addresses from 2^63 on, which no program has, at once;
  * - `both`: the table, and the kernel where it takes the name;
  * - `off`: nothing is kept;
  * - `auto`, or anything else: `kernel` where that works, else `table`.
@@ -78,7 +79,7 @@ uint64_t memoir_name_hash(const char *name);
 /** What a name table holds; all 0 where there is none. */
 struct memoir_name_counts {
 	size_t sz;            /**< sizeof(struct memoir_name_counts), set by the caller */
-	uint64_t ranges;      /**< named ranges */
+	uint64_t ranges;      /**< named ranges, and what memoir/track.h announces */
 	uint64_t names;       /**< distinct names that some range has */
 	uint64_t name_bytes;  /**< what these take, NULs included */
 	uint64_t table_bytes; /**< memory of the table in use, all of it: ranges, names, spare */

@@ -73,7 +73,8 @@ int memoir_buffer_uninstall(uint32_t buffer, pid_t pid);
  * open or mapped, if all who do are of one user, or the process is root's. Take it away before the file
  * is closed for good: an inode's number may be used again.
  * @param tag as that of memoir_buffer_init(); of a dma-buf 31 characters at most; NULL takes it away
- * @return 0; -EINVAL: such a tag, or the fd is no file of memory; -EBADF; -ENOMEM, -EAGAIN
+ * @return 0; -EINVAL: such a tag, or the fd is no file of memory; -EBADF; -ENOMEM, -EAGAIN; of a dma-buf
+ *         what the kernel says (older ones -EBUSY while a device is attached to it)
  */
 int memoir_tag_fd(int fd, const char *tag);
 

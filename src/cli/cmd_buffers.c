@@ -201,7 +201,8 @@ const struct command buffers_command = {
 	.args = "[SELECTOR...]",
 	.summary = "shared buffers, and every process that holds one",
 	.doc = "Print memory that is made to be shared (memfds, shared memory, dma-bufs, huge "
-	       "pages, DRM clients and more), what of it is in RAM though nobody may map it, and "
+	       "pages, DRM clients, what programs announce and more), what of it is in RAM though "
+	       "nobody may map it, and "
 	       "every process that holds it: by fds, by mappings, or by files in flight."
 	       "\vA SELECTOR is KEY:GLOB[,GLOB...]: kind, object, path and name (its tag) speak of "
 	       "the buffer, pid, comm, user and cgroup of a process that holds it; a pid alone or "
