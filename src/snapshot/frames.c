@@ -12,6 +12,7 @@
 #include "kernel/balloon.h"
 #include "kernel/frames.h"
 #include "kernel/hugepages.h"
+#include "kernel/own_memory.h"
 #include "kernel/zoneinfo.h"
 #include "kernel/zram.h"
 
@@ -97,6 +98,21 @@ static int note_unreadable(struct memoir_snapshot *snap, int err)
 		strerror(-err), err == -EACCES || err == -EPERM ? "; run as root" : "");
 }
 
+/* What is mapped by nobody else but this very program: it is in the lines, but in no row. */
+static int add_own(struct memoir_snapshot *snap, const struct kroot *root)
+{
+	struct own_memory own;
+
+	if (own_memory_read(root, &own) < 0)
+		return 0;
+	const struct line lines[] = {
+		{ "own_anon_bytes", own.anon_bytes },
+		{ "own_other_bytes", own.other_bytes },
+	};
+
+	return add_lines(snap, lines, 2);
+}
+
 static int add_frames(struct memoir_snapshot *snap, const struct memoir *memoir)
 {
 	struct zoneinfo before, after;
@@ -111,6 +127,8 @@ static int add_frames(struct memoir_snapshot *snap, const struct memoir *memoir)
 		err = add_zones(snap, &before, &after);
 	if (!err)
 		err = add_hugepages(snap, memoir->root);
+	if (!err)
+		err = add_own(snap, memoir->root);
 	if (!err)
 		err = add_classes(snap, memoir->root, &counts);
 	return err;

@@ -375,8 +375,17 @@ static void frames_are_in_the_snapshot_if_asked_for(void **state)
 	put_root(tree);
 	put_machine(tree, FRAMES);
 	tree_put_text(tree, "proc/zoneinfo", "  managed 7\n  count: 2\n");
+	tree_put_text(tree, "proc/self/smaps_rollup",
+		      "55a0c0000000-7ffe00000000 ---p 00000000 00:00 0    [rollup]\n"
+		      "Rss:                 900 kB\n"
+		      "Private_Clean:        30 kB\n"
+		      "Private_Dirty:       220 kB\n"
+		      "Anonymous:           200 kB\n"
+		      "LazyFree:              7 kB\n");
 	struct memoir_snapshot *snapshot = capture(tree, true);
 
+	assert_int_equal(line_of(snapshot, "own_anon_bytes"), 200 << 10);
+	assert_int_equal(line_of(snapshot, "own_other_bytes"), 50 << 10);
 	assert_int_equal(line_of(snapshot, "frames:anon_huge"), 4096 * FRAME_BLOCK / 2);
 	assert_int_equal(line_of(snapshot, "frames:slab"), 0);
 	assert_int_equal(line_of(snapshot, "zone_managed_bytes"), 7 * 4096);
@@ -387,6 +396,7 @@ static void frames_are_in_the_snapshot_if_asked_for(void **state)
 	memoir_snapshot_free(snapshot);
 
 	snapshot = capture(tree, false);
+	assert_true(line_of(snapshot, "own_anon_bytes") == UINT64_MAX);
 	assert_true(line_of(snapshot, "frames:anon_huge") == UINT64_MAX);
 	assert_int_equal(line_of(snapshot, "zram_used_bytes"), 440);
 	assert_int_equal(line_of(snapshot, "zram_limit_bytes"), 5500);
