@@ -116,8 +116,10 @@ static void add_user_frames(struct filling *f)
 	};
 	static const struct keyed behind[] = {
 		{ "shmem, mapped", "frames:shmem_mapped" },
-		{ "shmem, unmapped", "frames:shmem_unmapped" },
 	};
+	/* A udmabuf's pages keep their flags when the memfd is gone, and are in a line of their own then. */
+	uint64_t unmapped_bytes = less(number(f->snapshot, "frames:shmem_unmapped"),
+				       number(f->snapshot, "dmabuf_shmem_bytes"));
 	uint64_t cache_bytes = take(f, number(f->snapshot, "frames:cache_clean")) +
 			       take(f, number(f->snapshot, "frames:cache_dirty"));
 	uint64_t buffers_bytes = min(number(f->snapshot, "Buffers"), cache_bytes);
@@ -126,6 +128,7 @@ static void add_user_frames(struct filling *f)
 	put(f, "unmapped page cache", cache_bytes - buffers_bytes);
 	put(f, "buffers", buffers_bytes);
 	add_keyed(f, behind, COUNT(behind));
+	add(f, "shmem, unmapped", unmapped_bytes);
 }
 
 static void add_hugetlb_frames(struct filling *f)

@@ -71,6 +71,7 @@ struct buffer_facts {
 struct buffer_class {
 	const char *what; /* for people */
 	enum buffer_kind kind;
+	bool of_shmem; /* its pages look like shared memory, also those that no file has any more */
 	bool (*is)(const struct buffer_clues *clues);
 	/* What it is called, into facts->tag. NULL: nothing. */
 	void (*tag)(const struct buffer_clues *clues, struct buffer_facts *facts);

@@ -26,6 +26,7 @@ static void settle(const struct buffer_clues *clues, struct buffer_facts *facts)
 const struct buffer_class udmabuf_class = {
 	.what = "udmabuf",
 	.kind = BUFFER_DMABUF,
+	.of_shmem = true,
 	.is = is,
 	.tag = tag,
 	.settle = settle,

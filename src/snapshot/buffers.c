@@ -14,6 +14,7 @@
 #include "base/grow.h"
 #include "kernel/dmabufs.h"
 #include "kernel/fdinfo.h"
+#include "kernel/magic.h"
 #include "snapshot/capture.h"
 
 bool capture_wants_buffers(const struct capture *c)
@@ -246,11 +247,20 @@ static void settle_backing(struct capture *c, uint32_t i)
 	o->is_backed = true;
 }
 
+/* Whether frames say of a dma-buf's pages that they are shared memory, which no counter does. */
+static bool looks_like_shmem(const struct memoir_object *o)
+{
+	const struct buffer_clues clues = { .magic = DMA_BUF_MAGIC, .exporter = o->exporter };
+
+	return buffer_class_of(&clues)->of_shmem;
+}
+
 /* For the ledger: what the kernel counts nowhere else. */
 static int sum_dmabufs(struct capture *c)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, shmem_bytes = 0;
 	bool any = false;
+	int err;
 
 	for (size_t i = 0; i < c->snap->object_count; i++) {
 		const struct memoir_object *o = &c->snap->objects[i];
@@ -258,11 +268,15 @@ static int sum_dmabufs(struct capture *c)
 		if (o->is_family || o->kind != MEMOIR_KIND_DMABUF || !o->resident_known)
 			continue;
 		any = true;
-		bytes += o->resident_bytes - o->elsewhere_bytes;
+		uint64_t own_bytes = o->resident_bytes - o->elsewhere_bytes;
+
+		bytes += own_bytes;
+		shmem_bytes += looks_like_shmem(o) ? own_bytes : 0;
 	}
 	if (!any || c->options.wants)
 		return 0;
-	return snapshot_add_meminfo(c->snap, "dmabuf_bytes", bytes);
+	err = snapshot_add_meminfo(c->snap, "dmabuf_bytes", bytes);
+	return err ? err : snapshot_add_meminfo(c->snap, "dmabuf_shmem_bytes", shmem_bytes);
 }
 
 int capture_finish_buffers(struct capture *c)

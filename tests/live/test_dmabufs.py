@@ -7,12 +7,11 @@ comes back of them against what the kernel says. It needs devices that few machi
 import contextlib
 import ctypes
 import itertools
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import mkmem
 from tap import Tap
 from test_buffers import (ENGINES, acting, buffers, check_killing, differences, find,
                           hidden_difference, of_pid, whatif)
+from test_footprints import check_sums
 
 PAGE = make.PAGE
 SETTLE_S = 10
@@ -261,10 +261,20 @@ def test_whatif(tap):
         check_killing(tap, what, maker, arguments, other, expected=expected, shmem_falls=falls)
 
 
+def test_sums(tap):
+    """Footprints with what is nobody's are MemTotal, with 128 MiB of buffers that no counter or two counters have."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        for maker in make.heap, make.udmabuf, make.orphan:
+            actor = stack.enter_context(acting(make.large, maker, 8192))
+            stack.enter_context(acting(make.takes, actor.pid, actor.truth["fds"][0]))
+        stack.enter_context(acting(make.touched_gem, None))
+        check_sums(tap, "with buffers of drivers", Path(folder) / "saved.db")
+
+
 TESTS = {"held": test_held, "renamed": test_renamed, "tagged": test_tagged,
          "tagged_by_user": test_tagged_by_user, "memfd_closed": test_memfd_closed,
          "shared_pages": test_shared_pages, "hidden": test_hidden, "footprint": test_footprint,
-         "whatif": test_whatif}
+         "sums": test_sums, "whatif": test_whatif}
 
 
 def main():

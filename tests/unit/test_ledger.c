@@ -217,6 +217,26 @@ static void frames_add_up_to_memtotal(void **state)
 	memoir_snapshot_free(s);
 }
 
+/* By frames they are shared memory, by nobody's counter. */
+static void udmabufs_without_memfds_are_in_one_line(void **state)
+{
+	struct memoir_snapshot *s = snapshot_of((struct line[]){ { "MemTotal", 1000 },
+								 { "frames:free", 400 },
+								 { "frames:shmem_unmapped", 300 },
+								 { "dmabuf_bytes", 250 },
+								 { "dmabuf_shmem_bytes", 200 },
+								 { NULL, 0 } });
+	struct ledger ledger = ledger_of(s);
+
+	(void)state;
+	assert_int_equal(sum_lines(&ledger), 1000);
+	assert_int_equal(line_bytes(&ledger, "shmem, unmapped"), 100);
+	assert_int_equal(line_bytes(&ledger, "dma-bufs"), 250);
+	assert_int_equal(line_bytes(&ledger, "other kernel (no counter)"), 250);
+	assert_int_equal(ledger.excess_bytes, 0);
+	memoir_snapshot_free(s);
+}
+
 static void memory_not_given_to_zones_yet_is_free(void **state)
 {
 	struct memoir_snapshot *s = snapshot_of(counted_machine);
@@ -510,6 +530,7 @@ int main(void)
 		cmocka_unit_test(counters_that_exceed_memtotal_are_cut_and_told),
 		cmocka_unit_test(without_memtotal_there_is_no_ledger),
 		cmocka_unit_test(frames_add_up_to_memtotal),
+		cmocka_unit_test(udmabufs_without_memfds_are_in_one_line),
 		cmocka_unit_test(memory_not_given_to_zones_yet_is_free),
 		cmocka_unit_test(counters_get_no_more_than_frames_leave),
 		cmocka_unit_test(impossible_numbers_still_add_up),
