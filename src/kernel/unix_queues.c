@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/grow.h"
@@ -163,9 +164,14 @@ int unix_queues_ask(struct unix_queues *q)
 	void *answer = fd < 0 ? NULL : malloc(ANSWER_BYTES);
 	int err = fd < 0 ? -errno : -ENOMEM;
 
+	/* The kernel answers at once; whatever happens nobody is to wait for it. */
+	const struct timeval patience = { .tv_sec = 1 };
+
 	q->asked = true;
 	if (answer)
-		err = ask_for_all(fd);
+		err = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0
+			      ? -errno
+			      : ask_for_all(fd);
 	if (!err)
 		err = take_answers(q, fd, answer);
 	free(answer);
