@@ -95,7 +95,8 @@ def declared(tree, library):
         if LIBRARY_OF.get(header.name, "libmemoir") != library:
             continue
         text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", header.read_text(), flags=re.DOTALL)
-        names.update(FUNCTION.findall(text))
+        # Types of functions are no functions.
+        names.update(FUNCTION.findall(re.sub(r"\btypedef\b[^;{]*;", " ", text)))
     return names
 
 
