@@ -107,7 +107,7 @@ def check_now(tap, what, truths, pid):
         tap.check(not bad, f"{what} ({engine})", bad)
 
 
-def tag(fd, name):
+def tag_by_library(fd, name):
     """By libmemoir-name, which has the kernel do it."""
     library = min(Path(os.environ["MEMOIR_BUILD"]).glob("src/libmemoir-name.so*"))
     code = ctypes.CDLL(str(library)).memoir_tag_fd(fd, name.encode())
@@ -118,7 +118,8 @@ def tag(fd, name):
 def test_renamed(tap):
     """By somebody else, while it is held."""
     with acting(make.fd_only, make.heap) as actor:
-        for name, give in (("first", make.set_name), ("second", make.set_name), ("by the library", tag)):
+        for name, give in (("first", make.set_name), ("second", make.set_name),
+                           ("by the library", tag_by_library)):
             fd = make.take_fd(actor.pid, actor.truth["fds"][0])
             give(fd, name)
             os.close(fd)
