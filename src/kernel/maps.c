@@ -127,15 +127,14 @@ static const struct smaps_key smaps_keys[] = {
 	{ "Private_Hugetlb:", offsetof(struct smaps_figures, hugetlb) },
 };
 
+/* The line ends with a NUL: the text behind it may be that of 60,000 regions. */
 static void take_figure(const char *line, struct smaps_figures *figures)
 {
 	size_t key_len = strcspn(line, " ");
 
 	if (strncmp(line, "VmFlags:", 8) == 0) {
 		/* Flags are two letters each, with a space before and behind. */
-		const char *at = strstr(line, " lo "), *end = strchr(line, '\n');
-
-		figures->locked = at && at < end;
+		figures->locked = strstr(line, " lo ") != NULL;
 		return;
 	}
 	for (size_t i = 0; i < sizeof(smaps_keys) / sizeof(smaps_keys[0]); i++) {
@@ -160,6 +159,7 @@ int smaps_next(char **text, struct maps_line *ret_line, struct smaps_figures *re
 
 		if (!end)
 			return -EBADMSG;
+		*end = '\0';
 		take_figure(*text, &figures);
 		*text = end + 1;
 	}
