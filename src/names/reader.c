@@ -323,12 +323,14 @@ int names_read(const struct names_source *source, uint64_t anchor, struct names_
 {
 	int err = -EAGAIN;
 
-	for (int tries = 0;
-	     (err == -EAGAIN && tries < TRIES) || (err == -EBADMSG && tries < HEADER_TRIES);
+	/* Of a busy table some readings come too late; only one that never fits together is none. */
+	for (int tries = 0, unfit = 0;
+	     tries < TRIES && (err == -EAGAIN || (err == -EBADMSG && unfit < HEADER_TRIES));
 	     tries++) {
 		struct reading r = { .source = source, .anchor = anchor };
 
 		err = read_once(&r);
+		unfit += err == -EBADMSG;
 		free(r.checked);
 		r.table.space = r.space;
 		take_subject(&r.table, &r.header);
