@@ -96,6 +96,7 @@ struct memoir_plan_range {
 struct memoir_plan_process {
 	pid_t pid;
 	uint64_t start_ticks; /**< with the pid: which process is meant */
+	uint64_t stack_start; /**< which program: where exec(2) put its stack; 0: not known */
 	const char *comm;
 	uint32_t first_range, range_count;
 	uint64_t planned_bytes;

@@ -15,7 +15,7 @@
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
 
-/* Whether the pid is the process that was planned for, and so the pidfd opened before is its. */
+/* Whether the pid is the process that was planned for, running that program: so the pidfd opened before is its. */
 static int check_identity(const struct target *target)
 {
 	struct process_stat stat;
@@ -24,6 +24,8 @@ static int check_identity(const struct target *target)
 	if (err)
 		return err == -ENOENT ? -ESRCH : err;
 	if (stat.start_ticks != target->start_ticks || !pidfd_lives(target->pidfd))
+		return -ESRCH;
+	if (target->stack_start && stat.stack_start && stat.stack_start != target->stack_start)
 		return -ESRCH;
 	return 0;
 }
@@ -73,6 +75,7 @@ int target_open(struct target *target, const struct kroot *root, struct cookies 
 		.root = root,
 		.pid = process->pid,
 		.start_ticks = process->start_ticks,
+		.stack_start = process->stack_start,
 		.maps_fd = -1,
 		.pagemap_fd = -1,
 	};

@@ -16,7 +16,7 @@
 struct target {
 	const struct kroot *root;
 	pid_t pid;
-	uint64_t start_ticks;
+	uint64_t start_ticks, stack_start;
 	int pidfd;
 	int maps_fd;    /* opened at the beginning: keeps the address space's cookie in place */
 	int pagemap_fd; /* of the same address space; or negative errno */

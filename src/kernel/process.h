@@ -17,6 +17,8 @@ struct process_stat {
 	char state;
 	pid_t ppid;
 	uint64_t start_ticks;
+	/* Where exec put the stack: another address is another program. 0: not told (no right to, or no memory). */
+	uint64_t stack_start;
 	bool kernel_thread;
 	uint32_t threads;
 	uint64_t major_faults; /* pages that had to be read in for it: from swap or files */

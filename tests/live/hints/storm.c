@@ -35,6 +35,7 @@
 #define PAGEMAP_SWAPPED (1ull << 62)
 #define WAIT_STEPS 500000
 #define EXEC_EVERY 64
+#define OTHER_EVERY 4
 
 /* Shared by both. */
 struct shared {
@@ -164,7 +165,7 @@ static _Noreturn void be_program(char **argv, bool by_peer)
 struct test {
 	pid_t pid;
 	uint64_t wanted, calls, raced, missed, unreported, ended;
-	uint32_t number;
+	uint32_t number, plans;
 	uint32_t program; /* that the plan is of */
 	bool with_exec;
 	struct memoir *memoir;
@@ -278,6 +279,14 @@ static struct memoir_plan *make_plan(struct test *t)
 	return plan;
 }
 
+/* Between plan and hints too: what is planned for one program must not reach the next, whose memory is alike. */
+static void have_other_program(struct test *t)
+{
+	atomic_store(&shared->exec, 1);
+	for (int i = 0; i < WAIT_STEPS && atomic_load(&shared->programs) == t->program; i++)
+		wait_a_moment();
+}
+
 /* Apply a plan until the program is another one. */
 static void apply(struct test *t)
 {
@@ -295,6 +304,8 @@ static void apply(struct test *t)
 	struct memoir_error error = { 0 };
 	bool again = true;
 
+	if (t->with_exec && ++t->plans % OTHER_EVERY == 0)
+		have_other_program(t);
 	while (again && !enough(t)) {
 		if (memoir_apply(t->memoir, plan, &options, &applied, &error) < 0 ||
 		    applied->failed) {
