@@ -266,10 +266,10 @@ def look_at_java(engine):
 
 
 def check_java(tap, engine):
-    # What the rule goes by may not be mapped in yet, or may have left RAM; then nothing is told.
+    # What the rules go by may not be mapped in yet, or may have left RAM; then nothing is told.
     for _ in range(JAVA_TRIES):
         seen, said, same = look_at_java(engine)
-        if "heap:java" in seen.recognised():
+        if {"heap:java", "code:java"} <= set(seen.recognised()):
             break
     tap.check(same, "Java: looking at it brings nothing into memory")
     truth = java_truth(said)
