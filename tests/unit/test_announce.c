@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * The calls of memoir/track.h: what the name table says after each of them is what a simple model has; arguments and
- * limits; children of fork and vfork, signal handlers, many threads.
+ * limits; the places where names are kept.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,90 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include <memoir/track.h>
-
-#include "names/announced.h"
+#include "announced_names.h"
 #include "names/space.h"
-#include "own_names.h"
 
 #define PAGE 4096ull
 
 static void *at(uint64_t address)
 {
 	return (void *)(uintptr_t)address;
-}
-
-/* ---- what the table says -------------------------------------------------------------------- */
-
-/* The range that begins there, or NULL. */
-static const struct named_range *find(const struct names_table *table, uint64_t start)
-{
-	for (size_t i = 0; i < table->announced_count; i++)
-		if (table->announced[i].start == start)
-			return &table->announced[i];
-	return NULL;
-}
-
-static uint64_t length_at(const struct names_table *table, uint64_t start)
-{
-	const struct named_range *range = find(table, start);
-
-	return range ? range->end - range->start : 0;
-}
-
-/* How long a range begins there, and what it is called; 0: none does. */
-static uint64_t announced_at(uint64_t start, char name[MEMOIR_NAME_MAX])
-{
-	struct names_table table;
-	uint64_t length;
-
-	assert_int_equal(own_names(&table), 0);
-	length = length_at(&table, start);
-	if (length && name)
-		snprintf(name, MEMOIR_NAME_MAX, "%s", find(&table, start)->name);
-	names_table_free(&table);
-	return length;
-}
-
-static uint64_t size_of(uint32_t buffer)
-{
-	return announced_at(announced_buffer(buffer), NULL);
-}
-
-static uint64_t references(uint32_t buffer, pid_t pid)
-{
-	return announced_at(announced_reference(buffer, pid), NULL);
-}
-
-/* Of buffers, or with the sort given. -1: the table is not good. */
-static long count_of(enum announced_sort sort)
-{
-	struct names_table table;
-	long count = 0;
-
-	if (own_names(&table) < 0)
-		return -1;
-	for (size_t i = 0; i < table.announced_count; i++)
-		count += announced_sort_of(table.announced[i].start) == sort;
-	names_table_free(&table);
-	return count;
-}
-
-static uint32_t buffer_of(uint64_t size_bytes, const char *tag)
-{
-	uint32_t buffer = 0;
-
-	assert_int_equal(memoir_buffer_init(size_bytes, tag, &buffer), 0);
-	assert_int_not_equal(buffer, 0);
-	return buffer;
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */
@@ -118,7 +44,7 @@ static void arguments_are_checked(void **state)
 	assert_int_equal(buffer, 7);
 	assert_int_equal(own_anchor(), 0);
 	memcpy(longest, too_long + 1, sizeof(longest));
-	buffer = buffer_of(MEMOIR_BUFFER_BYTES_MAX - 1, longest);
+	buffer = announce_buffer(MEMOIR_BUFFER_BYTES_MAX - 1, longest);
 	assert_int_equal(announced_at(announced_buffer(buffer), name), MEMOIR_BUFFER_BYTES_MAX - 1);
 	assert_string_equal(name, longest);
 	assert_int_equal(announced_at(announced_owner(getpid()), NULL), 1);
@@ -133,7 +59,7 @@ static void arguments_are_checked(void **state)
 	assert_int_equal(memoir_buffer_remove(buffer), 0);
 	assert_int_equal(memoir_buffer_remove(buffer), -ENOENT);
 	assert_int_equal(memoir_buffer_install(buffer, 0), -ENOENT);
-	assert_int_equal(count_of(ANNOUNCED_BUFFER), 0);
+	assert_int_equal(announced_count(ANNOUNCED_BUFFER), 0);
 }
 
 /* ---- a model ------------------------------------------------------------------------------- */
@@ -166,12 +92,12 @@ static void assert_same(const struct model *m)
 		if (!m->numbers[b])
 			continue;
 		expected++;
-		assert_int_equal(length_at(&table, start), m->sizes[b]);
-		assert_string_equal(find(&table, start)->name, m->tags[b]);
+		assert_int_equal(announced_length(&table, start), m->sizes[b]);
+		assert_string_equal(announced_find(&table, start)->name, m->tags[b]);
 		for (int i = 0; i < PIDS; i++) {
 			start = announced_reference(m->numbers[b], pid_at(i));
 			expected += m->counts[b][i] > 0;
-			assert_int_equal(length_at(&table, start), m->counts[b][i]);
+			assert_int_equal(announced_length(&table, start), m->counts[b][i]);
 		}
 	}
 	assert_int_equal(table.announced_count, expected);
@@ -183,7 +109,7 @@ static void make(struct model *m, int b)
 {
 	m->sizes[b] = rand() % 3 ? (uint64_t)rand() + 1 : (uint64_t)rand() << 9 | 1;
 	snprintf(m->tags[b], sizeof(m->tags[b]), "tag %d", rand() % 5);
-	m->numbers[b] = buffer_of(m->sizes[b], m->tags[b]);
+	m->numbers[b] = announce_buffer(m->sizes[b], m->tags[b]);
 }
 
 static void step(struct model *m)
@@ -221,12 +147,13 @@ static void after_each_call_the_table_says_what_a_model_has(void **state)
 	for (int b = 0; b < BUFFERS; b++)
 		if (model.numbers[b])
 			memoir_buffer_remove(model.numbers[b]);
-	assert_int_equal(count_of(ANNOUNCED_BUFFER) + count_of(ANNOUNCED_REFERENCE), 0);
+	assert_int_equal(announced_count(ANNOUNCED_BUFFER) + announced_count(ANNOUNCED_REFERENCE),
+			 0);
 }
 
 static void names_and_announcements_leave_each_other_alone(void **state)
 {
-	uint32_t buffer = buffer_of(PAGE, "stays");
+	uint32_t buffer = announce_buffer(PAGE, "stays");
 	uint64_t beyond = announced_buffer(buffer);
 
 	(void)state;
@@ -241,8 +168,8 @@ static void names_and_announcements_leave_each_other_alone(void **state)
 	assert_string_equal(own_name_at(at(NAME_ANNOUNCED - 1)), "up to it");
 	assert_int_equal(memoir_name(NULL, SIZE_MAX, NULL), 0);
 	assert_string_equal(own_name_at(at(NAME_ANNOUNCED - 1)), "");
-	assert_int_equal(size_of(buffer), PAGE);
-	assert_int_equal(references(buffer, getpid()), 1);
+	assert_int_equal(announced_size(buffer), PAGE);
+	assert_int_equal(announced_references(buffer, getpid()), 1);
 	assert_int_equal(memoir_buffer_remove(buffer), 0);
 }
 
@@ -250,7 +177,7 @@ static void names_and_announcements_leave_each_other_alone(void **state)
 
 static void a_process_has_so_many_references(void **state)
 {
-	uint32_t buffer = buffer_of(1, NULL);
+	uint32_t buffer = announce_buffer(1, NULL);
 
 	(void)state;
 	for (uint32_t i = 0; i < ANNOUNCED_COUNT_MAX; i++)
@@ -258,12 +185,12 @@ static void a_process_has_so_many_references(void **state)
 			fail();
 	assert_int_equal(memoir_buffer_install(buffer, 7), -EOVERFLOW);
 	assert_int_equal(memoir_buffer_install(buffer, 8), 0);
-	assert_int_equal(references(buffer, 7), ANNOUNCED_COUNT_MAX);
-	assert_int_equal(references(buffer, 8), 1);
+	assert_int_equal(announced_references(buffer, 7), ANNOUNCED_COUNT_MAX);
+	assert_int_equal(announced_references(buffer, 8), 1);
 	assert_int_equal(memoir_buffer_uninstall(buffer, 7), 0);
 	assert_int_equal(memoir_buffer_install(buffer, 7), 0);
 	assert_int_equal(memoir_buffer_remove(buffer), 0);
-	assert_int_equal(count_of(ANNOUNCED_REFERENCE), 0);
+	assert_int_equal(announced_count(ANNOUNCED_REFERENCE), 0);
 }
 
 /* What a reader would refuse is not written: a full table has nothing more, and is good. */
@@ -296,15 +223,6 @@ static void a_full_table_can_be_read(void **state)
 
 /* ---- tags of files -------------------------------------------------------------------------- */
 
-static uint64_t tag_of(int fd, char name[MEMOIR_NAME_MAX])
-{
-	struct stat st;
-
-	assert_int_equal(fstat(fd, &st), 0);
-	name[0] = '\0';
-	return announced_at(announced_tag(major(st.st_dev), minor(st.st_dev), st.st_ino), name);
-}
-
 static void files_of_memory_have_tags(void **state)
 {
 	int fd = memfd_create("tagged", MFD_CLOEXEC), pipes[2];
@@ -316,227 +234,16 @@ static void files_of_memory_have_tags(void **state)
 	assert_int_equal(memoir_tag_fd(pipes[0], "x"), -EINVAL);
 	assert_int_equal(memoir_tag_fd(fd, "a[b"), -EINVAL);
 	assert_int_equal(memoir_tag_fd(fd, "frames"), 0);
-	assert_int_equal(tag_of(fd, name), 1);
+	assert_int_equal(announced_file_tag(fd, name), 1);
 	assert_string_equal(name, "frames");
 	assert_int_equal(memoir_tag_fd(fd, "other"), 0);
-	tag_of(fd, name);
+	announced_file_tag(fd, name);
 	assert_string_equal(name, "other");
 	assert_int_equal(memoir_tag_fd(fd, NULL), 0);
-	assert_int_equal(tag_of(fd, name), 0);
+	assert_int_equal(announced_file_tag(fd, name), 0);
 	close(fd);
 	close(pipes[0]);
 	close(pipes[1]);
-}
-
-/* ---- fork ----------------------------------------------------------------------------------- */
-
-static int wait_for(pid_t pid)
-{
-	int status = -1;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-static int in_child(uint32_t inherited, int fd)
-{
-	char name[MEMOIR_NAME_MAX];
-	uint32_t buffer = 0;
-
-	/* Whose it is shows. */
-	if (announced_at(announced_owner(getppid()), NULL) != 1 ||
-	    announced_at(announced_owner(getpid()), NULL) != 0)
-		return 1;
-	if (memoir_buffer_install(inherited, 0) != -ENOENT ||
-	    memoir_buffer_uninstall(inherited, 0) != -ENOENT || size_of(inherited) != 5)
-		return 2;
-	if (memoir_buffer_init(7, "child", &buffer) < 0 || buffer == inherited ||
-	    memoir_buffer_install(buffer, 0) < 0)
-		return 3;
-	if (count_of(ANNOUNCED_BUFFER) != 1 || count_of(ANNOUNCED_OWNER) != 1 ||
-	    announced_at(announced_owner(getpid()), NULL) != 1 || size_of(buffer) != 7)
-		return 4;
-	if (memoir_buffer_remove(inherited) != -ENOENT || count_of(ANNOUNCED_BUFFER) != 1)
-		return 5;
-	if (tag_of(fd, name) != 1 || strcmp(name, "frames") != 0)
-		return 6;
-	return 0;
-}
-
-static void a_child_has_announced_nothing(void **state)
-{
-	uint32_t buffer = buffer_of(5, "parent");
-	int fd = memfd_create("tagged", MFD_CLOEXEC);
-	pid_t pid;
-
-	(void)state;
-	memoir_buffer_install(buffer, 0);
-	assert_int_equal(memoir_tag_fd(fd, "frames"), 0);
-	pid = fork();
-	if (pid == 0)
-		_exit(in_child(buffer, fd));
-	assert_int_equal(wait_for(pid), 0);
-	assert_int_equal(size_of(buffer), 5);
-	assert_int_equal(references(buffer, getpid()), 1);
-	assert_int_equal(memoir_buffer_remove(buffer), 0);
-	memoir_tag_fd(fd, NULL);
-	close(fd);
-}
-
-#ifndef __SANITIZE_THREAD__ /* which makes it fork */
-static void a_child_of_vfork_takes_nothing_away(void **state)
-{
-	uint32_t before = buffer_of(5, "before"), after;
-	static uint32_t meanwhile;
-	pid_t pid;
-
-	(void)state;
-	/* NOLINTBEGIN(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
-	pid = vfork();
-	if (pid == 0) {
-		memoir_buffer_init(6, "meanwhile", &meanwhile);
-		_exit(0);
-	}
-	/* NOLINTEND(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
-	assert_int_equal(wait_for(pid), 0);
-	after = buffer_of(7, "after");
-	assert_int_equal(count_of(ANNOUNCED_OWNER), 1);
-	assert_int_equal(announced_at(announced_owner(getpid()), NULL), 1);
-	assert_int_equal(size_of(before), 5);
-	assert_int_equal(size_of(meanwhile), 6);
-	memoir_buffer_remove(before);
-	memoir_buffer_remove(meanwhile);
-	memoir_buffer_remove(after);
-}
-#endif
-
-/* ---- threads, forks and signals -------------------------------------------------------------- */
-
-#define THREADS 4
-#define KEPT 8
-
-static bool stop;
-
-/* Buffers of one thread, or of the handler. What could not be removed is left for the next time. */
-struct churner {
-	uint32_t buffers[KEPT];
-	unsigned int seed;
-	uint64_t calls;
-};
-
-static void churn(struct churner *c)
-{
-	uint32_t *buffer = &c->buffers[rand_r(&c->seed) % KEPT];
-
-	c->calls++;
-	if (!*buffer) {
-		if (memoir_buffer_init(1 + (uint64_t)rand_r(&c->seed), "churn", buffer) < 0)
-			*buffer = 0;
-	} else if (rand_r(&c->seed) % 4) {
-		memoir_buffer_install(*buffer, 1 + rand_r(&c->seed) % 3);
-	} else if (memoir_buffer_remove(*buffer) == 0) {
-		*buffer = 0;
-	}
-}
-
-static void *churn_until_stopped(void *arg)
-{
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
-		churn(arg);
-	return NULL;
-}
-
-static long kept(const struct churner *churners, size_t count)
-{
-	long sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		for (int k = 0; k < KEPT; k++)
-			sum += churners[i].buffers[k] != 0;
-	return sum;
-}
-
-static void remove_all(struct churner *churners, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		for (int k = 0; k < KEPT; k++)
-			if (churners[i].buffers[k])
-				assert_int_equal(memoir_buffer_remove(churners[i].buffers[k]), 0);
-	assert_int_equal(count_of(ANNOUNCED_BUFFER), 0);
-	assert_int_equal(count_of(ANNOUNCED_REFERENCE), 0);
-}
-
-static int in_child_of_threads(void)
-{
-	struct churner churner = { .seed = 3 };
-
-	if (count_of(ANNOUNCED_OWNER) != 1)
-		return 1;
-	while (!churner.buffers[0])
-		churn(&churner);
-	for (int i = 0; i < 100; i++)
-		churn(&churner);
-	return count_of(ANNOUNCED_BUFFER) == kept(&churner, 1) ? 0 : 2;
-}
-
-static void threads_announce_while_others_fork(void **state)
-{
-	static struct churner churners[THREADS];
-	pthread_t threads[THREADS];
-
-	(void)state;
-	/* So that there is an owner from the first fork on. */
-	memoir_buffer_remove(buffer_of(1, NULL));
-	for (unsigned int i = 0; i < THREADS; i++) {
-		churners[i].seed = i + 1;
-		assert_int_equal(
-			pthread_create(&threads[i], NULL, churn_until_stopped, &churners[i]), 0);
-	}
-	for (int i = 0; i < 30; i++) {
-		pid_t pid = fork();
-
-		if (pid == 0)
-			_exit(in_child_of_threads());
-		assert_int_equal(wait_for(pid), 0);
-	}
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	/* What was left to another call is carried out by the last. */
-	assert_int_equal(count_of(ANNOUNCED_BUFFER), kept(churners, THREADS));
-	remove_all(churners, THREADS);
-}
-
-static struct churner in_handler = { .seed = 11 };
-static volatile sig_atomic_t handled;
-
-static void announce_in_handler(int signal)
-{
-	int saved = errno;
-
-	(void)signal;
-	churn(&in_handler);
-	churn(&in_handler);
-	handled++;
-	errno = saved;
-}
-
-static void handlers_announce_within_calls(void **state)
-{
-	const struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { 0 };
-	struct sigaction action = { .sa_handler = announce_in_handler, .sa_flags = SA_RESTART };
-	static struct churner churners[2];
-
-	(void)state;
-	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
-	setitimer(ITIMER_REAL, &often, NULL);
-	while (handled < 1500)
-		churn(&churners[0]);
-	setitimer(ITIMER_REAL, &never, NULL);
-	churners[1] = in_handler;
-	assert_true(in_handler.calls >= 3000);
-	assert_int_equal(count_of(ANNOUNCED_BUFFER), kept(churners, 2));
-	remove_all(churners, 2);
 }
 
 /* ---- where names are kept -------------------------------------------------------------------- */
@@ -550,7 +257,7 @@ static int run_with(const char *mode, const char *what)
 		execl("/proc/self/exe", "test_announce", mode, what, NULL);
 		_exit(127);
 	}
-	return wait_for(pid);
+	return announced_wait_for(pid);
 }
 
 /* In the program of its own. */
@@ -563,8 +270,8 @@ static int announce_with(const char *mode)
 	if (memoir_tag_fd(fd, "frames") < 0 || memoir_buffer_init(5, "x", &buffer) < 0 || !buffer ||
 	    memoir_buffer_install(buffer, 0) < 0)
 		return 1;
-	if (!own_anchor() != off || count_of(ANNOUNCED_TAG) != !off ||
-	    (size_of(buffer) == 5) == off)
+	if (!own_anchor() != off || announced_count(ANNOUNCED_TAG) != !off ||
+	    (announced_size(buffer) == 5) == off)
 		return 2;
 	if (memoir_buffer_uninstall(buffer, 0) < 0 || memoir_buffer_remove(buffer) < 0 ||
 	    memoir_buffer_remove(buffer) != -ENOENT)
@@ -616,12 +323,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(numbers_come_to_an_end_and_are_given_again),
 		cmocka_unit_test(a_full_table_can_be_read),
 		cmocka_unit_test(files_of_memory_have_tags),
-		cmocka_unit_test(a_child_has_announced_nothing),
-#ifndef __SANITIZE_THREAD__
-		cmocka_unit_test(a_child_of_vfork_takes_nothing_away),
-#endif
-		cmocka_unit_test(threads_announce_while_others_fork),
-		cmocka_unit_test(handlers_announce_within_calls),
 		cmocka_unit_test(announcements_are_kept_wherever_names_are),
 	};
 
