@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import memoir
+import watching
 from tap import Tap
 from test_names import differences
 
@@ -41,27 +42,11 @@ sys.stdin.readline()
 """
 
 
-class Watch:
-    """memoir names --watch --json, begun; its events as they come."""
+class Watch(watching.Watch):
+    """memoir names --watch --json."""
 
     def __init__(self, *arguments):
-        self.file = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([memoir.program(), "names", "--watch", "--json", *arguments],
-                                        stdout=self.file, stderr=subprocess.PIPE)
-        self.pid = self.process.pid
-        self.beginning = self.wait_for(lambda lines: lines[:1])[0]
-
-    def lines(self):
-        text = os.pread(self.file.fileno(), 1 << 28, 0)
-        return [json.loads(line) for line in text.split(b"\n")[:-1]]
-
-    def wait_for(self, wanted):
-        deadline = time.monotonic() + SECONDS
-        while not (found := wanted(self.lines())):
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise memoir.Failed(f"names --watch did not say it: {self.lines()[-3:]}")
-            time.sleep(0.01)
-        return found
+        super().__init__("names", "--watch", *arguments)
 
     def names_of(self, pid, count):
         return self.wait_for(lambda lines: len(
@@ -69,22 +54,6 @@ class Watch:
 
     def tables(self):
         return Path(f"/proc/{self.pid}/maps").read_text(encoding="utf-8").count("memoir-names")
-
-    def end(self, number=signal.SIGINT):
-        """(exit code, the last line)."""
-        self.process.send_signal(number)
-        code = self.process.wait(timeout=SECONDS)
-        return code, self.lines()[-1]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.process.stderr.close()
-        self.file.close()
 
 
 @contextlib.contextmanager
@@ -177,7 +146,7 @@ def check_programs(tap, expected):
                                             ("tried raw", expected.source, 1, 65536)],
                   "memoir names shows them", [str(sums)])
         check_commands(tap, expected, running[0][1].pid, running[0][2][0])
-        code, last = watch.end()
+        code, (*_, last) = watch.end()
         count = sum(len(ranges) for _, _, ranges, _ in running)
         kept = 0 if expected.answer == 0 else count
         tap.check(code == 0 and not last["partial"] and last["names"] >= count and
@@ -234,7 +203,7 @@ def check_short(tap, expected):
 
 def check_selection(tap):
     with Watch("comm:no-such") as watch, namer("once"):
-        code, last = watch.end(signal.SIGTERM)
+        code, (*_, last) = watch.end(signal.SIGTERM)
         tap.check(code == 0 and last["names"] >= 1 and
                   not [line for line in watch.lines() if "pid" in line],
                   "only what is selected is printed", [str(last)])
@@ -259,7 +228,7 @@ def check_flood(tap, expected):
             tap.check(resident_kib(watch.pid) < 64 * 1024,
                       "a flood takes it no more than 64 MiB",
                       [f"{resident_kib(watch.pid)} KiB, {rate:.0f} names a second"])
-        code, last = watch.end()
+        code, (*_, last) = watch.end()
         # Others may name a little meanwhile.
         tap.check(2 * many <= last["names"] + last["lost_names"] < 2 * many + 1000 and
                   last["lost_names"] > 0, "each name is seen, or counted as lost", [str(last)])
