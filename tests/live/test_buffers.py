@@ -16,6 +16,7 @@ import buffer_actors as make
 import freed
 import memoir
 import mkmem
+import scenes
 from tap import Tap
 from test_whatif import wait_for_quiet
 
@@ -414,19 +415,11 @@ TESTS = {
 
 
 def main():
-    wanted, tap = sys.argv[1:] or list(TESTS), Tap()
-    mkmem.exit_on_signals()
+    tap = Tap()
     if os.geteuid():
         tap.skip("shared buffers", "needs root: it looks at what others have open")
         return tap.done()
-    for name in wanted:
-        try:
-            TESTS[name](tap)
-        except mkmem.Skip as why:
-            tap.skip(name, why)
-        except (memoir.Failed, mkmem.Broken, OSError) as error:
-            tap.check(False, name, [f"{type(error).__name__}: {error}"])
-    return tap.done()
+    return scenes.run(tap, TESTS)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import buffer_actors
 import dmabuf_actors as make
 import memoir
 import mkmem
+import scenes
 from tap import Tap
 from test_buffers import (ENGINES, acting, buffers, check_killing, differences, find,
                           hidden_difference, of_pid, whatif)
@@ -279,14 +280,8 @@ TESTS = {"held": test_held, "renamed": test_renamed, "tagged": test_tagged,
 
 
 def main():
-    wanted, tap = sys.argv[1:] or list(TESTS), Tap()
-    mkmem.exit_on_signals()
-    for name in wanted:
-        try:
-            TESTS[name](tap)
-        except (memoir.Failed, mkmem.Broken, OSError) as error:
-            tap.check(False, name, [f"{type(error).__name__}: {error}"])
-    return tap.done()
+    tap = Tap()
+    return scenes.run(tap, TESTS)
 
 
 if __name__ == "__main__":

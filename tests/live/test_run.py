@@ -20,6 +20,7 @@ from pathlib import Path
 
 import memoir
 import mkmem
+import scenes
 from run_user import PAGE, libc
 from tap import Tap
 
@@ -868,13 +869,7 @@ TESTS = {name.removeprefix("test_"): test for name, test in list(globals().items
 
 def main():
     tap = Tap()
-    mkmem.exit_on_signals()
-    for name in sys.argv[1:] or [name for name in TESTS if name not in ELSEWHERE]:
-        try:
-            TESTS[name](tap)
-        except (mkmem.Broken, memoir.Failed, OSError, ValueError, subprocess.SubprocessError) as error:
-            tap.check(False, f"{name} ran", [f"{type(error).__name__}: {error}"])
-    return tap.done()
+    return scenes.run(tap, TESTS, [name for name in TESTS if name not in ELSEWHERE])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 import buffer_actors as make
 import memoir
 import mkmem
+import scenes
 from tap import Tap
 
 NOBODY = 65534
@@ -306,19 +307,11 @@ TESTS = {"shown": test_shown, "meant": test_meant, "gone": test_gone, "gc": test
 
 
 def main():
-    wanted, tap = sys.argv[1:] or list(TESTS), Tap()
-    mkmem.exit_on_signals()
+    tap = Tap()
     if os.geteuid():
         tap.skip("tags of buffers", "needs root: it looks at what others have open")
         return tap.done()
-    for name in wanted:
-        try:
-            TESTS[name](tap)
-        except mkmem.Skip as why:
-            tap.skip(name, why)
-        except (memoir.Failed, mkmem.Broken, OSError, LookupError, StopIteration) as error:
-            tap.check(False, name, [f"{type(error).__name__}: {error}"])
-    return tap.done()
+    return scenes.run(tap, TESTS)
 
 
 if __name__ == "__main__":

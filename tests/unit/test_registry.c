@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,49 +21,18 @@
 #include <unistd.h>
 
 #include "cli/name_registry.h"
-
-static char base[64];
-
-static char *in_base(const char *name)
-{
-	static char path[4][256];
-	static int turn;
-
-	turn = (turn + 1) % 4;
-	snprintf(path[turn], sizeof(path[turn]), "%s/%s", base, name);
-	return path[turn];
-}
+#include "scratch.h"
 
 static int set_up(void **state)
 {
 	(void)state;
-	snprintf(base, sizeof(base), "%s/memoir-registry-XXXXXX",
-		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	return mkdtemp(base) ? 0 : -1;
-}
-
-static void remove_all(const char *dir)
-{
-	DIR *list = opendir(dir);
-	const struct dirent *entry;
-	char path[512];
-
-	while (list && (entry = readdir(list))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
-		if (unlink(path) < 0)
-			remove_all(path);
-	}
-	if (list)
-		closedir(list);
-	rmdir(dir);
+	return scratch_make();
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	remove_all(base);
+	scratch_remove();
 	return 0;
 }
 
@@ -72,7 +40,7 @@ static struct links *open_made(void)
 {
 	struct links *registry;
 
-	assert_int_equal(registry_open(base, true, &registry), 0);
+	assert_int_equal(registry_open(scratch_path(), true, &registry), 0);
 	return registry;
 }
 
@@ -89,9 +57,9 @@ static void a_link_is_made_once_and_says_the_name(void **state)
 	assert_int_equal(registry_add(registry, 0x0123456789abcdef, "a name: with/all.. of it"), 0);
 	assert_int_equal(registry_read(registry, 0x0123456789abcdef, name), 24);
 	assert_string_equal(name, "a name: with/all.. of it");
-	assert_int_equal(readlink(in_base("memoir/names/0123456789abcdef"), name, sizeof(name)),
+	assert_int_equal(readlink(in_scratch("memoir/names/0123456789abcdef"), name, sizeof(name)),
 			 24);
-	assert_int_equal(stat(in_base("memoir/names"), &st), 0);
+	assert_int_equal(stat(in_scratch("memoir/names"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0755);
 	assert_int_equal(registry_read(registry, 1, name), -ENOENT);
 	links_close(registry);
@@ -285,17 +253,17 @@ static void what_is_no_link_of_an_id_is_left_alone(void **state)
 	(void)state;
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
-	close(open(in_base("memoir/names/0000000000000001"), O_CREAT | O_WRONLY, 0600));
-	mkdir(in_base("memoir/names/0000000000000002"), 0700);
-	assert_int_equal(symlink(longest, in_base("memoir/names/0000000000000003")), 0);
-	assert_int_equal(symlink("x", in_base("memoir/names/000000000000000A")), 0);
-	assert_int_equal(symlink("x", in_base("memoir/names/readme")), 0);
+	close(open(in_scratch("memoir/names/0000000000000001"), O_CREAT | O_WRONLY, 0600));
+	mkdir(in_scratch("memoir/names/0000000000000002"), 0700);
+	assert_int_equal(symlink(longest, in_scratch("memoir/names/0000000000000003")), 0);
+	assert_int_equal(symlink("x", in_scratch("memoir/names/000000000000000A")), 0);
+	assert_int_equal(symlink("x", in_scratch("memoir/names/readme")), 0);
 	for (uint64_t id = 1; id <= 3; id++)
 		assert_int_equal(registry_add(registry, id, "name"), -EEXIST);
 	assert_int_equal(registry_each(registry, count_only, &count, &strange), 0);
 	assert_int_equal(count, 0);
 	assert_int_equal(strange, 5);
-	assert_int_equal(lstat(in_base("memoir/names/readme"), &st), 0);
+	assert_int_equal(lstat(in_scratch("memoir/names/readme"), &st), 0);
 	links_close(registry);
 }
 
@@ -305,9 +273,9 @@ static void nothing_is_made_where_it_was_not_asked_for(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(registry_open(base, false, &registry), -ENOENT);
-	assert_int_equal(stat(in_base("memoir"), &st), -1);
-	assert_int_equal(registry_open(in_base("nowhere"), true, &registry), -ENOENT);
+	assert_int_equal(registry_open(scratch_path(), false, &registry), -ENOENT);
+	assert_int_equal(stat(in_scratch("memoir"), &st), -1);
+	assert_int_equal(registry_open(in_scratch("nowhere"), true, &registry), -ENOENT);
 }
 
 static void a_directory_that_others_may_write_to_is_not_used(void **state)
@@ -320,9 +288,9 @@ static void a_directory_that_others_may_write_to_is_not_used(void **state)
 		static const char *const dirs[] = { "", "memoir", "memoir/names" };
 
 		for (size_t i = 0; i < 3; i++) {
-			chmod(in_base(dirs[i]), (mode_t)(0755 | bits));
-			assert_int_equal(registry_open(base, true, &registry), -EPERM);
-			chmod(in_base(dirs[i]), 0755);
+			chmod(in_scratch(dirs[i]), (mode_t)(0755 | bits));
+			assert_int_equal(registry_open(scratch_path(), true, &registry), -EPERM);
+			chmod(in_scratch(dirs[i]), 0755);
 		}
 	}
 	links_close(open_made());
@@ -338,15 +306,15 @@ static void a_directory_of_somebody_else_is_not_used(void **state)
 		assert_int_equal(registry_open("/run", true, &registry), -EACCES);
 		return;
 	}
-	assert_int_equal(chown(in_base("memoir/names"), 65534, 65534), 0);
-	assert_int_equal(registry_open(base, true, &registry), -EPERM);
-	assert_int_equal(chown(in_base("memoir/names"), 0, 0), 0);
-	assert_int_equal(chown(in_base("memoir"), 65534, 65534), 0);
-	assert_int_equal(registry_open(base, true, &registry), -EPERM);
-	assert_int_equal(chown(in_base("memoir"), 0, 0), 0);
-	assert_int_equal(chown(base, 65534, 65534), 0);
-	assert_int_equal(registry_open(base, true, &registry), -EPERM);
-	assert_int_equal(chown(base, 0, 0), 0);
+	assert_int_equal(chown(in_scratch("memoir/names"), 65534, 65534), 0);
+	assert_int_equal(registry_open(scratch_path(), true, &registry), -EPERM);
+	assert_int_equal(chown(in_scratch("memoir/names"), 0, 0), 0);
+	assert_int_equal(chown(in_scratch("memoir"), 65534, 65534), 0);
+	assert_int_equal(registry_open(scratch_path(), true, &registry), -EPERM);
+	assert_int_equal(chown(in_scratch("memoir"), 0, 0), 0);
+	assert_int_equal(chown(scratch_path(), 65534, 65534), 0);
+	assert_int_equal(registry_open(scratch_path(), true, &registry), -EPERM);
+	assert_int_equal(chown(scratch_path(), 0, 0), 0);
 	links_close(open_made());
 }
 
@@ -357,19 +325,19 @@ static void a_link_in_the_way_is_not_followed(void **state)
 	struct stat st;
 
 	(void)state;
-	mkdir(in_base("target"), 0755);
-	assert_int_equal(symlink("target", in_base("memoir")), 0);
-	assert_int_not_equal(registry_open(base, true, &registry), 0);
-	assert_int_equal(stat(in_base("target/names"), &st), -1);
-	unlink(in_base("memoir"));
-	mkdir(in_base("memoir"), 0755);
-	assert_int_equal(symlink("../target", in_base("memoir/names")), 0);
-	assert_int_not_equal(registry_open(base, true, &registry), 0);
-	unlink(in_base("memoir/names"));
-	close(open(in_base("memoir/names"), O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(registry_open(base, true, &registry), -ENOTDIR);
-	assert_int_equal(symlink(base, in_base("to-base")), 0);
-	assert_int_not_equal(registry_open(in_base("to-base"), true, &registry), 0);
+	mkdir(in_scratch("target"), 0755);
+	assert_int_equal(symlink("target", in_scratch("memoir")), 0);
+	assert_int_not_equal(registry_open(scratch_path(), true, &registry), 0);
+	assert_int_equal(stat(in_scratch("target/names"), &st), -1);
+	unlink(in_scratch("memoir"));
+	mkdir(in_scratch("memoir"), 0755);
+	assert_int_equal(symlink("../target", in_scratch("memoir/names")), 0);
+	assert_int_not_equal(registry_open(scratch_path(), true, &registry), 0);
+	unlink(in_scratch("memoir/names"));
+	close(open(in_scratch("memoir/names"), O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(registry_open(scratch_path(), true, &registry), -ENOTDIR);
+	assert_int_equal(symlink(scratch_path(), in_scratch("to-base")), 0);
+	assert_int_not_equal(registry_open(in_scratch("to-base"), true, &registry), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,52 +24,20 @@
 
 #include "snapshot/capture.h"
 #include "snapshot/tag_links.h"
+#include "scratch.h"
 
 #define NOBODY 65534
 
-static char base[64];
 static bool was_root;
-
-static char *in_base(const char *name)
-{
-	static char path[4][512];
-	static int turn;
-
-	turn = (turn + 1) % 4;
-	snprintf(path[turn], sizeof(path[turn]), "%s/%s", base, name);
-	return path[turn];
-}
 
 static int set_up(void **state)
 {
 	(void)state;
-	/* Some tens of thousands of links take their time on a disk. */
-	snprintf(base, sizeof(base), "%s/memoir-tags-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm"
-		 : getenv("TMPDIR")            ? getenv("TMPDIR")
-					       : "/tmp");
-	if (!mkdtemp(base))
+	if (scratch_make() < 0)
 		return -1;
 	was_root = geteuid() == 0;
-	return was_root && (chown(base, NOBODY, NOBODY) < 0 || seteuid(NOBODY) < 0) ? -1 : 0;
-}
-
-static void remove_all(const char *dir)
-{
-	DIR *list = opendir(dir);
-	const struct dirent *entry;
-	char path[512];
-
-	while (list && (entry = readdir(list))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
-		if (unlink(path) < 0)
-			remove_all(path);
-	}
-	if (list)
-		closedir(list);
-	rmdir(dir);
+	return was_root && (chown(scratch_path(), NOBODY, NOBODY) < 0 || seteuid(NOBODY) < 0) ? -1
+											      : 0;
 }
 
 static int tear_down(void **state)
@@ -78,7 +45,7 @@ static int tear_down(void **state)
 	(void)state;
 	if (was_root && seteuid(0) < 0)
 		return -1;
-	remove_all(base);
+	scratch_remove();
 	return 0;
 }
 
@@ -86,13 +53,13 @@ static struct links *open_made(void)
 {
 	struct links *links;
 
-	assert_int_equal(links_open(base, TAGS_NAME, geteuid(), true, &links), 0);
+	assert_int_equal(links_open(scratch_path(), TAGS_NAME, geteuid(), true, &links), 0);
 	return links;
 }
 
 static struct memoir *open_memoir(void)
 {
-	struct memoir_options options = { .sz = sizeof(options), .runtime_dir = base };
+	struct memoir_options options = { .sz = sizeof(options), .runtime_dir = scratch_path() };
 	struct memoir *memoir;
 
 	assert_int_equal(memoir_open(&options, &memoir, NULL), 0);
@@ -163,7 +130,7 @@ static enum link_verdict count_one(const char *word, const char *text, uint64_t 
 static void no_more_than_a_bound_is_looked_at(void **state)
 {
 	struct links *links = open_made();
-	int dir = open(in_base("memoir/tags"), O_RDONLY | O_DIRECTORY);
+	int dir = open(in_scratch("memoir/tags"), O_RDONLY | O_DIRECTORY);
 	size_t count = 0, strange = 0;
 	char word[32];
 
@@ -187,8 +154,10 @@ static void another_owner_is_not_believed(void **state)
 
 	(void)state;
 	links_close(open_made());
-	assert_int_equal(links_open(base, TAGS_NAME, geteuid() + 1, false, &links), -EPERM);
-	assert_int_equal(links_open(base, TAGS_NAME, 0, false, &links), geteuid() ? -EPERM : 0);
+	assert_int_equal(links_open(scratch_path(), TAGS_NAME, geteuid() + 1, false, &links),
+			 -EPERM);
+	assert_int_equal(links_open(scratch_path(), TAGS_NAME, 0, false, &links),
+			 geteuid() ? -EPERM : 0);
 }
 
 /* ---- whose tag it is ------------------------------------------------------------------------ */
@@ -243,7 +212,7 @@ static void a_tag_is_of_the_object_that_was_meant(void **state)
 
 	(void)state;
 	assert_int_equal(memoir_tag(memoir, s, &s->objects[0], "camera", &kept_in, &error), 0);
-	assert_string_equal(kept_in, in_base("memoir/tags"));
+	assert_string_equal(kept_in, in_scratch("memoir/tags"));
 	assert_int_equal(memoir_tag(memoir, s, &s->objects[0], "camera", NULL, NULL), 1);
 	assert_tag(memoir, s, 0, "camera");
 	/* 10 begins with a 1; 11 is of another kind. */
@@ -331,13 +300,13 @@ static void links_of_others_are_bounded_and_harmless(void **state)
 	links_close(open_made());
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
-	assert_int_equal(symlink(longest, in_base("memoir/tags/memfd:00:01:2")), 0);
-	assert_int_equal(symlink("x", in_base("memoir/tags/memfd:00:01:3@0123456789abcdef")), 0);
-	assert_int_equal(symlink("a\n\x1b[31m", in_base("memoir/tags/memfd:00:01:4")), 0);
-	assert_int_equal(symlink("x", in_base("memoir/tags/a \n word:")), 0);
-	assert_int_equal(symlink("x", in_base("memoir/tags/no id")), 0);
-	close(open(in_base("memoir/tags/memfd:00:01:5"), O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(mkdir(in_base("memoir/tags/memfd:00:01:6"), 0700), 0);
+	assert_int_equal(symlink(longest, in_scratch("memoir/tags/memfd:00:01:2")), 0);
+	assert_int_equal(symlink("x", in_scratch("memoir/tags/memfd:00:01:3@0123456789abcdef")), 0);
+	assert_int_equal(symlink("a\n\x1b[31m", in_scratch("memoir/tags/memfd:00:01:4")), 0);
+	assert_int_equal(symlink("x", in_scratch("memoir/tags/a \n word:")), 0);
+	assert_int_equal(symlink("x", in_scratch("memoir/tags/no id")), 0);
+	close(open(in_scratch("memoir/tags/memfd:00:01:5"), O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(mkdir(in_scratch("memoir/tags/memfd:00:01:6"), 0700), 0);
 	assert_tag(memoir, s, 1, NULL);
 	assert_tag(memoir, s, 2, NULL);          /* one that was there before it */
 	assert_tag(memoir, s, 3, "a\n\x1b[31m"); /* escaped where it is shown */
@@ -349,8 +318,8 @@ static void links_of_others_are_bounded_and_harmless(void **state)
 		if (tags.rows[i].own)
 			assert_int_equal(tags.rows[i].dropped, !tags.rows[i].object);
 	memoir_given_tags_free(&tags);
-	assert_int_equal(access(in_base("memoir/tags/memfd:00:01:5"), F_OK), 0);
-	assert_int_equal(access(in_base("memoir/tags/memfd:00:01:6"), F_OK), 0);
+	assert_int_equal(access(in_scratch("memoir/tags/memfd:00:01:5"), F_OK), 0);
+	assert_int_equal(access(in_scratch("memoir/tags/memfd:00:01:6"), F_OK), 0);
 	assert_tag(memoir, s, 3, "a\n\x1b[31m");
 	memoir_snapshot_free(s);
 	memoir_close(memoir);
@@ -374,20 +343,20 @@ static void a_directory_that_others_reach_into_is_not_believed(void **state)
 	(void)state;
 	assert_int_equal(memoir_tag(memoir, s, &s->objects[0], "camera", NULL, NULL), 0);
 	for (size_t i = 0; i < 3; i++) {
-		chmod(in_base(dirs[i]), 0777);
+		chmod(in_scratch(dirs[i]), 0777);
 		assert_directory_refused(memoir, s, -EPERM);
-		chmod(in_base(dirs[i]), 0755);
+		chmod(in_scratch(dirs[i]), 0755);
 	}
 	assert_tag(memoir, s, 0, "camera");
 	/* Swapped for a link to what somebody prepared. */
-	assert_int_equal(rename(in_base("memoir/tags"), in_base("prepared")), 0);
-	assert_int_equal(symlink(in_base("prepared"), in_base("memoir/tags")), 0);
+	assert_int_equal(rename(in_scratch("memoir/tags"), in_scratch("prepared")), 0);
+	assert_int_equal(symlink(in_scratch("prepared"), in_scratch("memoir/tags")), 0);
 	assert_directory_refused(memoir, s, -ENOTDIR);
-	unlink(in_base("memoir/tags"));
+	unlink(in_scratch("memoir/tags"));
 	if (was_root) {
 		assert_int_equal(seteuid(0), 0);
-		assert_int_equal(rename(in_base("prepared"), in_base("memoir/tags")), 0);
-		assert_int_equal(chown(in_base("memoir/tags"), NOBODY - 1, NOBODY), 0);
+		assert_int_equal(rename(in_scratch("prepared"), in_scratch("memoir/tags")), 0);
+		assert_int_equal(chown(in_scratch("memoir/tags"), NOBODY - 1, NOBODY), 0);
 		assert_int_equal(seteuid(NOBODY), 0);
 		assert_directory_refused(memoir, s, -EPERM);
 	}
