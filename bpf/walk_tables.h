@@ -13,8 +13,6 @@
 #define PGD_SHIFT 48
 #define FRAME_MASK 0x000ffffffffff000ull
 #define PTE_PRESENT 1ull
-#define PTE_DIRTY 0x40ull
-#define PTE_SAVED_DIRTY (1ull << 58) /* the same, of what was made read-only since: Linux 6.6 */
 #define PTE_LARGE 0x80ull
 #define PTE_PROTNONE 0x100ull
 
@@ -107,7 +105,7 @@ static long tag_entry(u32 i, void *unused)
 	barrier_var(bytes);
 	entry = (u64 *)(bytes + at);
 	/* In a private mapping only a copy can have been written to. */
-	if (!(*entry & (PTE_PRESENT | PTE_PROTNONE)) || (*entry & (PTE_DIRTY | PTE_SAVED_DIRTY)))
+	if (!(*entry & (PTE_PRESENT | PTE_PROTNONE)) || (*entry & config.dirty_bits))
 		return 0;
 	frame = ((*entry & PTE_PRESENT ? *entry : ~*entry) & FRAME_MASK) >> PAGE_SHIFT;
 	if (frame < config.max_phys >> PAGE_SHIFT && is_file_frame(frame))

@@ -11,6 +11,8 @@
 #define PTE_BIT_PRESENT (1ull << 0)
 #define PTE_BIT_WRITE (1ull << 1)
 #define PTE_BIT_ACCESSED (1ull << 5) /* by the CPU, when it loads the translation */
+#define PTE_BIT_DIRTY (1ull << 6)
+#define PTE_BIT_SAVED_DIRTY (1ull << 58) /* the same, of what was made read-only since: Linux 6.6 */
 #define PTE_BIT_LARGE (1ull << 7)
 #define PTE_BIT_PROTNONE (1ull << 8) /* only where not present: PROT_NONE keeps the frame */
 #define PTE_BIT_SPECIAL (1ull << 9)  /* zero page, PFNMAP: no page that anybody counts */

@@ -6,6 +6,7 @@
 #include "kernel/walk.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernel/direct_map.h"
@@ -65,6 +66,15 @@ static void find_vmemmap(struct walk *walk, const struct probe *probe)
 		walk->skel->bss->config.vmemmap = page;
 }
 
+/*
+ * Since Linux 6.6 the dirty bit of what was made read-only is another one; before, that was the bit of pages on
+ * devices (DAX), which need not be copies. Our page was written to and made read-only, so its entry tells.
+ */
+static uint64_t dirty_bits(uint64_t entry)
+{
+	return PTE_BIT_DIRTY | (entry & PTE_BIT_DIRTY ? 0 : entry & PTE_BIT_SAVED_DIRTY);
+}
+
 static int prove(struct walk *walk, const struct kroot *root, uint64_t own_mm)
 {
 	struct walk_config *config = &walk->skel->bss->config;
@@ -72,6 +82,8 @@ static int prove(struct walk *walk, const struct kroot *root, uint64_t own_mm)
 	struct probe probe = { .entry = 0 };
 	int err = own_page_make(root, &probe.page);
 
+	if (!err && mprotect((void *)(uintptr_t)probe.page.addr, 4096, PROT_READ) < 0)
+		err = -errno;
 	if (!err) {
 		config->probe_addr = probe.page.addr;
 		config->probe_tgid = (uint32_t)getpid();
@@ -83,8 +95,10 @@ static int prove(struct walk *walk, const struct kroot *root, uint64_t own_mm)
 		err = walk_vmas(walk, WALK_LISTED_MMS, true, &visitor, &probe);
 	if (!err && (!pte_present(probe.entry) || pte_frame(probe.entry) != probe.page.frame))
 		err = -EOPNOTSUPP;
-	if (!err)
+	if (!err) {
 		find_vmemmap(walk, &probe);
+		config->dirty_bits = dirty_bits(probe.entry);
+	}
 	config->probe_tgid = 0;
 	walk->tables_work = !err;
 	own_page_end(&probe.page);

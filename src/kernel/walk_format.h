@@ -104,6 +104,7 @@ struct walk_config {
 	u64 direct_map; /* kernel address of physical address 0 */
 	u64 max_phys;
 	u64 vmemmap;    /* address of struct page 0, or 0: not known */
+	u64 dirty_bits; /* of an entry: any of them says that the page was written to */
 	u64 probe_addr; /* a page of our own whose struct page is wanted */
 	u32 probe_tgid;
 	u32 levels;     /* of page tables: 4 or 5 */
