@@ -410,6 +410,9 @@ static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct 
 	struct inode *inode = NULL;
 	bool named;
 
+	/* Before a path counts as sent: what finds no room comes again when the arena has been emptied. */
+	if (!stream_end())
+		return false;
 	if (file) {
 		inode = file->f_inode;
 		find_file(file, inode, (u64)mm);

@@ -11,6 +11,7 @@
 
 #define PAGES 256
 #define FILE_PAGES 64
+#define MANY_FILES 600
 
 static int new_file(const char *name, char *path, size_t size)
 {
@@ -25,6 +26,13 @@ static int new_file(const char *name, char *path, size_t size)
 		if (write(fd, page, sizeof(page)) != (ssize_t)sizeof(page))
 			broken("write");
 	return fd;
+}
+
+static void add_path(struct truth *truth, const char *path, bool deleted)
+{
+	add_hex(truth, "path_hex", path, strlen(path));
+	snprintf(truth->extra + strlen(truth->extra), sizeof(truth->extra) - strlen(truth->extra),
+		 ",\"deleted\":%s", deleted ? "true" : "false");
 }
 
 static void make_memfd_shared(void)
@@ -78,6 +86,33 @@ static void make_memfd_twice(void)
 	truth.role = "pages 32 to 95";
 	truth.start = second;
 	say(&truth);
+}
+
+/*
+ * Many objects, each mapped right behind a table full of entries (of the zero page: it costs nothing),
+ * so that what is handed out in pieces is often full just where an object is met for the first time.
+ */
+static void make_memfd_many(void)
+{
+	for (int i = 0; i < MANY_FILES; i++) {
+		uint8_t *start = range_new(HUGE_PAGES + 1), *mapped = page_at(start, HUGE_PAGES);
+		struct truth truth = truth_of("behind a full table", mapped, 1);
+		char path[] = "/memfd:mkmem 000000";
+		int fd;
+
+		snprintf(strchr(path, ' ') + 1, 7, "%d", i);
+		fd = memfd_of(strchr(path, ':') + 1, 1);
+		if (mmap(mapped, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) !=
+		    mapped)
+			broken("mmap of a memfd");
+		read_pages(start, 0, HUGE_PAGES);
+		write_pages(mapped, 0, 1);
+		close(fd);
+		truth.regions = 1;
+		add_shmem(&truth, 1, 1);
+		add_path(&truth, path, true);
+		say(&truth);
+	}
 }
 
 static void make_memfd_read_only(void)
@@ -183,9 +218,7 @@ static void say_file(const char *role, const char *name, bool deleted)
 		broken("unlink");
 	truth.regions = 1;
 	add_file(&truth, fd, FILE_PAGES, 1);
-	add_hex(&truth, "path_hex", path, strlen(path));
-	snprintf(truth.extra + strlen(truth.extra), sizeof(truth.extra) - strlen(truth.extra),
-		 ",\"deleted\":%s", deleted ? "true" : "false");
+	add_path(&truth, path, deleted);
 	say(&truth);
 }
 
@@ -215,6 +248,7 @@ const struct scenario file_scenarios[] = {
 	{ "memfd-shared", "three processes, each touched more", 3, make_memfd_shared, NULL, NULL },
 	{ "memfd-private", "private copies of a memfd", 1, make_memfd_private, NULL, NULL },
 	{ "memfd-twice", "mapped twice in one process", 1, make_memfd_twice, NULL, NULL },
+	{ "memfd-many", "600 memfds, each behind a full page table", 1, make_memfd_many, NULL, NULL },
 	{ "memfd-read-only", "three read-only mappings", 1, make_memfd_read_only, NULL, NULL },
 	{ "shared-anon", "shared anonymous memory with a child", 2, make_shared_anon, NULL, NULL },
 	{ "file-private", "copies of a file's pages, forked", 2, make_file_private, NULL, NULL },
