@@ -7,6 +7,7 @@
  *     name-run walk       run_ns: walking a tree of files
  *     name-run copy       run_ns: reading and writing
  *     name-run cpu        run_ns: no system calls
+ *     name-run program COMMAND [ARGUMENT]...   run_ns: what a real program and its children do
  *
  * run_ns is CPU time: what runs beside it does not count.
  */
@@ -18,8 +19,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,6 +109,26 @@ static void compute(void)
 		sum += i * i;
 }
 
+static int time_program(char **argv)
+{
+	pid_t pid = fork();
+	struct rusage used;
+	int status = 0;
+
+	if (pid == 0) {
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status ||
+	    getrusage(RUSAGE_CHILDREN, &used)) {
+		fprintf(stderr, "name-run: %s did not run, or failed\n", argv[0]);
+		return EXIT_FAILURE;
+	}
+	printf("run_ns %lld\n", (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000LL +
+					(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000LL);
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -121,6 +144,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "calls") == 0)
 		return time_calls();
+	if (argc > 2 && strcmp(argv[1], "program") == 0)
+		return time_program(argv + 2);
 	for (size_t i = 0; argc == 2 && i < sizeof(works) / sizeof(works[0]); i++) {
 		if (strcmp(argv[1], works[i].name) != 0)
 			continue;
@@ -129,6 +154,6 @@ int main(int argc, char **argv)
 		       (unsigned long long)(now_ns(CLOCK_PROCESS_CPUTIME_ID) - began));
 		return EXIT_SUCCESS;
 	}
-	fprintf(stderr, "usage: name-run calls|getppid|walk|copy|cpu\n");
+	fprintf(stderr, "usage: name-run calls|getppid|walk|copy|cpu|program COMMAND...\n");
 	return EXIT_FAILURE;
 }

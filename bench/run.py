@@ -127,6 +127,11 @@ LOOP_ONE = ("rollup-loop", "{pid}")
 FDS_LOOP = ("fds-loop",)
 FRAMES_LOOP = ("frames-loop",)
 RUN = ("memoir", "run")
+# Real programs that name nothing, of different shares of system calls.
+REAL = (("cc", "-O2", "-D_GNU_SOURCE", "-c", "{bench}/name-run.c", "-o", "/dev/null"),
+        ("python3", "-Ic", "import email, json, sqlite3, unittest"),
+        ("grep", "-rsc", "memory", "/usr/include"),
+        ("find", "/usr", "-name", "*.h", "-newer", "/usr"))
 
 CASES = (
     Case("quiet", (Versus(PS, LOOP, plus_ms=20, pairs=31, quick_pairs=11),), quiet=True),
@@ -191,8 +196,11 @@ CASES = (
     Case("run",
          tuple(Versus((*RUN, "name-run", work), ("name-run", work), ratio=ratio, pairs=31,
                       quick_pairs=11, memoir_key="run_ns", peer_key="run_ns")
-               for work, ratio in (("cpu", 1.01), ("walk", 1.01), ("copy", 1.1),
-                                   ("getppid", 1.2))),
+               for work, ratio in (("cpu", 1.01), ("walk", 1.03), ("copy", 1.1),
+                                   ("getppid", 1.2))) +
+         tuple(Versus((*RUN, "name-run", "program", *program), ("name-run", "program", *program),
+                      ratio=1.01, pairs=31, quick_pairs=11, memoir_key="run_ns",
+                      peer_key="run_ns") for program in REAL),
          limits=(Limit((*RUN, "name-run", "calls"), "call_ns", 47000),
                  Limit((*RUN, "name-run", "calls"), "forgotten_ns", 1000))),
     Case("ledger",
@@ -230,11 +238,12 @@ class Programs:
 
     def argv(self, words, pid):
         return [self.path(words[0]), *(
-            self.path(word) if word in BUILT_HERE else word.format(pid=pid, cpus=self.cpus)
+            self.path(word) if word in BUILT_HERE else
+            word.format(pid=pid, cpus=self.cpus, bench=os.path.dirname(os.path.abspath(__file__)))
             for word in words[1:])]
 
     def shown(self, words):
-        return " ".join(words).format(pid="PID", cpus=self.cpus)
+        return " ".join(words).format(pid="PID", cpus=self.cpus, bench="bench")
 
 
 @dataclass(frozen=True)
