@@ -99,7 +99,7 @@ uint64_t memoir_idle_interval_ns(const struct memoir_idle *idle);
 uint64_t memoir_idle_stall_ns(const struct memoir_idle *idle);
 /** Whether part of what was asked for could not be watched; the notes say what and why. */
 bool memoir_idle_partial(const struct memoir_idle *idle);
-/** Processes that ended before they were read. */
+/** Processes that ended, or began another program by execve(2), before they were read. */
 size_t memoir_idle_vanished(const struct memoir_idle *idle);
 size_t memoir_idle_note_count(const struct memoir_idle *idle);
 const char *memoir_idle_note(const struct memoir_idle *idle, size_t i);

@@ -98,13 +98,16 @@ static void summarize(const struct cli *cli, const struct memoir_idle *idle,
 		      const struct memoir_idle_rows *rows, char *buf, size_t room)
 {
 	enum memoir_idle_means means = memoir_idle_means(idle);
-	char idle_text[NUMBER_MAX], rss_text[NUMBER_MAX], percent[NUMBER_MAX];
+	char idle_text[NUMBER_MAX], rss_text[NUMBER_MAX], percent[NUMBER_MAX], ended[64] = "";
+	size_t vanished = memoir_idle_vanished(idle);
 
+	if (vanished)
+		snprintf(ended, sizeof(ended), "%zu ended, or began another program; ", vanished);
 	cli_size_text(cli, rows->total.idle_bytes, idle_text);
 	cli_size_text(cli, rows->total.rss_bytes, rss_text);
 	number_percent(rows->total.idle_bytes, rows->total.rss_bytes, percent);
-	snprintf(buf, room, "idle for %.1f s: %s of %s (%s); means %s, which can't tell %s",
-		 wait_seconds(memoir_idle_interval_ns(idle)), idle_text, rss_text, percent,
+	snprintf(buf, room, "idle for %.1f s: %s of %s (%s); %smeans %s, which can't tell %s",
+		 wait_seconds(memoir_idle_interval_ns(idle)), idle_text, rss_text, percent, ended,
 		 memoir_idle_means_name(means), memoir_idle_means_blind(means));
 }
 

@@ -25,7 +25,7 @@ static int open_pagemap(struct planning *p)
 		return p->pagemap_fd;
 	int err = process_stat(p->memoir->root, p->process->pid, &stat);
 
-	if (!err && stat.start_ticks != p->process->start_ticks)
+	if (!err && !process_is_same(&stat, p->process->start_ticks, p->process->stack_start))
 		err = -ESRCH;
 	if (err) {
 		close(p->pagemap_fd);

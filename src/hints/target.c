@@ -23,9 +23,8 @@ static int check_identity(const struct target *target)
 
 	if (err)
 		return err == -ENOENT ? -ESRCH : err;
-	if (stat.start_ticks != target->start_ticks || !pidfd_lives(target->pidfd))
-		return -ESRCH;
-	if (target->stack_start && stat.stack_start && stat.stack_start != target->stack_start)
+	if (!process_is_same(&stat, target->start_ticks, target->stack_start) ||
+	    !pidfd_lives(target->pidfd))
 		return -ESRCH;
 	return 0;
 }

@@ -91,7 +91,7 @@ static void measure_process(struct memoir *memoir, const struct memoir_plan *pla
 	if (fd < 0)
 		return;
 	if (process_stat(memoir->root, process->pid, &stat) == 0 &&
-	    stat.start_ticks == process->start_ticks)
+	    process_is_same(&stat, process->start_ticks, process->stack_start))
 		for (uint32_t i = process->first_range;
 		     i < process->first_range + process->range_count; i++)
 			residences[i].known = count(fd, plan->ranges[i].start, plan->ranges[i].end,

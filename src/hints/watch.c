@@ -49,6 +49,17 @@ int watch_note(struct watch *watch, bool partial, const char *format, ...)
 	return 0;
 }
 
+/* Which program the process runs; 0 where that is not told. */
+static uint64_t find_program(const struct watch *watch, const struct memoir_process *process)
+{
+	struct process_stat stat;
+
+	return process_stat(watch->memoir->root, process->pid, &stat) == 0 &&
+			       stat.start_ticks == process->start_ticks
+		       ? stat.stack_start
+		       : 0;
+}
+
 int watch_list(struct watch *watch, const struct memoir_snapshot *snapshot,
 	       const struct memoir_selection *selection)
 {
@@ -60,6 +71,7 @@ int watch_list(struct watch *watch, const struct memoir_snapshot *snapshot,
 			watch->spaces[watch->count++] = (struct watch_space){
 				.pid = snapshot->processes[i].pid,
 				.start_ticks = snapshot->processes[i].start_ticks,
+				.stack_start = find_program(watch, &snapshot->processes[i]),
 				.begun_ns = watch_now_ns(),
 			};
 	int err = meant && watch->spaces ? 0 : -ENOMEM;
@@ -123,7 +135,7 @@ static bool is_gone(const struct watch *watch, const struct watch_space *space)
 	struct process_stat stat;
 
 	return process_stat(watch->memoir->root, space->pid, &stat) < 0 ||
-	       stat.start_ticks != space->start_ticks || stat.state == 'Z';
+	       !process_is_same(&stat, space->start_ticks, space->stack_start) || stat.state == 'Z';
 }
 
 /* ---- page tables ---------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ enum watch_state { WATCH_GOES_ON, WATCH_READ, WATCH_DENIED, WATCH_VANISHED };
 /* One address space, under its first process. */
 struct watch_space {
 	pid_t pid;
-	uint64_t start_ticks;
+	uint64_t start_ticks, stack_start;
 	enum watch_state state;
 	uint64_t mm;             /* while the walk reads it */
 	uint64_t last_end;       /* of the walk's last mapping: threads may be listed again */

@@ -54,6 +54,12 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 	return 0;
 }
 
+bool process_is_same(const struct process_stat *stat, uint64_t start_ticks, uint64_t stack_start)
+{
+	return stat->start_ticks == start_ticks &&
+	       (!stat->stack_start || !stack_start || stat->stack_start == stack_start);
+}
+
 static const char *line_value(const char *text, const char *key)
 {
 	const char *at = strstr(text, key);

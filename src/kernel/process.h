@@ -37,6 +37,9 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 int process_status(const struct kroot *root, pid_t pid, pid_t tid,
 		   struct process_status *ret_status);
 
+/* Whether it is the process that began then, and, where both are told, runs the program with that stack. */
+bool process_is_same(const struct process_stat *stat, uint64_t start_ticks, uint64_t stack_start);
+
 /*
  * What getpid(2) tells a process, and whether it is in the pid namespace that /proc is of: then it calls
  * others as we do. 0 or negative errno.

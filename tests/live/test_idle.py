@@ -266,6 +266,11 @@ def test_ends(tap):
         code, answer, err = finish(process)
         tap.check(code == 0 and not answer["rows"] and answer["ended"] == 1,
                   "a process that ended meanwhile has no rows, and is counted", [code, err])
+    with subprocess.Popen(["sh", "-c", "sleep 1; exec sleep 60"]) as shell:
+        code, answer, err = idle(shell.pid, "-t", "2")
+        shell.kill()
+        tap.check(code == 0 and not answer["rows"] and answer["ended"] == 1,
+                  "so is one that became another program", [code, err, answer])
     with target() as it:
         process = start(it.pid, "-t", "60", "--json")
         time.sleep(1)
