@@ -36,7 +36,7 @@ uint64_t pace_cpu_ns(void);
 /* Whether to end; remembered once it is so. */
 bool pace_stopped(struct applying *a);
 /* How much the next call may take, by how long the last one took, and all that was looked at for it. */
-void pace_adapt(struct applying *a, uint64_t bytes, uint64_t took_ns, uint64_t look_ns);
+void pace_adapt(struct applying *a, uint64_t bytes, uint64_t call_ns, uint64_t look_ns);
 /* Wait between two pieces of work, as the options ask. */
 void pace_pause(struct applying *a, uint64_t took_ns);
 

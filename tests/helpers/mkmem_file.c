@@ -102,8 +102,8 @@ static void make_memfd_many(void)
 
 		snprintf(strchr(path, ' ') + 1, 7, "%d", i);
 		fd = memfd_of(strchr(path, ':') + 1, 1);
-		if (mmap(mapped, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) !=
-		    mapped)
+		if (mmap(mapped, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 0) != mapped)
 			broken("mmap of a memfd");
 		read_pages(start, 0, HUGE_PAGES);
 		write_pages(mapped, 0, 1);
@@ -248,7 +248,8 @@ const struct scenario file_scenarios[] = {
 	{ "memfd-shared", "three processes, each touched more", 3, make_memfd_shared, NULL, NULL },
 	{ "memfd-private", "private copies of a memfd", 1, make_memfd_private, NULL, NULL },
 	{ "memfd-twice", "mapped twice in one process", 1, make_memfd_twice, NULL, NULL },
-	{ "memfd-many", "600 memfds, each behind a full page table", 1, make_memfd_many, NULL, NULL },
+	{ "memfd-many", "600 memfds, each behind a full page table", 1, make_memfd_many, NULL,
+	  NULL },
 	{ "memfd-read-only", "three read-only mappings", 1, make_memfd_read_only, NULL, NULL },
 	{ "shared-anon", "shared anonymous memory with a child", 2, make_shared_anon, NULL, NULL },
 	{ "file-private", "copies of a file's pages, forked", 2, make_file_private, NULL, NULL },

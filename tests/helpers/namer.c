@@ -161,7 +161,9 @@ static void moves(void)
 
 	/* The address is free for what comes next: that is not named. */
 	munmap(at, 4 * PAGE);
-	mmap(at, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (mmap(at, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		 0) != at)
+		abort();
 	memset(at, 1, 2 * PAGE);
 	/* A part goes elsewhere, and grows there. */
 	moved = mremap(at + 8 * PAGE, 4 * PAGE, 6 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,

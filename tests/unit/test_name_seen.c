@@ -118,14 +118,14 @@ static void what_stands_there_now_counts(void **state)
 	(void)state;
 	for (size_t round = 0; round < 3; round++) {
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-			strcpy(page, names[i]);
+			memcpy(page, names[i], strlen(names[i]) + 1);
 			assert_int_equal(memoir_name(at(0), PAGE, page), 0);
 			assert_string_equal(own_name_at(at(0)), names[i]);
 			assert_int_equal(memoir_name(at(0), PAGE, page), 0);
 			assert_string_equal(own_name_at(at(0)), names[i]);
 		}
 	}
-	strcpy(page, "a [name");
+	memcpy(page, "a [name", sizeof("a [name"));
 	assert_true(memoir_name(at(0), PAGE, page) < 0);
 	assert_string_equal(own_name_at(at(0)), names[4]);
 	memoir_name(at(0), PAGE, NULL);
