@@ -68,6 +68,12 @@ def total(found, name):
     return None if None in parts else sum(parts)
 
 
+def printed_path(row):
+    """As maps prints it: of all bytes only newlines are escaped."""
+    raw = bytes.fromhex(row["path_hex"]) if row.get("path_hex") else (row["path"] or "").encode()
+    return raw.replace(b"\n", b"\\012")
+
+
 def region_differences(region, found):
     """What rows of one region say otherwise than smaps, to the kilobyte."""
     if not found:
@@ -75,6 +81,8 @@ def region_differences(region, found):
     bad = []
     if any(row["perms"] != region.perms for row in found):
         bad.append(f"{region}: perms {[row['perms'] for row in found]}")
+    if region.path.startswith(b"/") and any(printed_path(row) != region.path for row in found):
+        bad.append(f"{region}: path {[row['path'] for row in found[:3]]}")
     if span(found[0])[0] != region.start or span(found[-1])[1] != region.end:
         bad.append(f"{region}: rows {[(row['start'], row['end']) for row in found[:3]]}")
     for name, kb in region.figures:
