@@ -116,9 +116,19 @@ static inline uint64_t name_entry_end(const struct name_entry *entry)
 /* The rule of PR_SET_VMA_ANON_NAME. */
 static inline bool name_is_valid(const char *text, size_t length)
 {
-	for (size_t i = 0; i < length; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e || strchr("\\`$[]", text[i]))
+	for (size_t i = 0; i < length; i++) {
+		switch (text[i]) {
+		case '\\':
+		case '`':
+		case '$':
+		case '[':
+		case ']':
 			return false;
+		default:
+			if (text[i] < 0x20 || text[i] > 0x7e)
+				return false;
+		}
+	}
 	return true;
 }
 

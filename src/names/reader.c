@@ -15,15 +15,16 @@
 #define TRIES 16
 #define HEADER_TRIES 3 /* where one doesn't fit together: it may have been written just then */
 #define JOURNAL_MAX 65536u
+#define NOT_VALID UINT32_MAX
 
 struct reading {
 	const struct names_source *source;
 	uint64_t anchor;
 	struct name_header header;
-	char *space;      /* used_bytes of it */
-	uint8_t *checked; /* by 8 bytes: 1: a valid name begins there, 2: one that is not */
+	char *space;       /* used_bytes of it */
+	uint32_t *numbers; /* by 8 bytes: of the name that begins there, from 1 on; or NOT_VALID */
 	struct names_table table;
-	size_t room;
+	size_t room, name_room;
 };
 
 static int read_header(const struct reading *r, struct name_header *ret_header)
@@ -162,34 +163,55 @@ static bool is_valid_text(const struct name_string *string)
 	return name_is_valid(string->text, string->length) && string->text[string->length] == '\0';
 }
 
-static int check_name(struct reading *r, uint32_t name)
+static int add_name(struct reading *r, const char *text, uint32_t *ret_number)
+{
+	struct names_table *table = &r->table;
+	const char **names =
+		grow((void *)table->names, &r->name_room, table->name_count + 1, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	table->names = names;
+	names[table->name_count++] = text;
+	*ret_number = (uint32_t)table->name_count;
+	return 0;
+}
+
+/* The number of the name that begins there, or NOT_VALID. */
+static int number_name(struct reading *r, uint32_t name, uint32_t *ret_number)
 {
 	uint64_t at = (uint64_t)name * 8, used = r->header.used_bytes;
 	const struct name_string *string = (const void *)(r->space + at);
+	int err = 0;
 
 	if (at >= used || used - at < sizeof(*string))
 		return -EBADMSG;
-	if (!r->checked[name]) {
+	if (!r->numbers[name]) {
 		if (string->length > NAME_TEXT_MAX ||
 		    used - at < sizeof(*string) + string->length + 1u)
 			return -EBADMSG;
-		r->checked[name] = is_valid_text(string) ? 1 : 2;
+		if (is_valid_text(string))
+			err = add_name(r, string->text, &r->numbers[name]);
+		else
+			r->numbers[name] = NOT_VALID;
 	}
-	return r->checked[name];
+	*ret_number = r->numbers[name];
+	return err;
 }
 
 static int take_range(struct reading *r, uint64_t start, uint64_t end, uint32_t name)
 {
 	struct names_table *table = &r->table;
 	struct named_range *last = table->count ? &table->ranges[table->count - 1] : NULL;
-	int ret = check_name(r, name);
+	uint32_t number;
+	int err = number_name(r, name, &number);
 
-	if (ret < 0)
-		return ret;
-	table->refused += ret == 2;
-	if (ret == 2)
+	if (err)
+		return err;
+	table->refused += number == NOT_VALID;
+	if (number-- == NOT_VALID)
 		return 0;
-	if (last && last->end == start && last->number == name &&
+	if (last && last->end == start && last->number == number &&
 	    (last->start < NAME_ANNOUNCED) == (start < NAME_ANNOUNCED)) {
 		last->end = end;
 		return 0;
@@ -200,9 +222,7 @@ static int take_range(struct reading *r, uint64_t start, uint64_t end, uint32_t 
 	if (!ranges)
 		return -ENOMEM;
 	table->ranges = ranges;
-	ranges[table->count++] = (struct named_range){
-		start, end, name, ((const struct name_string *)(r->space + name * 8ull))->text
-	};
+	ranges[table->count++] = (struct named_range){ start, end, number, table->names[number] };
 	return 0;
 }
 
@@ -273,28 +293,6 @@ static void part_announced(struct names_table *table)
 	table->announced_count = all - table->count;
 }
 
-static int read_once(struct reading *r)
-{
-	int err = read_header(r, &r->header);
-
-	if (!err)
-		err = check_header(r);
-	if (err)
-		return err;
-	r->space = malloc(r->header.used_bytes + 8);
-	r->checked = calloc(r->header.used_bytes / 8 + 1, 1);
-	if (!r->space || !r->checked)
-		return -ENOMEM;
-	err = read_all(r);
-	if (!err)
-		err = settle(r);
-	if (!err)
-		err = take_all(r);
-	if (!err)
-		part_announced(&r->table);
-	return err;
-}
-
 static void take_subject(struct names_table *table, const struct name_header *header)
 {
 	table->subject = header->subject_pid;
@@ -304,18 +302,39 @@ static void take_subject(struct names_table *table, const struct name_header *he
 	table->generation = header->generation;
 }
 
-int names_look(const struct names_source *source, uint64_t anchor, struct names_table *ret_table)
+/* 0, or why it is not read. */
+static int read_subject(struct reading *r)
 {
-	struct reading r = { .source = source, .anchor = anchor };
-	int err = -EBADMSG;
+	const struct names_source *source = r->source;
+	int err = read_header(r, &r->header), wanted = 1;
 
-	for (int tries = 0; err == -EBADMSG && tries < HEADER_TRIES; tries++) {
-		err = read_header(&r, &r.header);
-		if (!err)
-			err = check_header(&r);
-	}
 	if (!err)
-		take_subject(ret_table, &r.header);
+		err = check_header(r);
+	if (err)
+		return err;
+	take_subject(&r->table, &r->header);
+	if (source->is_wanted)
+		wanted = source->is_wanted(source->arg, &r->table);
+	return wanted > 0 ? 0 : wanted < 0 ? wanted : -ECANCELED;
+}
+
+static int read_once(struct reading *r)
+{
+	int err = read_subject(r);
+
+	if (err)
+		return err;
+	r->space = malloc(r->header.used_bytes + 8);
+	r->numbers = calloc(r->header.used_bytes / 8 + 1, sizeof(*r->numbers));
+	if (!r->space || !r->numbers)
+		return -ENOMEM;
+	err = read_all(r);
+	if (!err)
+		err = settle(r);
+	if (!err)
+		err = take_all(r);
+	if (!err)
+		part_announced(&r->table);
 	return err;
 }
 
@@ -331,9 +350,8 @@ int names_read(const struct names_source *source, uint64_t anchor, struct names_
 
 		err = read_once(&r);
 		unfit += err == -EBADMSG;
-		free(r.checked);
+		free(r.numbers);
 		r.table.space = r.space;
-		take_subject(&r.table, &r.header);
 		if (err)
 			names_table_free(&r.table);
 		else
@@ -345,6 +363,7 @@ int names_read(const struct names_source *source, uint64_t anchor, struct names_
 void names_table_free(struct names_table *table)
 {
 	free(table->ranges);
+	free((void *)table->names);
 	free(table->space);
 	*table = (struct names_table){ 0 };
 }

@@ -13,7 +13,7 @@
 
 struct named_range {
 	uint64_t start, end;
-	uint32_t number;  /* the same for the same name of one table */
+	uint32_t number;  /* of its name, among the table's */
 	const char *name; /* valid by the rules of PR_SET_VMA_ANON_NAME, NUL-terminated */
 };
 
@@ -23,6 +23,8 @@ struct names_table {
 	struct named_range
 		*announced; /* those behind them, beyond all memory (names/announced.h) */
 	size_t announced_count;
+	const char **names; /* each once */
+	size_t name_count;
 	size_t refused; /* ranges whose names are not valid */
 	pid_t subject;  /* the process it says to be about, 0: the one it was read from */
 	uint64_t subject_start_ticks;
@@ -37,18 +39,21 @@ struct names_source {
 	int (*read)(void *arg, uint64_t addr, void *buffer, size_t bytes);
 	/* Whether all of this is private anonymous memory; NULL: not looked at. */
 	bool (*is_private)(void *arg, uint64_t addr, uint64_t bytes);
+	/*
+	 * Whether it is to be read, once it is known whom it is about (and nothing else of it): 1, 0 or a negative
+	 * errno. May be asked again, where reading is begun anew. NULL: it is.
+	 */
+	int (*is_wanted)(void *arg, const struct names_table *table);
 	void *arg;
 };
 
 /*
  * Read the table whose anchor page is at `anchor` as it was at one moment.
  * 0; -ENODATA: there is none (yet); -EBADMSG: not as it should be; -EPROTONOSUPPORT: of a newer version;
- * -EFBIG: too large; -EAGAIN: it changed faster than it could be read; -ENOMEM; or what `read` said.
+ * -EFBIG: too large; -EAGAIN: it changed faster than it could be read; -ENOMEM; -ECANCELED: it is not
+ * wanted; or what `read` or `is_wanted` said.
  */
 int names_read(const struct names_source *source, uint64_t anchor, struct names_table *ret_table);
-
-/* Only what its header says: whom it is about. ret_table needs no freeing. 0, or as names_read(). */
-int names_look(const struct names_source *source, uint64_t anchor, struct names_table *ret_table);
 
 void names_table_free(struct names_table *table);
 

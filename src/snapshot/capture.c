@@ -36,21 +36,21 @@ struct memoir_process *capture_add_process(struct capture *c, struct process_not
 	return process;
 }
 
-int capture_reserve_regions(struct capture *c, size_t more)
+int capture_reserve_regions(struct capture *c, size_t more, size_t parts)
 {
-	size_t need = c->snap->region_count + more;
+	size_t need = c->snap->region_count + more, rows = need + parts;
 	struct region_count *counts = grow(c->counts, &c->count_room, need, sizeof(*counts));
 	struct memoir_region *regions;
 
 	if (!counts)
 		return -ENOMEM;
 	c->counts = counts;
-	regions = grow(c->snap->regions, &c->snap->region_room, need, sizeof(*regions));
+	regions = grow(c->snap->regions, &c->snap->region_room, rows, sizeof(*regions));
 	if (!regions)
 		return -ENOMEM;
 	c->snap->regions = regions;
 	own_memory_huge(counts, need * sizeof(*counts));
-	own_memory_huge(regions, need * sizeof(*regions));
+	own_memory_huge(regions, rows * sizeof(*regions));
 	return 0;
 }
 
@@ -217,28 +217,32 @@ static void add_alone(struct capture *c, const struct memoir_region *region,
 }
 
 /* Figures of processes out of scope are parts of sums that were not looked at whole: left unknown. */
+void capture_take_figures(struct capture *c, struct memoir_region *region,
+			  const struct region_count *count)
+{
+	const struct memoir_process *process = &c->snap->processes[region->process];
+
+	if (!process->readable)
+		return;
+	add_alone(c, region, count);
+	if (process->in_scope)
+		set_figures(region, count);
+}
+
 static int finish_figures(struct capture *c)
 {
 	int err = !c->options.without_pages ? capture_take_shares(c) : 0;
 
 	if (err || c->options.without_pages)
 		return err;
-	capture_carry_parts(c);
-	for (size_t i = 0; i < c->snap->region_count; i++) {
-		struct memoir_region *region = &c->snap->regions[i];
-		const struct memoir_process *process = &c->snap->processes[region->process];
-
-		if (!process->readable || region->figures.known)
-			continue;
-		add_alone(c, region, &c->counts[i]);
-		if (process->in_scope)
-			set_figures(region, &c->counts[i]);
-	}
+	for (size_t i = 0; i < c->snap->region_count; i++)
+		if (!c->snap->regions[i].figures.known && !c->counts[i].is_cut)
+			capture_take_figures(c, &c->snap->regions[i], &c->counts[i]);
 	err = capture_settle_parts(c);
 	if (err)
 		return err;
 	snapshot_sum_processes(c->snap);
-	return 0;
+	return capture_number_parts(c);
 }
 
 /* ---- threads -------------------------------------------------------------------------------- */

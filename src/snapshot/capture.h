@@ -71,6 +71,7 @@ struct region_count {
 	bool empty : 1;       /* smaps says that there is nothing in it */
 	bool by_offset : 1;   /* two regions with the same (object, offset) have the same page */
 	bool by_presence : 1; /* all its pages are its own, small, and known to the presence */
+	bool is_cut : 1;      /* its pages were counted again, by cut */
 };
 
 #define VM_READ 0x1u
@@ -133,8 +134,8 @@ struct capture {
 	int error;
 };
 
-/* Make room for this many regions at once; growing step by step would touch the memory twice. */
-int capture_reserve_regions(struct capture *c, size_t more);
+/* Make room for this many regions at once, and for as many rows of parts; growing step by step would touch the memory twice. */
+int capture_reserve_regions(struct capture *c, size_t more, size_t parts);
 
 /* Append; NULL when out of memory (and capture->error is set). Indices are those of the snapshot. */
 struct memoir_process *capture_add_process(struct capture *c, struct process_note **ret_note);
@@ -380,22 +381,24 @@ bool capture_is_anchor(struct capture *c, const struct memoir_region *region);
 /* Private anonymous memory: only such may be part of a table, and only such is named. */
 bool capture_is_nameable(const struct memoir_region *region);
 
-struct named_range;
 /*
- * Split a region of anonymous memory by the pieces that have a name or none, which are all of it, to the
- * byte; its pages are counted anew, by part: from the presence, or from pagemap.
- * 0; -EOPNOTSUPP: pages can't be told apart with this method, and the region is as it was; -ENOMEM.
+ * Split a region of anonymous memory into parts: those of the snapshot's from the first on. They become regions
+ * at the end; until then it stays one, and what its parts have is kept beside it: from the presence, or counted anew.
+ * 0; -EOPNOTSUPP: pages can't be told apart with this method, and nothing has changed; -ENOMEM.
  */
-int capture_split(struct capture *c, uint32_t region, const struct named_range *pieces,
-		  size_t count, enum memoir_name_source source);
-/* When shares are known, and before figures are made of them: so that those add up. */
-void capture_carry_parts(struct capture *c);
-/* Put the parts where they belong, when all else that goes by a region's index is settled; ends the counts. */
+int capture_split(struct capture *c, uint32_t region, uint32_t first_part,
+		  enum memoir_name_source source);
+/* What the tally and the counts take for regions may be some of a region's pages. */
+uint32_t capture_region_of(const struct capture *c, uint32_t index);
+size_t capture_index_count(const struct capture *c);
+/* When shares are known: the figures of parts, and of regions that were cut. */
 int capture_settle_parts(struct capture *c);
+/* When all else that goes by a region's index is settled: parts become regions. */
+int capture_number_parts(struct capture *c);
 void capture_parts_free(struct capture *c);
-/* Regions as they were before they were split, for who looks at them whole; and back, with what was found. */
-void capture_join_parts(struct capture *c);
-void capture_part_again(struct capture *c);
+/* Make figures of a region's counts, and add to its process's and object's what nobody else has. */
+void capture_take_figures(struct capture *c, struct memoir_region *region,
+			  const struct region_count *count);
 
 /* Recognise what the kernel gives no name, by what is in it; where that is wanted, and after finish. */
 int capture_kinds(struct capture *c);

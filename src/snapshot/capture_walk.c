@@ -131,8 +131,8 @@ int capture_list_tasks(struct capture *c, struct walk *walk)
 	capture_settle_scope(c);
 	/* With what names may add: memory that is not touched costs nothing, moving it does. */
 	if (!err)
-		err = capture_reserve_regions(c,
-					      c->vmas_expected * (capture_wants_names(c) ? 3 : 1));
+		err = capture_reserve_regions(c, c->vmas_expected,
+					      c->vmas_expected * (capture_wants_names(c) ? 4 : 0));
 	return err ? err : c->error;
 }
 

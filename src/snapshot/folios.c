@@ -160,7 +160,7 @@ static int settle_all(struct settling *s, const struct kpage *kpage)
 
 int capture_settle_folios(struct capture *c, struct folio_gains *gains)
 {
-	size_t nodes = c->tally.node_count, regions = c->snap->region_count;
+	size_t nodes = c->tally.node_count, regions = capture_index_count(c);
 	struct settling *s = calloc(1, sizeof(*s));
 	struct kpage kpage;
 	int err = -ENOMEM;

@@ -137,9 +137,7 @@ int capture_kinds(struct capture *c)
 
 	if (c->options.without_kinds || !kroot_is_live(c->memoir->root))
 		return 0;
-	capture_join_parts(c);
 	err = look_at_all(c, &denied);
-	capture_part_again(c);
 	if (err || !denied)
 		return err;
 	return snapshot_note(c->snap,

@@ -15,6 +15,31 @@ struct meminfo_line {
 	uint64_t bytes; /* or a plain count, for the HugePages_ lines */
 };
 
+/* A part of a region: up to where the next one begins, or the region ends. */
+struct region_part {
+	uint64_t start;
+	const char *name; /* NULL: none */
+	uint64_t
+		own_bytes; /* in RAM and nobody else's, and all that it has; or its figures are a row */
+};
+
+/* A region that names split. Parts are all of it, and no neighbours have the same name. */
+struct region_split {
+	uint32_t region;
+	uint32_t first, count; /* of its parts */
+	uint32_t first_row;    /* that of its first part, or MEMOIR_NONE: they have none */
+	uint8_t source;        /* of names */
+};
+
+/* By region. Few bytes a part, as there may be many; rows only of what is shared, swapped or huge. */
+struct region_splits {
+	struct region_split *splits;
+	size_t count, room;
+	struct region_part *parts;
+	size_t part_count, part_room;
+	struct memoir_region *rows;
+};
+
 struct memoir_snapshot {
 	uint64_t taken_ns;
 	enum memoir_engine engine;
@@ -26,6 +51,8 @@ struct memoir_snapshot {
 	size_t process_count, process_room;
 	struct memoir_region *regions; /* those of one process stand together, by address */
 	size_t region_count, region_room;
+	struct region_splits
+		splits; /* of regions; none any more once these are rows of their own */
 	struct memoir_object *objects;
 	size_t object_count, object_room;
 	struct memoir_set *sets; /* parents before children */
@@ -60,6 +87,17 @@ int snapshot_note(struct memoir_snapshot *s, const char *format, ...)
 /* The interned copy of a string, or NULL (also for NULL). */
 const char *snapshot_string(struct memoir_snapshot *s, const char *string);
 const char *snapshot_string_n(struct memoir_snapshot *s, const char *bytes, size_t len);
+
+/*
+ * Make parts regions in their place. There must be room for them; nothing else goes by a region's index.
+ * What is split is not read any more.
+ */
+void snapshot_make_rows(struct memoir_snapshot *s);
+void region_splits_free(struct region_splits *splits);
+/* The i-th part of a region as it were one, but for its figures. */
+struct memoir_region region_split_part(const struct region_splits *splits,
+				       const struct region_split *split, uint32_t i,
+				       const struct memoir_region *whole);
 
 /* Set every process's figures to the sum of its regions. */
 void snapshot_sum_processes(struct memoir_snapshot *s);

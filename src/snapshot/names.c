@@ -23,12 +23,14 @@ struct later {
 
 struct naming {
 	struct capture *c;
-	uint32_t process; /* whose table is read, and which it names */
+	uint32_t process; /* whose table is read */
+	uint32_t anchor;  /* the region by which it was found */
+	bool of_others;   /* those about others are read now */
 	int memory_fd;    /* of that process */
 	uint64_t read_bytes;
-	uint8_t *named;             /* by process: has names by a table already */
-	struct named_range *pieces; /* of one region */
-	size_t piece_count, piece_room;
+	uint8_t *named;     /* by process: has names by a table already */
+	const char **names; /* the snapshot's, of the table */
+	size_t name_room;
 	struct later *later; /* tables about others */
 	size_t later_count, later_room;
 	size_t refused, damaged, newer, changing, unsplit;
@@ -102,101 +104,92 @@ static int read_table(void *arg, uint64_t addr, void *buffer, size_t bytes)
 	return memory_read(n->memory_fd, addr, buffer, bytes);
 }
 
-/* ---- pieces of a region --------------------------------------------------------------------- */
+/* ---- parts of a region ---------------------------------------------------------------------- */
 
-static int add_piece(struct naming *n, uint64_t start, uint64_t end, const char *name)
+/* Of a region whose first part this is: up to the next one, or its end. */
+static int add_part(struct region_splits *splits, size_t first, uint64_t start, const char *name)
 {
-	struct named_range *last = n->piece_count ? &n->pieces[n->piece_count - 1] : NULL;
-	struct named_range *pieces;
+	size_t count = splits->part_count;
+	struct region_part *parts;
 
-	if (start >= end)
+	if (count > first && splits->parts[count - 1].name == name)
 		return 0;
-	if (last && last->name == name) {
-		last->end = end;
-		return 0;
-	}
-	pieces = grow(n->pieces, &n->piece_room, n->piece_count + 1, sizeof(*pieces));
-	if (!pieces)
+	parts = grow(splits->parts, &splits->part_room, count + 1, sizeof(*parts));
+	if (!parts || count >= MEMOIR_NONE)
 		return -ENOMEM;
-	n->pieces = pieces;
-	pieces[n->piece_count++] = (struct named_range){ .start = start, .end = end, .name = name };
+	splits->parts = parts;
+	parts[splits->part_count++] = (struct region_part){ .start = start, .name = name };
 	return 0;
 }
 
-/* The ranges of the table from *i on that lie in the region. */
-static int make_pieces(struct naming *n, const struct memoir_region *region,
-		       const struct names_table *table, size_t *i)
+/* By the ranges of the table from *i on that lie in the region. */
+static int make_parts(struct naming *n, const struct memoir_region *region,
+		      const struct names_table *table, size_t *i)
 {
+	struct region_splits *splits = &n->c->snap->splits;
+	size_t first = splits->part_count;
 	uint64_t at = region->start;
 	int err = 0;
 
-	n->piece_count = 0;
 	while (*i < table->count && table->ranges[*i].end <= region->start)
 		(*i)++;
 	for (size_t k = *i; k < table->count && table->ranges[k].start < region->end && !err; k++) {
 		const struct named_range *range = &table->ranges[k];
-		uint64_t start = range->start > at ? range->start : at;
-		uint64_t end = range->end < region->end ? range->end : region->end;
 
-		err = add_piece(n, at, start, NULL);
-		if (!err)
-			err = add_piece(n, start, end, range->name);
-		at = end > at ? end : at;
+		if (range->start > at)
+			err = add_part(splits, first, at, NULL);
+		if (range->start > at)
+			at = range->start;
+		if (range->end > at && !err)
+			err = add_part(splits, first, at, n->names[range->number]);
+		if (range->end > at)
+			at = range->end;
 	}
-	return err ? err : add_piece(n, at, region->end, NULL);
+	return err || at >= region->end ? err : add_part(splits, first, at, NULL);
 }
 
 /* ---- naming --------------------------------------------------------------------------------- */
 
-static int name_region(struct naming *n, uint32_t i, enum memoir_name_source source)
+static int name_region(struct naming *n, uint32_t i, const struct names_table *table, size_t *range,
+		       enum memoir_name_source source)
 {
 	struct memoir_region *region = &n->c->snap->regions[i];
-	int err = 0;
+	struct region_splits *splits = &n->c->snap->splits;
+	size_t first = splits->part_count;
+	int err = make_parts(n, region, table, range);
 
-	if (n->piece_count == 1 && n->pieces[0].name) {
-		region->name = n->pieces[0].name;
+	if (!err && splits->part_count > first + 1)
+		err = n->c->snap->engine == MEMOIR_ENGINE_SMAPS
+			      ? -EOPNOTSUPP
+			      : capture_split(n->c, i, (uint32_t)first, source);
+	else if (!err && splits->parts[first].name) {
+		region->name = splits->parts[first].name;
 		region->name_source = source;
-	} else if (n->piece_count > 1 && n->c->snap->engine == MEMOIR_ENGINE_SMAPS) {
-		err = -EOPNOTSUPP;
-	} else if (n->piece_count > 1) {
-		err = capture_split(n->c, i, n->pieces, n->piece_count, source);
 	}
+	if (err || splits->part_count == first + 1)
+		splits->part_count = first;
 	n->unsplit += err == -EOPNOTSUPP;
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 
 /* The snapshot's strings for the table's, each looked up once. */
-static int intern(struct naming *n, struct names_table *table)
+static int intern(struct naming *n, const struct names_table *table)
 {
-	struct u64map by_number = { 0 };
-	const char **kept = NULL;
-	size_t count = 0, room = 0;
-	int err = 0;
+	const char **names =
+		grow((void *)n->names, &n->name_room, table->name_count, sizeof(*names));
 
-	for (size_t i = 0; i < table->count && !err; i++) {
-		uint32_t at = u64map_get(&by_number, table->ranges[i].number);
-
-		if (at == U64MAP_NONE) {
-			const char **more = grow((void *)kept, &room, count + 1, sizeof(*kept));
-
-			at = (uint32_t)count;
-			if (more)
-				kept = more;
-			if (!more || u64map_set(&by_number, table->ranges[i].number, at) < 0)
-				err = -ENOMEM;
-			else
-				kept[count++] = snapshot_string(n->c->snap, table->ranges[i].name);
-		}
-		table->ranges[i].name = !err && kept ? kept[at] : NULL;
-		if (!table->ranges[i].name)
-			err = -ENOMEM;
+	if (!names)
+		return -ENOMEM;
+	n->names = names;
+	for (size_t i = 0; i < table->name_count; i++) {
+		names[i] = snapshot_string(n->c->snap, table->names[i]);
+		if (!names[i])
+			return -ENOMEM;
 	}
-	free((void *)kept);
-	u64map_free(&by_number);
-	return err;
+	return 0;
 }
 
-static int name_process(struct naming *n, uint32_t process, struct names_table *table)
+static int name_process(struct naming *n, uint32_t process, const struct names_table *table)
 {
 	const struct memoir_process *p = &n->c->snap->processes[process];
 	uint32_t first = p->first_region, end = first + p->region_count;
@@ -204,20 +197,18 @@ static int name_process(struct naming *n, uint32_t process, struct names_table *
 					 : table->tried  ? MEMOIR_NAME_PRCTL
 							 : MEMOIR_NAME_SUPERVISOR;
 	size_t i = 0;
-	int err = intern(n, table);
+	int err;
 
 	if (!p->in_scope || !table->count || n->named[process])
-		return err;
+		return 0;
+	err = intern(n, table);
 	n->named[process] = 1;
 	for (uint32_t k = first; k < end && !err; k++) {
 		const struct memoir_region *region = &n->c->snap->regions[k];
 
 		/* What the kernel has a name for keeps it. */
-		if (!capture_is_nameable(region) || region->name)
-			continue;
-		err = make_pieces(n, region, table, &i);
-		if (!err)
-			err = name_region(n, k, source);
+		if (capture_is_nameable(region) && !region->name)
+			err = name_region(n, k, table, &i, source);
 	}
 	return err;
 }
@@ -272,43 +263,51 @@ static int put_off(struct naming *n, uint32_t anchor, bool tried)
 }
 
 /* What a process says of itself comes before what others say of it; what nobody asked for is not read. */
-static int take_open_table(struct naming *n, uint32_t anchor, bool of_others)
+static int is_wanted(void *arg, const struct names_table *table)
 {
-	const struct names_source source = { read_table, table_is_private, n };
-	uint64_t at = n->c->snap->regions[anchor].start;
-	struct names_table table = { 0 };
-	int err = names_look(&source, at, &table);
-	uint32_t subject = err ? MEMOIR_NONE : subject_of(n, &table);
+	struct naming *n = arg;
+	uint32_t subject;
 
-	if (!err && table.subject && !of_others)
-		return put_off(n, anchor, table.tried);
-	if (!err && (subject == MEMOIR_NONE || n->named[subject] ||
-		     !n->c->snap->processes[subject].in_scope))
-		return 0;
-	if (!err)
-		err = names_read(&source, at, &table);
+	if (table->subject && !n->of_others)
+		return put_off(n, n->anchor, table->tried);
+	subject = subject_of(n, table);
+	return subject != MEMOIR_NONE && !n->named[subject] &&
+	       n->c->snap->processes[subject].in_scope;
+}
+
+static int take_open_table(struct naming *n)
+{
+	const struct names_source source = {
+		.read = read_table,
+		.is_private = table_is_private,
+		.is_wanted = is_wanted,
+		.arg = n,
+	};
+	struct names_table table = { 0 };
+	int err = names_read(&source, n->c->snap->regions[n->anchor].start, &table);
+
 	if (err)
-		return note_failure(n, err);
-	/* It is another's now? */
-	if (subject_of(n, &table) == subject && !n->c->options.without_pages)
-		err = name_process(n, subject, &table);
+		return err == -ECANCELED ? 0 : note_failure(n, err);
+	if (!n->c->options.without_pages)
+		err = name_process(n, subject_of(n, &table), &table);
 	if (!err)
 		err = announced_take(n->c, n->process, &table);
 	names_table_free(&table);
 	return err;
 }
 
-static int take_table(struct naming *n, uint32_t anchor, bool of_others)
+static int take_table(struct naming *n, uint32_t anchor)
 {
 	int err;
 
+	n->anchor = anchor;
 	n->process = n->c->snap->regions[anchor].process;
 	if (!n->c->snap->processes[n->process].readable)
 		return 0;
 	n->memory_fd = memory_open(n->c->memoir->root, (pid_t)n->c->notes[n->process].tid);
 	if (n->memory_fd < 0)
 		return note_failure(n, n->memory_fd);
-	err = take_open_table(n, anchor, of_others);
+	err = take_open_table(n);
 	close(n->memory_fd);
 	return err;
 }
@@ -319,12 +318,13 @@ static int take_tables(struct naming *n, size_t regions)
 
 	for (uint32_t i = 0; i < regions && !err; i++)
 		if (capture_is_anchor(n->c, &n->c->snap->regions[i]))
-			err = take_table(n, i, false);
+			err = take_table(n, i);
+	n->of_others = true;
 	/* Names that a process was given come before such as it was refused. */
 	for (int tried = 0; tried < 2; tried++)
 		for (size_t i = 0; i < n->later_count && !err; i++)
 			if (n->later[i].tried == tried)
-				err = take_table(n, n->later[i].anchor, true);
+				err = take_table(n, n->later[i].anchor);
 	return err;
 }
 
@@ -372,7 +372,7 @@ int capture_names(struct capture *c)
 	n.named = calloc(c->snap->process_count + 1, 1);
 	err = n.named ? take_tables(&n, c->snap->region_count) : -ENOMEM;
 	free(n.named);
-	free(n.pieces);
+	free((void *)n.names);
 	free(n.later);
 	if (!err)
 		err = announced_note(c);

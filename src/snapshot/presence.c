@@ -12,6 +12,7 @@
 #include "kernel/pte.h"
 
 #define PAGE_SHIFT 12
+#define PAGE_BYTES (1ull << PAGE_SHIFT)
 #define TABLE_BYTES ((uint64_t)PRESENCE_PAGES << PAGE_SHIFT)
 
 void presence_free(struct presence *presence)
@@ -146,24 +147,53 @@ static uint64_t count_bits(const uint64_t *bits, size_t first, size_t last)
 	return pages;
 }
 
-bool presence_count(const struct presence *presence, uint32_t process, uint64_t start, uint64_t end,
-		    uint64_t *ret_pages)
+bool presence_look(const struct presence *presence, uint32_t process, uint64_t addr,
+		   struct presence_cursor *ret_cursor)
 {
 	uint32_t at = u64map_get(&presence->by_process, process);
 	const struct presence_process *of;
-	uint64_t pages = 0;
 
 	if (at == U64MAP_NONE || presence->error)
 		return false;
 	of = &presence->processes[at];
-	for (size_t i = find_table(presence, of, start);
-	     i < of->first + of->count && presence->tables[i].addr < end; i++) {
-		const struct presence_table *table = &presence->tables[i];
-		uint64_t from = start > table->addr ? start - table->addr : 0;
-		uint64_t to = end - table->addr < TABLE_BYTES ? end - table->addr : TABLE_BYTES;
-
-		pages += count_bits(table->bits, from >> PAGE_SHIFT, to >> PAGE_SHIFT);
-	}
-	*ret_pages = pages;
+	*ret_cursor = (struct presence_cursor){
+		.at = presence->tables + find_table(presence, of, addr),
+		.end = presence->tables + of->first + of->count,
+	};
 	return true;
+}
+
+static bool has_page(const struct presence_table *table, uint64_t offset)
+{
+	uint64_t page = offset >> PAGE_SHIFT;
+
+	return table->bits[page / 64] >> page % 64 & 1;
+}
+
+/* Of one table's pages: offsets of bytes. */
+static uint64_t bytes_of(const struct presence_table *table, uint64_t from, uint64_t to)
+{
+	uint64_t before = from % PAGE_BYTES, behind = -to % PAGE_BYTES;
+	uint64_t bytes = count_bits(table->bits, from >> PAGE_SHIFT, (to + behind) >> PAGE_SHIFT)
+			 << PAGE_SHIFT;
+
+	if (before && has_page(table, from))
+		bytes -= before;
+	if (behind && has_page(table, to))
+		bytes -= behind;
+	return bytes;
+}
+
+uint64_t presence_bytes(struct presence_cursor *cursor, uint64_t start, uint64_t end)
+{
+	uint64_t bytes = 0;
+
+	while (cursor->at < cursor->end && cursor->at->addr + TABLE_BYTES <= start)
+		cursor->at++;
+	for (const struct presence_table *table = cursor->at;
+	     table < cursor->end && table->addr < end; table++)
+		bytes +=
+			bytes_of(table, start > table->addr ? start - table->addr : 0,
+				 end - table->addr < TABLE_BYTES ? end - table->addr : TABLE_BYTES);
+	return bytes;
 }

@@ -54,8 +54,16 @@ void presence_keep(struct presence *presence);
 void presence_add(struct presence *presence, uint64_t addr, const uint64_t *entries, size_t n,
 		  uint64_t resident);
 
-/* How many pages of a kept process are in RAM from start to end; false where it was not kept. */
-bool presence_count(const struct presence *presence, uint32_t process, uint64_t start, uint64_t end,
-		    uint64_t *ret_pages);
+/* Where a look at a kept process has come to. */
+struct presence_cursor {
+	const struct presence_table *at, *end;
+};
+
+/* Look at a process from an address on; false where it was not kept. */
+bool presence_look(const struct presence *presence, uint32_t process, uint64_t addr,
+		   struct presence_cursor *ret_cursor);
+
+/* How many bytes from start to end are in RAM. Later calls for one look are for what lies behind. */
+uint64_t presence_bytes(struct presence_cursor *cursor, uint64_t start, uint64_t end);
 
 #endif

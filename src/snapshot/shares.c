@@ -29,7 +29,8 @@ static void take_region_shares(const struct shares *s, size_t i)
 static void take_sole(const struct shares *s, size_t i)
 {
 	const struct tally_node *node = &s->tally->nodes[i];
-	uint32_t process = s->c->snap->regions[node->region].process;
+	uint32_t region = capture_region_of(s->c, node->region);
+	uint32_t process = s->c->snap->regions[region].process;
 
 	s->sole[i] = node->parent < TALLY_ROOTS || s->sole[node->parent] == process ? process
 										    : MEMOIR_NONE;
@@ -42,10 +43,12 @@ static void take_sole(const struct shares *s, size_t i)
 static void take_mapped(const struct shares *s, size_t i)
 {
 	const struct tally_node *node = &s->tally->nodes[i];
-	uint32_t object = s->c->snap->regions[node->region].object;
 	uint64_t pages = s->sums[i].ram_pages;
+	uint32_t object = MEMOIR_NONE;
 
-	if (node->of_object && object != MEMOIR_NONE)
+	if (node->of_object)
+		object = s->c->snap->regions[node->region].object;
+	if (object != MEMOIR_NONE)
 		s->c->snap->objects[object].mapped_bytes += pages * PAGE_BYTES;
 }
 

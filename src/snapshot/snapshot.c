@@ -132,6 +132,7 @@ void memoir_snapshot_free(struct memoir_snapshot *snapshot)
 		free((void *)snapshot->processes[i].peers);
 	free(snapshot->processes);
 	free(snapshot->regions);
+	region_splits_free(&snapshot->splits);
 	free(snapshot->objects);
 	free(snapshot->sets);
 	free(snapshot->holders);

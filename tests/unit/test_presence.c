@@ -44,18 +44,37 @@ static void add_at_random(struct presence *presence, uint64_t *entries)
 	}
 }
 
+static uint64_t bytes_by_entries(const uint64_t *entries, uint64_t from, uint64_t to)
+{
+	uint64_t bytes = 0;
+
+	for (uint64_t at = from; at < to;) {
+		uint64_t stop = at / PAGE * PAGE + PAGE < to ? at / PAGE * PAGE + PAGE : to;
+
+		bytes += pte_counted(entries[at / PAGE]) ? stop - at : 0;
+		at = stop;
+	}
+	return bytes;
+}
+
+/* One look at ranges that follow each other: to the page, to the byte, far from each other and close. */
 static void check_ranges(const struct presence *presence, uint32_t process, const uint64_t *entries)
 {
-	for (int times = 0; times < 300; times++) {
-		size_t from = (size_t)rand() % PAGES,
-		       to = from + (size_t)rand() % (PAGES - from + 1);
-		uint64_t wanted = 0, pages = 0;
+	for (int looks = 0; looks < 100; looks++) {
+		uint64_t unit = looks % 2 ? 1 : PAGE, most = looks % 3 ? 9000 : PAGES * PAGE / 3;
+		uint64_t to = (uint64_t)rand() % (PAGES * PAGE / 2) / unit * unit;
+		struct presence_cursor cursor;
 
-		for (size_t i = from; i < to; i++)
-			wanted += pte_counted(entries[i]);
-		assert_true(presence_count(presence, process, BASE + from * PAGE, BASE + to * PAGE,
-					   &pages));
-		assert_int_equal(pages, wanted);
+		assert_true(presence_look(presence, process, BASE + to, &cursor));
+		while (to < PAGES * PAGE) {
+			uint64_t from = to + (uint64_t)rand() % 3 * unit;
+
+			to = from + (uint64_t)rand() % most / unit * unit + unit;
+			from = from < PAGES * PAGE ? from : PAGES * PAGE;
+			to = to < PAGES * PAGE ? to : PAGES * PAGE;
+			assert_int_equal(presence_bytes(&cursor, BASE + from, BASE + to),
+					 bytes_by_entries(entries, from, to));
+		}
 	}
 }
 
@@ -63,7 +82,7 @@ static void ranges_have_the_pages_that_entries_say(void **state)
 {
 	static uint64_t entries[5][PAGES];
 	struct presence presence = { .wanted = true };
-	uint64_t pages;
+	struct presence_cursor cursor;
 
 	(void)state;
 	srand(7);
@@ -82,7 +101,7 @@ static void ranges_have_the_pages_that_entries_say(void **state)
 	check_ranges(&presence, 0, entries[0]);
 	check_ranges(&presence, 3, entries[3]);
 	for (uint32_t process = 1; process < 5; process += process == 2 ? 2 : 1)
-		assert_false(presence_count(&presence, process, BASE, BASE + PAGE, &pages));
+		assert_false(presence_look(&presence, process, BASE, &cursor));
 	/* A table without pages takes no room, nor does a process that was not kept. */
 	assert_int_equal(presence.count, 2 * (TABLES - 1));
 	presence_free(&presence);
@@ -113,7 +132,7 @@ static void tables_at_one_address_are_each_process_s_own(void **state)
 {
 	static const uint64_t entries[2] = { PTE_BIT_PRESENT, PTE_BIT_PRESENT };
 	struct presence presence = { .wanted = true };
-	uint64_t pages = 0;
+	struct presence_cursor cursor;
 
 	(void)state;
 	for (uint32_t process = 1; process <= 3; process++) {
@@ -124,9 +143,11 @@ static void tables_at_one_address_are_each_process_s_own(void **state)
 	presence_enter(&presence, UINT32_MAX);
 	for (uint32_t process = 1; process <= 3; process++)
 		for (uint64_t page = 0; page < 8; page++) {
-			assert_true(presence_count(&presence, process, BASE + page * PAGE,
-						   BASE + (page + 1) * PAGE, &pages));
-			assert_int_equal(pages, page == process || page == process + 1);
+			uint64_t start = BASE + page * PAGE;
+
+			assert_true(presence_look(&presence, process, start, &cursor));
+			assert_int_equal(presence_bytes(&cursor, start, start + PAGE),
+					 page == process || page == process + 1 ? PAGE : 0);
 		}
 	presence_free(&presence);
 }
@@ -135,17 +156,17 @@ static void without_memory_nothing_is_known(void **state)
 {
 	static const uint64_t entry = PTE_BIT_PRESENT;
 	struct presence presence = { .wanted = true };
-	uint64_t pages;
+	struct presence_cursor cursor;
 
 	(void)state;
-	assert_false(presence_count(&presence, 1, BASE, BASE + PAGE, &pages));
+	assert_false(presence_look(&presence, 1, BASE, &cursor));
 	presence_enter(&presence, 1);
 	presence_keep(&presence);
 	presence_add(&presence, BASE, &entry, 1, 1);
 	presence_enter(&presence, UINT32_MAX);
-	assert_true(presence_count(&presence, 1, BASE, BASE + PAGE, &pages));
+	assert_true(presence_look(&presence, 1, BASE, &cursor));
 	presence.error = -ENOMEM;
-	assert_false(presence_count(&presence, 1, BASE, BASE + PAGE, &pages));
+	assert_false(presence_look(&presence, 1, BASE, &cursor));
 	presence_free(&presence);
 }
 
