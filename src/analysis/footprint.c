@@ -111,7 +111,7 @@ static int add_sets(struct footprints *f)
 static void add_regions(struct footprints *f)
 {
 	for (size_t i = 0; i < f->s->region_count; i++) {
-		const struct memoir_region *region = &f->s->regions[i];
+		const struct memoir_region *region = &snapshot_regions(f->s)[i];
 
 		add_bytes(&f->shares[region->process], share_of(region->own_anon_bytes, 1));
 		add_bytes(&f->shares[region->process], share_of(f->rest[i], 1));
@@ -192,8 +192,9 @@ static int list_users(struct footprints *f)
 	int err = 0;
 
 	for (size_t i = 0; i < s->region_count && !err; i++)
-		if (s->regions[i].object != MEMOIR_NONE)
-			err = add_user(f, s->regions[i].object, s->regions[i].process);
+		if (snapshot_regions(s)[i].object != MEMOIR_NONE)
+			err = add_user(f, snapshot_regions(s)[i].object,
+				       snapshot_regions(s)[i].process);
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = add_user(f, s->holders[i].object, s->holders[i].process);
 	return err;

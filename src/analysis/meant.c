@@ -34,7 +34,7 @@ static bool any_region_meant(const struct memoir_snapshot *s,
 {
 	for (uint32_t i = 0; i < process->region_count; i++)
 		if (selection_matches_region_part(selection, s,
-						  &s->regions[process->first_region + i]))
+						  &snapshot_regions(s)[process->first_region + i]))
 			return true;
 	return false;
 }
@@ -71,7 +71,7 @@ uint8_t *meant_regions(const struct memoir_snapshot *snapshot,
 		for (uint32_t r = process->first_region;
 		     r < process->first_region + process->region_count; r++)
 			if (selection_matches_region_part(selection, snapshot,
-							  &snapshot->regions[r]))
+							  &snapshot_regions(snapshot)[r]))
 				meant[r] = MEANT_WHOLE;
 	}
 	return meant;

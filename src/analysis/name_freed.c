@@ -60,8 +60,9 @@ static void add_regions(const struct memoir_snapshot *s, const struct name_freed
 
 		if (node == MEMOIR_NONE)
 			continue;
-		add_bytes(&nodes->freed_bytes[node], s->regions[i].own_anon_bytes);
-		nodes->known[node] &= (s->regions[i].figures.known & (1u << MEMOIR_USS)) != 0;
+		add_bytes(&nodes->freed_bytes[node], snapshot_regions(s)[i].own_anon_bytes);
+		nodes->known[node] &=
+			(snapshot_regions(s)[i].figures.known & (1u << MEMOIR_USS)) != 0;
 	}
 }
 
@@ -101,8 +102,9 @@ static int add_objects(const struct memoir_snapshot *s, const struct name_freed 
 	for (size_t i = 0; i < s->object_count; i++)
 		of_object[i] = NOBODY;
 	for (size_t i = 0; i < s->region_count; i++)
-		if (s->regions[i].object != MEMOIR_NONE)
-			add_user(s, nodes, of_object, s->regions[i].object, nodes->of_region[i]);
+		if (snapshot_regions(s)[i].object != MEMOIR_NONE)
+			add_user(s, nodes, of_object, snapshot_regions(s)[i].object,
+				 nodes->of_region[i]);
 	for (size_t i = 0; i < s->holder_count; i++)
 		add_user(s, nodes, of_object, s->holders[i].object, SEVERAL);
 	for (size_t i = 0; i < s->object_count; i++)

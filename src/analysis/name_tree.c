@@ -31,7 +31,7 @@ struct planting {
 
 static int take_region(struct planting *p, const struct memoir_selection *selection, size_t i)
 {
-	const struct memoir_region *region = &p->s->regions[i];
+	const struct memoir_region *region = &snapshot_regions(p->s)[i];
 	struct label label;
 
 	p->label_of_region[i] = MEMOIR_NONE;
@@ -247,7 +247,7 @@ static int add_regions(struct planting *p)
 	for (size_t i = 0; i < p->s->region_count; i++)
 		if (p->label_of_region[i] != MEMOIR_NONE)
 			add_region(p, last_process, p->node_of_label[p->label_of_region[i]],
-				   &p->s->regions[i]);
+				   &snapshot_regions(p->s)[i]);
 	free(last_process);
 	return 0;
 }

@@ -14,7 +14,7 @@ struct set_link *sets_links(const struct memoir_snapshot *snapshot)
 	uint32_t *process = calloc(snapshot->region_count + 1, sizeof(*process));
 
 	for (size_t i = 0; links && process && i < snapshot->region_count; i++)
-		process[i] = snapshot->regions[i].process;
+		process[i] = snapshot_regions(snapshot)[i].process;
 	for (size_t i = 0; links && process && i < snapshot->set_count; i++)
 		links[i] = (struct set_link){ snapshot->sets[i].parent,
 					      process[snapshot->sets[i].region] };
@@ -103,7 +103,7 @@ uint64_t *sets_rest_of_regions(const struct memoir_snapshot *snapshot)
 	if (!rest)
 		return NULL;
 	for (size_t i = 0; i < snapshot->region_count; i++) {
-		const struct memoir_region *region = &snapshot->regions[i];
+		const struct memoir_region *region = &snapshot_regions(snapshot)[i];
 
 		if (region->object != MEMOIR_NONE && region->figures.known & (1u << MEMOIR_USS))
 			rest[i] = less(region->figures.bytes[MEMOIR_USS], region->own_anon_bytes);

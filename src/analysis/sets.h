@@ -32,7 +32,7 @@ static inline bool sharing_is_known(const struct memoir_snapshot *snapshot)
 /* The process of the member that a set has and its parent lacks. */
 static inline uint32_t set_process(const struct memoir_snapshot *snapshot, uint32_t set)
 {
-	return snapshot->regions[snapshot->sets[set].region].process;
+	return snapshot_regions(snapshot)[snapshot->sets[set].region].process;
 }
 
 /* A loaded snapshot may hold any numbers: a sum that does not fit stays at the largest there is. */

@@ -245,7 +245,7 @@ static int list_pairs(struct sharing *sh)
 static void add_own_memory(struct sharing *sh)
 {
 	for (size_t i = 0; i < sh->s->region_count; i++) {
-		const struct memoir_region *region = &sh->s->regions[i];
+		const struct memoir_region *region = &snapshot_regions(sh->s)[i];
 		struct memoir_shared *own = &sh->own[region->process];
 
 		own->shared_anon_bytes += region->own_anon_bytes;

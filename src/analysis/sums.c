@@ -80,7 +80,8 @@ static int gather_region(struct gather *gather, const struct memoir_snapshot *sn
 
 	if (!entry)
 		return -ENOMEM;
-	gather->of_region[region - snapshot->regions] = (uint32_t)(entry - gather->entries);
+	gather->of_region[region - snapshot_regions(snapshot)] =
+		(uint32_t)(entry - gather->entries);
 	entry->sum.regions++;
 	/* Regions of one process stand together. */
 	if (entry->last_process != region->process)

@@ -103,7 +103,7 @@ static int find_meant(struct whatif_run *run)
 	if (!run->processes || !run->regions)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->region_count && run->kill; i++)
-		run->regions[i] = run->processes[s->regions[i].process];
+		run->regions[i] = run->processes[snapshot_regions(s)[i].process];
 	/* A hint to one of those that share an address space is one to all of them. */
 	for (size_t i = 0; i < s->process_count && !run->kill; i++)
 		run->processes[i] = run->processes[i] ? MEANT_WHOLE : MEANT_NOT;
@@ -120,7 +120,7 @@ static int label_regions(struct whatif_run *run)
 	for (size_t i = 0; i < s->region_count; i++) {
 		if (run->regions[i] == MEANT_NOT)
 			continue;
-		struct label label = label_of(s, &s->regions[i]);
+		struct label label = label_of(s, &snapshot_regions(s)[i]);
 
 		run->region_labels[i] = labels_index(&run->labels, &label);
 		if (run->region_labels[i] == U64MAP_NONE)
@@ -134,12 +134,12 @@ static int label_regions(struct whatif_run *run)
 /* Whether a region's own pages go: all of it does, but to a hint not what is locked. */
 static bool region_goes(const struct whatif_run *run, uint32_t i)
 {
-	return run->regions[i] == MEANT_WHOLE && (run->kill || !run->s->regions[i].locked);
+	return run->regions[i] == MEANT_WHOLE && (run->kill || !snapshot_regions(run->s)[i].locked);
 }
 
 static void add_anon_of_region(struct whatif_run *run, uint32_t i)
 {
-	const struct memoir_region *region = &run->s->regions[i];
+	const struct memoir_region *region = &snapshot_regions(run->s)[i];
 	const struct whose whose = { region->process, run->region_labels[i], region->family };
 	struct memoir_whatif_bytes bytes = { 0 };
 	bool gone = region_goes(run, i);
@@ -152,7 +152,7 @@ static void add_anon_of_region(struct whatif_run *run, uint32_t i)
 
 static void add_pages_of_region(struct whatif_run *run, uint32_t i)
 {
-	const struct memoir_region *region = &run->s->regions[i];
+	const struct memoir_region *region = &snapshot_regions(run->s)[i];
 	const struct whose whose = { region->process, run->region_labels[i], region->object };
 	struct memoir_whatif_bytes bytes = { 0 };
 
@@ -166,7 +166,8 @@ static void add_regions(struct whatif_run *run)
 	for (uint32_t i = 0; i < run->s->region_count; i++) {
 		if (run->regions[i] == MEANT_NOT)
 			continue;
-		if (run->s->regions[i].own_anon_bytes || run->s->regions[i].own_swap_bytes)
+		if (snapshot_regions(run->s)[i].own_anon_bytes ||
+		    snapshot_regions(run->s)[i].own_swap_bytes)
 			add_anon_of_region(run, i);
 		if (run->rest[i])
 			add_pages_of_region(run, i);
@@ -177,7 +178,7 @@ static void add_regions(struct whatif_run *run)
 static void describe_set(struct whatif_run *run, uint32_t i)
 {
 	const struct memoir_set *set = &run->s->sets[i];
-	const struct memoir_region *region = &run->s->regions[set->region];
+	const struct memoir_region *region = &snapshot_regions(run->s)[set->region];
 	const struct whose one = { region->process, run->region_labels[set->region],
 				   set->of_object ? region->object : region->family };
 	struct whatif_set *described = &run->sets[i];
@@ -229,7 +230,7 @@ static int add_set(struct whatif_run *run, uint32_t i)
 {
 	const struct memoir_set *set = &run->s->sets[i];
 	const struct whatif_set *described = &run->sets[i];
-	uint32_t object = run->s->regions[set->region].object;
+	uint32_t object = snapshot_regions(run->s)[set->region].object;
 	struct memoir_whatif_bytes bytes = { 0 };
 
 	if (!described->any || !(set->ram_bytes || set->swap_bytes || set->freed_bytes))

@@ -64,7 +64,7 @@ static void add_kept(struct kept *sum, const struct memoir_whatif_bytes *bytes)
 static bool stays(const struct whatif_run *run, uint32_t i)
 {
 	const struct memoir_set *set = &run->s->sets[i];
-	uint32_t object = run->s->regions[set->region].object;
+	uint32_t object = snapshot_regions(run->s)[set->region].object;
 
 	if (!run->sets[i].any || (run->sets[i].all && (run->kill || set->members == 1)))
 		return false;
@@ -139,7 +139,7 @@ static int by_object_and_backing(struct keepers *k, uint32_t object, uint32_t pr
 /* What nobody else maps, of an address space that stays because a peer has it. */
 static void by_peer(struct keepers *k, uint32_t i)
 {
-	const struct memoir_region *region = &k->run->s->regions[i];
+	const struct memoir_region *region = &snapshot_regions(k->run->s)[i];
 
 	if (k->run->regions[i] != MEANT_IN_PART)
 		return;
@@ -157,9 +157,9 @@ static int by_region(struct keepers *k)
 
 	for (uint32_t i = 0; i < s->region_count && !err; i++) {
 		by_peer(k, i);
-		if (s->regions[i].object != MEMOIR_NONE)
-			err = by_object_and_backing(k, s->regions[i].object, s->regions[i].process,
-						    k->maps);
+		if (snapshot_regions(s)[i].object != MEMOIR_NONE)
+			err = by_object_and_backing(k, snapshot_regions(s)[i].object,
+						    snapshot_regions(s)[i].process, k->maps);
 	}
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = by_object_and_backing(k, s->holders[i].object, s->holders[i].process,

@@ -14,7 +14,7 @@
 
 static void take_region(struct whatif_run *run, uint32_t i)
 {
-	const struct memoir_region *region = &run->s->regions[i];
+	const struct memoir_region *region = &snapshot_regions(run->s)[i];
 	struct whatif_object *object = &run->objects[region->object];
 	const struct whose whose = { region->process, run->region_labels[i], region->object };
 
@@ -96,7 +96,7 @@ int whatif_judge_objects(struct whatif_run *run)
 	int err = make_objects(run);
 
 	for (uint32_t i = 0; i < s->region_count && !err; i++)
-		if (s->regions[i].object != MEMOIR_NONE)
+		if (snapshot_regions(s)[i].object != MEMOIR_NONE)
 			take_region(run, i);
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = take_holder(run, &s->holders[i]);

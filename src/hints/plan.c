@@ -95,7 +95,7 @@ static int plan_spans(struct planning *p, const struct piece *whole)
 
 static int plan_region(struct planning *p, uint32_t index)
 {
-	struct piece piece = { .index = index, .region = &p->snap->regions[index] };
+	struct piece piece = { .index = index, .region = &snapshot_regions(p->snap)[index] };
 
 	if (!selection_matches_region_part(p->selection, p->snap, piece.region) ||
 	    !selection_clip(p->selection, piece.region, &piece.start, &piece.end))

@@ -74,7 +74,7 @@ int cut_count(struct planning *p, uint32_t region, uint64_t start, uint64_t end,
 
 	movable_of(p, region, &whole);
 	p->tells_sole = whole.anon_bytes + whole.object_bytes <
-			p->snap->regions[region].figures.bytes[MEMOIR_RSS];
+			snapshot_regions(p->snap)[region].figures.bytes[MEMOIR_RSS];
 	while (!err && cut.end < end) {
 		size_t want = (size_t)least(CUT_WORDS, (end - cut.end) / PAGE_BYTES);
 		ssize_t got = pagemap_read(p->pagemap_fd, cut.end / PAGE_BYTES, words, want);

@@ -37,7 +37,7 @@ static uint64_t figure(const struct memoir_region *region, enum memoir_figure wh
 
 void movable_of(const struct planning *p, uint32_t index, struct movable *ret_movable)
 {
-	const struct memoir_region *region = &p->snap->regions[index];
+	const struct memoir_region *region = &snapshot_regions(p->snap)[index];
 	uint64_t uss = figure(region, MEMOIR_USS);
 
 	ret_movable->object_to_swap = kind_is_shmem(region->kind);

@@ -33,6 +33,7 @@ struct region_split {
 
 /* By region. Few bytes a part, as there may be many; rows only of what is shared, swapped or huge. */
 struct region_splits {
+	size_t regions; /* that there are as yet, where region_count says how many there will be */
 	struct region_split *splits;
 	size_t count, room;
 	struct region_part *parts;
@@ -51,8 +52,7 @@ struct memoir_snapshot {
 	size_t process_count, process_room;
 	struct memoir_region *regions; /* those of one process stand together, by address */
 	size_t region_count, region_room;
-	struct region_splits
-		splits; /* of regions; none any more once these are rows of their own */
+	struct region_splits splits; /* until parts are regions: see snapshot_regions() */
 	struct memoir_object *objects;
 	size_t object_count, object_room;
 	struct memoir_set *sets; /* parents before children */
@@ -88,11 +88,20 @@ int snapshot_note(struct memoir_snapshot *s, const char *format, ...)
 const char *snapshot_string(struct memoir_snapshot *s, const char *string);
 const char *snapshot_string_n(struct memoir_snapshot *s, const char *bytes, size_t len);
 
-/*
- * Make parts regions in their place. There must be room for them; nothing else goes by a region's index.
- * What is split is not read any more.
- */
+/* Make parts regions in their place, for which there is room; all else goes by their indices already. */
 void snapshot_make_rows(struct memoir_snapshot *s);
+
+/*
+ * The regions of a snapshot that is handed out, as many as region_count says. Parts become regions at the first
+ * look, as not all look, and far more memory is written for that than for counting them.
+ */
+static inline const struct memoir_region *snapshot_regions(const struct memoir_snapshot *s)
+{
+	if (s->splits.count)
+		snapshot_make_rows((struct memoir_snapshot *)s);
+	return s->regions;
+}
+
 void region_splits_free(struct region_splits *splits);
 /* The i-th part of a region as it were one, but for its figures. */
 struct memoir_region region_split_part(const struct region_splits *splits,

@@ -243,7 +243,8 @@ int capture_number_parts(struct capture *c)
 	if (!err) {
 		move_processes(s, index);
 		move_sets(c, index);
-		snapshot_make_rows(s);
+		s->splits.regions = s->region_count;
+		s->region_count = index[s->region_count];
 	}
 	free(index);
 	return err;

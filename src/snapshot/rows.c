@@ -71,11 +71,8 @@ void snapshot_make_rows(struct memoir_snapshot *s)
 {
 	const struct region_splits *splits = &s->splits;
 	struct memoir_region *regions = s->regions;
-	size_t from = s->region_count, to = from;
+	size_t from = splits->regions, to = s->region_count;
 
-	for (size_t i = 0; i < splits->count; i++)
-		to += splits->splits[i].count - 1;
-	s->region_count = to;
 	for (size_t i = splits->count; i-- > 0;) {
 		const struct region_split *split = &splits->splits[i];
 		size_t behind = from - split->region - 1;

@@ -344,7 +344,7 @@ size_t memoir_snapshot_region_count(const struct memoir_snapshot *snapshot)
 
 const struct memoir_region *memoir_snapshot_region(const struct memoir_snapshot *snapshot, size_t i)
 {
-	return i < snapshot->region_count ? &snapshot->regions[i] : NULL;
+	return i < snapshot->region_count ? &snapshot_regions(snapshot)[i] : NULL;
 }
 
 size_t memoir_snapshot_object_count(const struct memoir_snapshot *snapshot)

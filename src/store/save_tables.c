@@ -149,7 +149,7 @@ static int put_regions(struct writer *w, const struct memoir_snapshot *s)
 	if (writer_begin(w, "regions", STORE_REGION_COLUMNS STORE_LOCKED_COLUMN))
 		return w->status;
 	for (size_t i = 0; i < s->region_count && w->status == SQLITE_OK; i++) {
-		const struct memoir_region *r = &s->regions[i];
+		const struct memoir_region *r = &snapshot_regions(s)[i];
 
 		writer_int(w, (int64_t)i);
 		writer_int(w, r->process);
