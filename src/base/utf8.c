@@ -96,6 +96,23 @@ static bool is_plain(unsigned char byte)
 	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
 }
 
+/* No byte has its high bit set, is below 0x20 (borrows), or one of three. */
+static bool is_plain_word(uint64_t word)
+{
+	return !(((word | (word - EACH(0x20))) & EACH(0x80)) | has_zero(word ^ EACH('"')) |
+		 has_zero(word ^ EACH('\\')) | has_zero(word ^ EACH(0x7f)));
+}
+
+/* Four to eight bytes as eight: the first and the last four, which may overlap. */
+static uint64_t ends_of(const char *bytes, size_t len)
+{
+	uint32_t first, last;
+
+	memcpy(&first, bytes, sizeof(first));
+	memcpy(&last, bytes + len - sizeof(last), sizeof(last));
+	return (uint64_t)last << 32 | first;
+}
+
 size_t utf8_plain(const char *bytes, size_t len)
 {
 	size_t i = 0;
@@ -103,12 +120,11 @@ size_t utf8_plain(const char *bytes, size_t len)
 
 	for (; i + sizeof(word) <= len; i += sizeof(word)) {
 		memcpy(&word, bytes + i, sizeof(word));
-		/* High bit, below 0x20 (borrows), or one of three bytes. */
-		if ((word & EACH(0x80)) || ((word - EACH(0x20)) & EACH(0x80)) ||
-		    has_zero(word ^ EACH('"')) || has_zero(word ^ EACH('\\')) ||
-		    has_zero(word ^ EACH(0x7f)))
+		if (!is_plain_word(word))
 			break;
 	}
+	if (len - i >= 4 && len - i < sizeof(word) && is_plain_word(ends_of(bytes + i, len - i)))
+		return len;
 	while (i < len && is_plain((unsigned char)bytes[i]))
 		i++;
 	return i;

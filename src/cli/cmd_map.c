@@ -63,40 +63,19 @@ static void get_text(const void *row, const struct column *column, const void *c
 	cell_text(ret_cell, text_of(row, column->which));
 }
 
-/* The object's id. Neighbours mostly have the same, and making one costs more than the rest of a row. */
-struct id_cache {
-	const struct memoir_snapshot *snapshot;
-	uint32_t index;
-	char id[MEMOIR_OBJECT_ID_MAX];
-};
-
-static const char *object_id(struct id_cache *cache, uint32_t index)
+static void put_id(const struct memoir_snapshot *snapshot, uint32_t index, struct cell *ret_cell)
 {
-	const struct memoir_object *object;
+	const struct memoir_object *object =
+		index != MEMOIR_NONE ? memoir_snapshot_object(snapshot, index) : NULL;
 
-	if (index == MEMOIR_NONE)
-		return NULL;
-	if (index == cache->index)
-		return cache->id;
-	object = memoir_snapshot_object(cache->snapshot, index);
-	if (!object)
-		return NULL;
-	cache->index = index;
-	return memoir_object_id(object, cache->id);
+	cell_text(ret_cell, object ? memoir_object_id(object, ret_cell->scratch) : NULL);
 }
-
-struct map_context {
-	struct id_cache *object;
-	struct id_cache *family;
-};
 
 static void get_family(const void *row, const struct column *column, const void *ctx,
 		       struct cell *ret_cell)
 {
-	const struct map_context *map = ctx;
-
 	(void)column;
-	cell_text(ret_cell, object_id(map->family, ((const struct memoir_region *)row)->family));
+	put_id(ctx, ((const struct memoir_region *)row)->family, ret_cell);
 }
 
 /* What it maps: a file or the like, and where there is none, its family. */
@@ -104,12 +83,9 @@ static void get_object(const void *row, const struct column *column, const void 
 		       struct cell *ret_cell)
 {
 	const struct memoir_region *region = row;
-	const struct map_context *map = ctx;
 
-	if (region->object == MEMOIR_NONE)
-		get_family(row, column, ctx, ret_cell);
-	else
-		cell_text(ret_cell, object_id(map->object, region->object));
+	(void)column;
+	put_id(ctx, region->object == MEMOIR_NONE ? region->family : region->object, ret_cell);
 }
 
 static void get_exact(const void *row, const struct column *column, const void *ctx,
@@ -152,6 +128,7 @@ static const struct table_model model = {
 	.columns = columns,
 	.column_count = sizeof(columns) / sizeof(columns[0]),
 	.shown = "start,end,perms,kind," FIGURES_SHOWN ",mark,name,path",
+	.pure = true,
 };
 
 /* The one process that is meant; says so where it is none or several, and returns NULL. */
@@ -199,8 +176,6 @@ static const void **region_rows(const struct cli *cli, const struct memoir_proce
 
 static int print_map(struct cli *cli, const struct memoir_process *process)
 {
-	struct id_cache object = { cli->snapshot, MEMOIR_NONE, "" }, family = object;
-	struct map_context context = { &object, &family };
 	struct json_field fields[3] = { { .name = "pid" },
 					{ .name = "start_ticks" },
 					{ .name = "comm" } };
@@ -213,7 +188,7 @@ static int print_map(struct cli *cli, const struct memoir_process *process)
 	cell_number(&fields[0].cell, CELL_COUNT, (uint64_t)process->pid);
 	cell_number(&fields[1].cell, CELL_COUNT, process->start_ticks);
 	cell_text(&fields[2].cell, process->comm);
-	int code = cli_print_rows(cli, &report, rows, count, &context);
+	int code = cli_print_rows(cli, &report, rows, count, cli->snapshot);
 
 	free(rows);
 	return code;

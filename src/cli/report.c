@@ -231,9 +231,11 @@ int cli_print_rows(const struct cli *cli, struct report *report, const void **ro
 		   size_t row_count, const void *ctx)
 {
 	struct memoir_error error = { 0 };
+	struct shape shape = cli->shape;
 	struct sheet sheet;
 
-	int err = sheet_make(cli->model, &cli->shape, rows, row_count, ctx, &sheet, &error);
+	shape.without_totals = !cli->json && !cli->totals;
+	int err = sheet_make(cli->model, &shape, rows, row_count, ctx, &sheet, &error);
 
 	if (err < 0)
 		return cli_fail(&error, err);

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/crew.h"
+
 #define WORD_BYTES sizeof(uint64_t)
 /* Larger ones would fall out of the CPU's own cache between being read and being looked at. */
 #define CHUNK_FRAMES (64 * FRAME_BLOCK)
-#define THREADS_MAX 64
 
 struct scan {
 	int flags_fd, count_fd;
@@ -89,7 +90,7 @@ static void add_counts(struct scan *scan, const struct frame_counts *counts)
 	pthread_mutex_unlock(&scan->lock);
 }
 
-static void *count_some(void *arg)
+static void count_some(void *arg)
 {
 	struct scan *scan = arg;
 	struct buffers *buffers = malloc(sizeof(*buffers));
@@ -105,21 +106,12 @@ static void *count_some(void *arg)
 		__atomic_store_n(&scan->error, (int)got, __ATOMIC_RELAXED);
 	add_counts(scan, &counts);
 	free(buffers);
-	return NULL;
 }
 
 static int count_all(struct scan *scan, unsigned int threads)
 {
-	pthread_t others[THREADS_MAX];
-	unsigned int wanted = threads < THREADS_MAX ? threads : THREADS_MAX, started = 0;
-
 	pthread_mutex_init(&scan->lock, NULL);
-	while (started + 1 < wanted &&
-	       pthread_create(&others[started], NULL, count_some, scan) == 0)
-		started++;
-	count_some(scan);
-	while (started)
-		pthread_join(others[--started], NULL);
+	crew_run(threads, count_some, scan);
 	pthread_mutex_destroy(&scan->lock);
 	return scan->error;
 }

@@ -74,6 +74,8 @@ struct table_model {
 	size_t column_count;
 	const char *shown; /* the columns of a table without -o: "a,b" */
 	const char *sort;  /* the column sorted by without -s; NULL: rows are in order already */
+	/* Its getters keep nothing from call to call: several threads may call them at once. */
+	bool pure;
 	/* The row below which a row stands, NULL: none; which totals are of. NULL: there is no such. */
 	const void *(*parent)(const void *row);
 };

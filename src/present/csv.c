@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "present/escape.h"
 #include "present/number.h"
+#include "present/rows.h"
 
 static bool needs_quotes(const char *text, size_t len)
 {
@@ -118,19 +119,32 @@ static void write_heading(struct out *out, const struct sheet *sheet)
 	out_text(out, "\r\n");
 }
 
-void csv_write(struct out *out, const struct sheet *sheet, const struct csv_options *options)
+struct csv_rows {
+	const struct sheet *sheet;
+	const struct csv_options *options;
+};
+
+static void write_part(struct out *out, size_t from, size_t to, void *arg)
 {
+	const struct csv_rows *rows = arg;
 	struct cell cell;
 
-	if (!options->no_heading)
-		write_heading(out, sheet);
-	for (size_t row = 0; row < sheet->row_count && !out->error; row++) {
-		for (size_t c = 0; c < sheet->column_count; c++) {
+	for (size_t row = from; row < to; row++) {
+		for (size_t c = 0; c < rows->sheet->column_count; c++) {
 			if (c)
 				out_char(out, ',');
-			sheet_cell(sheet, row, c, &cell);
-			write_cell(out, &cell, options);
+			sheet_cell(rows->sheet, row, c, &cell);
+			write_cell(out, &cell, rows->options);
 		}
 		out_text(out, "\r\n");
 	}
+}
+
+void csv_write(struct out *out, const struct sheet *sheet, const struct csv_options *options)
+{
+	struct csv_rows rows = { sheet, options };
+
+	if (!options->no_heading)
+		write_heading(out, sheet);
+	rows_write(out, sheet, write_part, &rows);
 }

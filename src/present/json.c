@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "present/number.h"
+#include "present/rows.h"
 
 /* A \u escape, as a surrogate pair where one is needed. */
 static void write_escape(struct out *out, uint32_t code)
@@ -177,56 +178,108 @@ static void write_value(struct out *out, const char *name, const struct cell *ce
 	}
 }
 
-/* What stands before each value of a row, made once; copied whole, as a fixed length is faster. */
-struct prefix {
-	char text[64];
-	size_t len;
-};
-
-static void write_prefix(struct out *out, const struct prefix *prefix)
-{
-	memcpy(out_reserve(out, sizeof(prefix->text)), prefix->text, sizeof(prefix->text));
-	out_advance(out, prefix->len);
-}
-
-static size_t make_prefixes(struct prefix *prefixes, size_t room, const struct sheet *sheet)
-{
-	size_t count = sheet->column_count < room ? sheet->column_count : room;
-
-	for (size_t c = 0; c < count; c++) {
-		const char *name = sheet->columns[c]->name;
-		struct prefix *prefix = &prefixes[c];
-
-		prefix->text[prefix->len++] = c ? ',' : '{';
-		prefix->text[prefix->len++] = '"';
-		for (; *name && prefix->len < sizeof(prefix->text) - 2; name++)
-			prefix->text[prefix->len++] = *name;
-		prefix->text[prefix->len++] = '"';
-		prefix->text[prefix->len++] = ':';
-	}
-	return count;
-}
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 #define COLUMNS_MAX 64
+#define PREFIX_MAX 64
 
-static void write_rows(struct out *out, const struct sheet *sheet)
+/*
+ * What stands before each value of a column, and what a row said last there as a whole, if that was a number:
+ * most often the next says the same. Copied whole, as a fixed length is faster.
+ */
+struct field {
+	char text[PREFIX_MAX + NUMBER_MAX];
+	size_t prefix_len, len; /* len 0: there was none yet */
+	enum cell_type type;
+	uint64_t number;
+};
+
+struct rows {
+	const struct sheet *sheet;
+	struct field fields[COLUMNS_MAX];
+	size_t count;
+};
+
+static void make_prefixes(struct rows *rows)
 {
-	struct prefix prefixes[COLUMNS_MAX] = { 0 };
-	size_t columns = make_prefixes(prefixes, COLUMNS_MAX, sheet);
+	const struct sheet *sheet = rows->sheet;
+
+	rows->count = sheet->column_count < COLUMNS_MAX ? sheet->column_count : COLUMNS_MAX;
+	for (size_t c = 0; c < rows->count; c++) {
+		const char *name = sheet->columns[c]->name;
+		struct field *field = &rows->fields[c];
+		size_t len = 0;
+
+		field->text[len++] = c ? ',' : '{';
+		field->text[len++] = '"';
+		for (; *name && len < PREFIX_MAX - 2; name++)
+			field->text[len++] = *name;
+		field->text[len++] = '"';
+		field->text[len++] = ':';
+		field->prefix_len = len;
+	}
+}
+
+static void write_prefix(struct out *out, const struct field *field)
+{
+	memcpy(out_reserve(out, PREFIX_MAX), field->text, PREFIX_MAX);
+	out_advance(out, field->prefix_len);
+}
+
+static bool is_number(enum cell_type type)
+{
+	return type == CELL_BYTES || type == CELL_COUNT || type == CELL_NUMBER || type == CELL_NULL;
+}
+
+static void write_number_field(struct out *out, struct field *field, const struct cell *cell)
+{
+	uint64_t number = cell->type == CELL_NULL ? 0 : cell->number;
+
+	if (!field->len || field->type != cell->type || field->number != number) {
+		char *at = field->text + field->prefix_len;
+
+		field->type = cell->type;
+		field->number = number;
+		if (cell->type == CELL_NULL)
+			memcpy(at, "null", 4);
+		field->len = field->prefix_len +
+			     (cell->type == CELL_NULL ? 4 : number_decimal(number, at));
+	}
+	memcpy(out_reserve(out, sizeof(field->text)), field->text, sizeof(field->text));
+	out_advance(out, field->len);
+}
+
+static void render_rows(struct out *out, size_t from, size_t to, void *arg)
+{
+	struct rows rows = *(const struct rows *)arg;
 	struct cell cell;
 
-	out_char(out, '[');
-	for (size_t row = 0; row < sheet->row_count && !out->error; row++) {
+	for (size_t row = from; row < to; row++) {
 		out_text(out, row ? ",\n" : "\n");
-		for (size_t c = 0; c < columns; c++) {
-			write_prefix(out, &prefixes[c]);
-			sheet_cell(sheet, row, c, &cell);
-			write_value(out, sheet->columns[c]->name, &cell);
+		for (size_t c = 0; c < rows.count; c++) {
+			sheet_cell(rows.sheet, row, c, &cell);
+			if (is_number(cell.type)) {
+				write_number_field(out, &rows.fields[c], &cell);
+				continue;
+			}
+			write_prefix(out, &rows.fields[c]);
+			write_value(out, rows.sheet->columns[c]->name, &cell);
 		}
 		out_char(out, '}');
 	}
+}
+
+static void write_rows(struct out *out, const struct sheet *sheet)
+{
+	struct rows rows = { .sheet = sheet };
+
+	make_prefixes(&rows);
+	out_char(out, '[');
+	rows_write(out, sheet, render_rows, &rows);
 	out_char(out, ']');
 }
+
+/* ---- what stands around them ---------------------------------------------------------------- */
 
 static void write_totals(struct out *out, const struct sheet *sheet)
 {

@@ -5,6 +5,7 @@
 #include "present/number.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,14 +47,32 @@ size_t number_decimal(uint64_t value, char buf[NUMBER_MAX])
 	return len;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight digits, all at once: a byte for each. */
+static void eight_hex(uint32_t value, char to[8])
+{
+	uint64_t digits = value;
+
+	digits = (digits << 16 | digits) & UINT64_C(0x0000ffff0000ffff);
+	digits = (digits << 8 | digits) & UINT64_C(0x00ff00ff00ff00ff);
+	digits = (digits << 4 | digits) & EACH(0x0f);
+	/* What carries from 10 on is a letter. */
+	digits += EACH('0') + ((digits + EACH(6)) >> 4 & EACH(1)) * ('a' - '0' - 10);
+	digits = htobe64(digits);
+	memcpy(to, &digits, sizeof(digits));
+}
+
 size_t number_hex(uint64_t value, unsigned int digits, char buf[NUMBER_MAX])
 {
 	unsigned int len = value ? (67 - (unsigned int)__builtin_clzll(value)) / 4 : 1;
+	char text[32] = ""; /* so that 16 may be copied whatever is left out before */
 
 	if (len < digits)
 		len = digits < 16 ? digits : 16;
-	for (unsigned int i = len; i-- > 0; value >>= 4)
-		buf[i] = "0123456789abcdef"[value & 15];
+	eight_hex((uint32_t)(value >> 32), text);
+	eight_hex((uint32_t)value, text + 8);
+	memcpy(buf, text + 16 - len, 16);
 	buf[len] = '\0';
 	return len;
 }

@@ -5,11 +5,13 @@
 #include "present/sheet.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "present/columns.h"
 #include "present/nest.h"
+#include "present/rows.h"
 
 /* What a row is sorted by, copied out of its cell. */
 struct sort_key {
@@ -147,22 +149,50 @@ static void add_total(struct cell *total, const struct cell *cell)
 		total->number = UINT64_MAX;
 }
 
-static void sum_totals(struct sheet *sheet, const struct table_model *model)
+struct summing {
+	struct sheet *sheet;
+	const struct table_model *model;
+	pthread_mutex_t lock; /* around the totals */
+};
+
+static void sum_column(const struct summing *s, size_t column, size_t from, size_t to,
+		       struct cell *total)
 {
 	struct cell cell;
 
-	for (size_t c = 0; c < sheet->column_count; c++) {
-		if (!(sheet->columns[c]->flags & COLUMN_SUMMED))
+	for (size_t row = from; row < to; row++) {
+		/* It is part of what it stands below. */
+		if (s->model->parent && s->model->parent(s->sheet->rows[row]))
 			continue;
-		for (size_t row = 0; row < sheet->row_count; row++) {
-			/* It is part of what it stands below. */
-			if (model->parent && model->parent(sheet->rows[row]))
-				continue;
-			cell.apart = false;
-			sheet_cell(sheet, row, c, &cell);
-			add_total(&sheet->totals[c], &cell);
-		}
+		cell.apart = false;
+		sheet_cell(s->sheet, row, column, &cell);
+		add_total(total, &cell);
 	}
+}
+
+static void sum_part(size_t from, size_t to, void *arg)
+{
+	struct summing *s = arg;
+
+	for (size_t c = 0; c < s->sheet->column_count; c++) {
+		struct cell total = { .type = CELL_NULL };
+
+		if (!(s->sheet->columns[c]->flags & COLUMN_SUMMED))
+			continue;
+		sum_column(s, c, from, to, &total);
+		pthread_mutex_lock(&s->lock);
+		add_total(&s->sheet->totals[c], &total);
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+static void sum_totals(struct sheet *sheet, const struct table_model *model)
+{
+	struct summing s = { .sheet = sheet, .model = model };
+
+	pthread_mutex_init(&s.lock, NULL);
+	rows_split(sheet, sum_part, &s);
+	pthread_mutex_destroy(&s.lock);
 }
 
 int shape_check(const struct shape *shape, const struct table_model *model,
@@ -201,7 +231,12 @@ int sheet_make(const struct table_model *model, const struct shape *shape, const
 	       size_t row_count, const void *ctx, struct sheet *ret_sheet,
 	       struct memoir_error *error)
 {
-	struct sheet sheet = { .rows = rows, .row_count = row_count, .ctx = ctx };
+	struct sheet sheet = {
+		.rows = rows,
+		.row_count = row_count,
+		.ctx = ctx,
+		.pure = model->pure,
+	};
 	const struct column *key;
 	int ret = columns_sort_key(model, shape, &key, error);
 
@@ -215,7 +250,8 @@ int sheet_make(const struct table_model *model, const struct shape *shape, const
 		sheet_free(&sheet);
 		return error_set(error, -ENOMEM, "out of memory");
 	}
-	sum_totals(&sheet, model);
+	if (!shape->without_totals)
+		sum_totals(&sheet, model);
 	if (sheet.row_count > shape->head)
 		sheet.row_count = shape->head;
 	*ret_sheet = sheet;

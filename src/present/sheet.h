@@ -16,6 +16,7 @@ struct shape {
 	bool reverse;
 	size_t head;   /* at most so many rows */
 	bool for_eyes; /* a table: its default columns; else all */
+	bool without_totals;
 };
 
 #define SHEET_ALL SIZE_MAX
@@ -26,6 +27,7 @@ struct sheet {
 	const void **rows; /* the caller's array, in the order asked for */
 	size_t row_count;
 	const void *ctx;     /* for get() */
+	bool pure;           /* see struct table_model */
 	struct cell *totals; /* one per column; CELL_NULL where there is none */
 };
 
@@ -43,7 +45,8 @@ const void **sheet_rows(const void *array, size_t count, size_t size);
  * Make a sheet of these rows. Sorts `rows` in place (stable; sizes and counts downwards, changes by
  * their size, all else upwards, unknown cells last) and keeps pointing at them. Where the model has parents, each
  * row is followed by those below it, and they are in order among themselves. Totals are those of all rows
- * that are below none, not only of the first ones that `head` leaves. 0, -EINVAL, -ENOMEM.
+ * that are below none, not only of the first ones that `head` leaves; none with shape->without_totals. 0,
+ * -EINVAL, -ENOMEM.
  */
 int sheet_make(const struct table_model *model, const struct shape *shape, const void **rows,
 	       size_t row_count, const void *ctx, struct sheet *ret_sheet,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/crew.h"
 #include "base/grow.h"
 #include "base/options.h"
 #include "kernel/folio_sizes.h"
@@ -247,7 +248,7 @@ static int finish_figures(struct capture *c)
 
 /* ---- threads -------------------------------------------------------------------------------- */
 
-struct crew {
+struct shift {
 	struct capture *c;
 	int (*work)(struct capture *c, uint32_t process, void *scratch);
 	size_t scratch_bytes;
@@ -256,52 +257,44 @@ struct crew {
 	int error;
 };
 
-static void *crew_member(void *arg)
+static void take_processes(void *arg)
 {
-	struct crew *crew = arg;
-	void *scratch = malloc(crew->scratch_bytes);
-	uint32_t count = (uint32_t)crew->c->snap->process_count;
+	struct shift *shift = arg;
+	void *scratch = malloc(shift->scratch_bytes);
+	uint32_t count = (uint32_t)shift->c->snap->process_count;
 
 	if (!scratch) {
-		__atomic_store_n(&crew->error, -ENOMEM, __ATOMIC_RELAXED);
-		return NULL;
+		__atomic_store_n(&shift->error, -ENOMEM, __ATOMIC_RELAXED);
+		return;
 	}
 	for (;;) {
-		uint32_t i = __atomic_fetch_add(&crew->next, 1, __ATOMIC_RELAXED);
+		uint32_t i = __atomic_fetch_add(&shift->next, 1, __ATOMIC_RELAXED);
 
 		if (i >= count)
 			break;
-		if (pthread_equal(pthread_self(), crew->captain))
-			capture_progress(crew->c, i);
-		int err = crew->work(crew->c, i, scratch);
+		if (pthread_equal(pthread_self(), shift->captain))
+			capture_progress(shift->c, i);
+		int err = shift->work(shift->c, i, scratch);
 
 		if (err)
-			__atomic_store_n(&crew->error, err, __ATOMIC_RELAXED);
+			__atomic_store_n(&shift->error, err, __ATOMIC_RELAXED);
 	}
 	free(scratch);
-	return NULL;
 }
 
 int capture_parallel(struct capture *c,
 		     int (*work)(struct capture *c, uint32_t process, void *scratch),
 		     size_t scratch_bytes)
 {
-	struct crew crew = {
+	struct shift shift = {
 		.c = c,
 		.work = work,
 		.scratch_bytes = scratch_bytes,
 		.captain = pthread_self(),
 	};
-	pthread_t threads[64];
-	unsigned int wanted = c->memoir->threads < 64 ? c->memoir->threads : 64, started = 0;
 
-	while (started + 1 < wanted &&
-	       pthread_create(&threads[started], NULL, crew_member, &crew) == 0)
-		started++;
-	crew_member(&crew);
-	while (started)
-		pthread_join(threads[--started], NULL);
-	return crew.error;
+	crew_run(c->memoir->threads, take_processes, &shift);
+	return shift.error;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/crew.h"
 #include "base/options.h"
 #include "kernel/cookie.h"
 #include "kernel/mappers.h"
@@ -45,11 +46,8 @@ int memoir_open(const struct memoir_options *options, struct memoir **ret_memoir
 	memoir->engine = set.engine;
 	memoir->threads = set.threads;
 	memoir->self = getpid();
-	if (!memoir->threads) {
-		long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-		memoir->threads = cpus > 0 ? (unsigned int)cpus : 1;
-	}
+	if (!memoir->threads)
+		memoir->threads = crew_cpus();
 	*ret_memoir = memoir;
 	return 0;
 }

@@ -6,7 +6,6 @@
 #include "snapshot/model.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -445,23 +444,6 @@ const struct memoir_process *memoir_snapshot_find_pid(const struct memoir_snapsh
 			by_peer = p;
 	}
 	return by_peer;
-}
-
-const char *memoir_object_id(const struct memoir_object *object, char buf[MEMOIR_OBJECT_ID_MAX])
-{
-	const char *kind = memoir_kind_name(object->kind);
-	int len;
-
-	if (object->is_family) {
-		snprintf(buf, MEMOIR_OBJECT_ID_MAX, "family:%" PRIu64, object->inode);
-		return buf;
-	}
-	len = snprintf(buf, MEMOIR_OBJECT_ID_MAX, "%s:%02" PRIx32 ":%02" PRIx32 ":%" PRIu64,
-		       kind ? kind : "unknown", object->dev_major, object->dev_minor,
-		       object->inode);
-	if (object->alias)
-		snprintf(buf + len, MEMOIR_OBJECT_ID_MAX - (size_t)len, "#%" PRIu32, object->alias);
-	return buf;
 }
 
 int memoir_snapshot_meminfo(const struct memoir_snapshot *snapshot, const char *key,
