@@ -222,7 +222,7 @@ static int take_range(struct reading *r, uint64_t start, uint64_t end, uint32_t 
 	if (!ranges)
 		return -ENOMEM;
 	table->ranges = ranges;
-	ranges[table->count++] = (struct named_range){ start, end, number, table->names[number] };
+	ranges[table->count++] = (struct named_range){ start, end, number, NULL };
 	return 0;
 }
 
@@ -318,6 +318,28 @@ static int read_subject(struct reading *r)
 	return wanted > 0 ? 0 : wanted < 0 ? wanted : -ECANCELED;
 }
 
+/* Names are few bytes of the space, which is not kept for them. */
+static int keep_names(struct names_table *table)
+{
+	size_t bytes = 0;
+	char *text;
+
+	for (size_t i = 0; i < table->name_count; i++)
+		bytes += strlen(table->names[i]) + 1;
+	text = table->text = malloc(bytes + 1);
+	if (!text)
+		return -ENOMEM;
+	for (size_t i = 0; i < table->name_count; i++) {
+		const char *name = table->names[i];
+
+		table->names[i] = text;
+		text = stpcpy(text, name) + 1;
+	}
+	for (size_t i = 0; i < table->count; i++)
+		table->ranges[i].name = table->names[table->ranges[i].number];
+	return 0;
+}
+
 static int read_once(struct reading *r)
 {
 	int err = read_subject(r);
@@ -333,6 +355,8 @@ static int read_once(struct reading *r)
 		err = settle(r);
 	if (!err)
 		err = take_all(r);
+	if (!err)
+		err = keep_names(&r->table);
 	if (!err)
 		part_announced(&r->table);
 	return err;
@@ -351,7 +375,7 @@ int names_read(const struct names_source *source, uint64_t anchor, struct names_
 		err = read_once(&r);
 		unfit += err == -EBADMSG;
 		free(r.numbers);
-		r.table.space = r.space;
+		free(r.space);
 		if (err)
 			names_table_free(&r.table);
 		else
@@ -364,6 +388,6 @@ void names_table_free(struct names_table *table)
 {
 	free(table->ranges);
 	free((void *)table->names);
-	free(table->space);
+	free(table->text);
 	*table = (struct names_table){ 0 };
 }

@@ -30,7 +30,7 @@ struct names_table {
 	uint64_t subject_start_ticks;
 	bool tried; /* about another: names that it was refused, not such as it was given */
 	uint64_t generation;
-	char *space; /* holds the names */
+	char *text; /* holds the names */
 };
 
 /* Where the table is. */

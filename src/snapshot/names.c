@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/crew.h"
 #include "base/grow.h"
 #include "kernel/memory.h"
 #include "names/reader.h"
@@ -15,25 +16,34 @@
 
 /* What all tables of a capture may take together, so that many large ones can't stop it. */
 #define ALL_TABLES_MAX (1ull << 30)
+#define FEW_TABLES 8 /* read before another thread has begun */
 
-struct later {
+/* A table, by what it is found by. */
+struct found {
 	uint32_t anchor; /* its region */
-	bool tried;
+	uint32_t process;
+	bool is_later, tried; /* about others: read when all have spoken for themselves */
+	int error;            /* -ECANCELED: it is not read */
+	struct names_table table;
 };
 
 struct naming {
 	struct capture *c;
-	uint32_t process; /* whose table is read */
-	uint32_t anchor;  /* the region by which it was found */
-	bool of_others;   /* those about others are read now */
-	int memory_fd;    /* of that process */
-	uint64_t read_bytes;
+	uint64_t read_bytes; /* by all threads */
+	struct found *found;
+	size_t found_count, found_room;
+	size_t next;        /* to be read, of all threads */
 	uint8_t *named;     /* by process: has names by a table already */
-	const char **names; /* the snapshot's, of the table */
+	const char **names; /* the snapshot's, of one table */
 	size_t name_room;
-	struct later *later; /* tables about others */
-	size_t later_count, later_room;
 	size_t refused, damaged, newer, changing, unsplit;
+};
+
+/* One table being read. */
+struct opened {
+	struct naming *n;
+	struct found *found;
+	int memory_fd; /* of its process */
 };
 
 /* ---- where tables are ----------------------------------------------------------------------- */
@@ -77,15 +87,16 @@ static uint32_t region_at(const struct capture *c, uint32_t process, uint64_t ad
 
 static bool table_is_private(void *arg, uint64_t addr, uint64_t bytes)
 {
-	const struct naming *n = arg;
-	const struct memoir_process *p = &n->c->snap->processes[n->process];
+	const struct opened *opened = arg;
+	const struct capture *c = opened->n->c;
+	const struct memoir_process *p = &c->snap->processes[opened->found->process];
 	uint64_t end;
 
 	if (__builtin_add_overflow(addr, bytes, &end))
 		return false;
-	for (uint32_t i = region_at(n->c, n->process, addr);
+	for (uint32_t i = region_at(c, opened->found->process, addr);
 	     addr < end && i < p->first_region + p->region_count; i++) {
-		const struct memoir_region *region = &n->c->snap->regions[i];
+		const struct memoir_region *region = &c->snap->regions[i];
 
 		if (region->start > addr || !capture_is_nameable(region))
 			return false;
@@ -96,12 +107,11 @@ static bool table_is_private(void *arg, uint64_t addr, uint64_t bytes)
 
 static int read_table(void *arg, uint64_t addr, void *buffer, size_t bytes)
 {
-	struct naming *n = arg;
+	struct opened *opened = arg;
 
-	if (n->read_bytes + bytes > ALL_TABLES_MAX)
+	if (__atomic_add_fetch(&opened->n->read_bytes, bytes, __ATOMIC_RELAXED) > ALL_TABLES_MAX)
 		return -EFBIG;
-	n->read_bytes += bytes;
-	return memory_read(n->memory_fd, addr, buffer, bytes);
+	return memory_read(opened->memory_fd, addr, buffer, bytes);
 }
 
 /* ---- parts of a region ---------------------------------------------------------------------- */
@@ -216,13 +226,14 @@ static int name_process(struct naming *n, uint32_t process, const struct names_t
 /* ---- tables --------------------------------------------------------------------------------- */
 
 /* A table about another process is believed if its writer might have written that process's own. */
-static uint32_t subject_of(const struct naming *n, const struct names_table *table)
+static uint32_t subject_of(const struct naming *n, uint32_t process,
+			   const struct names_table *table)
 {
 	const struct memoir_snapshot *s = n->c->snap;
-	uid_t writer = s->processes[n->process].uid;
+	uid_t writer = s->processes[process].uid;
 
 	if (!table->subject)
-		return n->process;
+		return process;
 	for (uint32_t i = 0; i < s->process_count; i++) {
 		const struct memoir_process *p = &s->processes[i];
 
@@ -236,13 +247,58 @@ static uint32_t subject_of(const struct naming *n, const struct names_table *tab
 	return MEMOIR_NONE;
 }
 
+/* What a process says of itself comes before what others say of it; what nobody asked for is not read. */
+static int is_wanted(void *arg, const struct names_table *table)
+{
+	struct opened *opened = arg;
+	const struct naming *n = opened->n;
+	uint32_t subject;
+
+	if (table->subject && !opened->found->is_later) {
+		opened->found->is_later = true;
+		opened->found->tried = table->tried;
+		return false;
+	}
+	subject = subject_of(n, opened->found->process, table);
+	return subject != MEMOIR_NONE && !n->named[subject] &&
+	       n->c->snap->processes[subject].in_scope;
+}
+
+static void read_found(struct naming *n, struct found *found)
+{
+	struct opened opened = { .n = n, .found = found };
+	const struct names_source source = {
+		.read = read_table,
+		.is_private = table_is_private,
+		.is_wanted = is_wanted,
+		.arg = &opened,
+	};
+
+	opened.memory_fd = memory_open(n->c->memoir->root, (pid_t)n->c->notes[found->process].tid);
+	found->error = opened.memory_fd;
+	if (opened.memory_fd < 0)
+		return;
+	found->error = names_read(&source, n->c->snap->regions[found->anchor].start, &found->table);
+	close(opened.memory_fd);
+}
+
+/* Done by each thread. */
+static void read_in_turn(void *arg)
+{
+	struct naming *n = arg;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&n->next, 1, __ATOMIC_RELAXED)) < n->found_count)
+		read_found(n, &n->found[i]);
+}
+
 /*
  * That it vanished meanwhile is normal; all else is counted, to be said. Not of processes that nobody asked
  * for: then any of them could spoil every answer.
  */
-static int note_failure(struct naming *n, int err)
+static int note_failure(struct naming *n, uint32_t process, int err)
 {
-	if (!n->c->snap->processes[n->process].in_scope)
+	if (!n->c->snap->processes[process].in_scope)
 		return err == -ENOMEM ? err : 0;
 	n->refused += err == -EPERM || err == -EACCES;
 	n->damaged += err == -EBADMSG || err == -EFBIG;
@@ -251,80 +307,63 @@ static int note_failure(struct naming *n, int err)
 	return err == -ENOMEM ? err : 0;
 }
 
-static int put_off(struct naming *n, uint32_t anchor, bool tried)
+static int take_found(struct naming *n, struct found *found)
 {
-	struct later *later = grow(n->later, &n->later_room, n->later_count + 1, sizeof(*later));
+	struct names_table *table = &found->table;
+	uint32_t subject;
+	int err = 0;
 
-	if (!later)
-		return -ENOMEM;
-	n->later = later;
-	later[n->later_count++] = (struct later){ anchor, tried };
+	if (found->error)
+		return found->error == -ECANCELED ? 0
+						  : note_failure(n, found->process, found->error);
+	subject = subject_of(n, found->process, table);
+	/* A process may have two. */
+	if (n->named[subject])
+		return 0;
+	if (!n->c->options.without_pages)
+		err = name_process(n, subject, table);
+	if (!err)
+		err = announced_take(n->c, found->process, table);
+	names_table_free(table);
+	return err;
+}
+
+static int find_tables(struct naming *n)
+{
+	const struct memoir_snapshot *s = n->c->snap;
+
+	for (uint32_t i = 0; i < s->region_count; i++) {
+		struct found *found;
+
+		if (!capture_is_anchor(n->c, &s->regions[i]) ||
+		    !s->processes[s->regions[i].process].readable)
+			continue;
+		found = grow(n->found, &n->found_room, n->found_count + 1, sizeof(*found));
+		if (!found)
+			return -ENOMEM;
+		n->found = found;
+		found[n->found_count++] =
+			(struct found){ .anchor = i, .process = s->regions[i].process };
+	}
 	return 0;
 }
 
-/* What a process says of itself comes before what others say of it; what nobody asked for is not read. */
-static int is_wanted(void *arg, const struct names_table *table)
+static int take_tables(struct naming *n)
 {
-	struct naming *n = arg;
-	uint32_t subject;
+	int err = find_tables(n);
 
-	if (table->subject && !n->of_others)
-		return put_off(n, n->anchor, table->tried);
-	subject = subject_of(n, table);
-	return subject != MEMOIR_NONE && !n->named[subject] &&
-	       n->c->snap->processes[subject].in_scope;
-}
-
-static int take_open_table(struct naming *n)
-{
-	const struct names_source source = {
-		.read = read_table,
-		.is_private = table_is_private,
-		.is_wanted = is_wanted,
-		.arg = n,
-	};
-	struct names_table table = { 0 };
-	int err = names_read(&source, n->c->snap->regions[n->anchor].start, &table);
-
-	if (err)
-		return err == -ECANCELED ? 0 : note_failure(n, err);
-	if (!n->c->options.without_pages)
-		err = name_process(n, subject_of(n, &table), &table);
-	if (!err)
-		err = announced_take(n->c, n->process, &table);
-	names_table_free(&table);
-	return err;
-}
-
-static int take_table(struct naming *n, uint32_t anchor)
-{
-	int err;
-
-	n->anchor = anchor;
-	n->process = n->c->snap->regions[anchor].process;
-	if (!n->c->snap->processes[n->process].readable)
-		return 0;
-	n->memory_fd = memory_open(n->c->memoir->root, (pid_t)n->c->notes[n->process].tid);
-	if (n->memory_fd < 0)
-		return note_failure(n, n->memory_fd);
-	err = take_open_table(n);
-	close(n->memory_fd);
-	return err;
-}
-
-static int take_tables(struct naming *n, size_t regions)
-{
-	int err = 0;
-
-	for (uint32_t i = 0; i < regions && !err; i++)
-		if (capture_is_anchor(n->c, &n->c->snap->regions[i]))
-			err = take_table(n, i);
-	n->of_others = true;
+	if (!err && n->found_count)
+		crew_run(n->found_count < FEW_TABLES ? 1 : n->c->memoir->threads, read_in_turn, n);
+	for (size_t i = 0; i < n->found_count && !err; i++)
+		if (!n->found[i].is_later)
+			err = take_found(n, &n->found[i]);
 	/* Names that a process was given come before such as it was refused. */
 	for (int tried = 0; tried < 2; tried++)
-		for (size_t i = 0; i < n->later_count && !err; i++)
-			if (n->later[i].tried == tried)
-				err = take_table(n, n->later[i].anchor);
+		for (size_t i = 0; i < n->found_count && !err; i++)
+			if (n->found[i].is_later && n->found[i].tried == tried) {
+				read_found(n, &n->found[i]);
+				err = take_found(n, &n->found[i]);
+			}
 	return err;
 }
 
@@ -370,10 +409,12 @@ int capture_names(struct capture *c)
 	if (!capture_wants_names(c))
 		return 0;
 	n.named = calloc(c->snap->process_count + 1, 1);
-	err = n.named ? take_tables(&n, c->snap->region_count) : -ENOMEM;
+	err = n.named ? take_tables(&n) : -ENOMEM;
+	for (size_t i = 0; i < n.found_count; i++)
+		names_table_free(&n.found[i].table);
+	free(n.found);
 	free(n.named);
 	free((void *)n.names);
-	free(n.later);
 	if (!err)
 		err = announced_note(c);
 	return err ? err : say_what_failed(&n);
