@@ -20,7 +20,9 @@ typedef __u64 u64;
 #include "walk_kernel.h"
 #include "core_mapping.h"
 #include "walk_stream.h"
+#include "walk_read.h"
 #include "walk_tables.h"
+#include "walk_warm.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -76,11 +78,7 @@ static __always_inline u32 read_seq(struct mm_struct *mm)
 	return 0;
 }
 
-/*
- * Pointers inside kernel structures are followed by BPF_CORE_READ, except where many numbers are read
- * through them: at each pointer followed directly the verifier searches the kernel's types by name,
- * which would be most of the loading. A number read directly costs nothing, a call of a helper 20 ns.
- */
+/* Pointers are followed by read_field(), or once a task by BPF_CORE_READ; walk_read.h says why. */
 
 /* ---- tasks ---------------------------------------------------------------------------------- */
 
@@ -193,11 +191,10 @@ static __always_inline bool anon_alone(u64 anon, u64 root)
 static __always_inline bool mapping_sole(struct vm_area_struct *vma)
 {
 	u64 node = (u64)vma + bpf_core_field_offset(vma->shared.rb);
-	struct rb_node copy;
+	struct rb_node *children = NULL;
 
-	return state.file.tree == node &&
-	       !bpf_probe_read_kernel(&copy, sizeof(copy), (void *)node) && !copy.rb_left &&
-	       !copy.rb_right;
+	return state.file.tree == node && !read_at(node, (u64)&children->rb_left) &&
+	       !read_at(node, (u64)&children->rb_right);
 }
 
 static __always_inline void emit_path(struct file *file, u32 id)
@@ -251,11 +248,9 @@ static __always_inline void find_path(struct file *file, struct path_key *key)
 static __always_inline u64 shmem_swapped(u64 inode)
 {
 	struct shmem_inode_info *info = NULL;
-	u64 swapped = 0;
 
 	info = (void *)(inode - bpf_core_field_offset(info->vfs_inode));
-	bpf_probe_read_kernel(&swapped, sizeof(swapped), &info->swapped);
-	return swapped;
+	return read_field(info, swapped);
 }
 
 #define TMPFS_MAGIC 0x01021994
@@ -272,15 +267,16 @@ static __always_inline void find_file(struct file *file, struct inode *inode, u6
 
 	if (state.file.file == (u64)file && state.file.inode == key.inode && state.file.mm == mm)
 		return;
-	key.mapping = (u64)BPF_CORE_READ(file, f_mapping);
-	BPF_CORE_READ_INTO(&key.path, file, f_path);
+	key.mapping = read_field(file, f_mapping);
+	key.path.mnt = (void *)read_field(file, f_path.mnt);
+	key.path.dentry = (void *)read_field(file, f_path.dentry);
 	state.file.file = (u64)file;
 	state.file.inode = key.inode;
 	state.file.mm = mm;
 	state.file.mapping = key.mapping;
 	state.file.tree = read_at(key.mapping, layout.mapping_root);
 	state.file.pages = read_at(key.mapping, layout.mapping_pages);
-	state.file.sb = (u64)BPF_CORE_READ(inode, i_sb);
+	state.file.sb = read_field(inode, i_sb);
 	state.file.magic = read_at(state.file.sb, layout.sb_magic);
 	state.file.dev = read_at(state.file.sb, SB_DEV);
 	/* Those of one graphics device all have the device's mapping. */
@@ -341,7 +337,7 @@ static __always_inline void fill_label(struct walk_vma *out, struct vm_area_stru
 	const char *name = NULL;
 
 	/* Without a file only the kernel's special mappings have operations. */
-	if (!special || !BPF_CORE_READ(vma, vm_ops))
+	if (!special || !read_field(vma, vm_ops))
 		return;
 	bpf_probe_read_kernel(&name, sizeof(name), &special->name);
 	if (bpf_probe_read_kernel_str(out->label, sizeof(out->label), name) < 0 ||
@@ -368,8 +364,8 @@ static __always_inline bool file_wanted(struct file *file)
 {
 	if (state.last_file != (u64)file) {
 		state.last_file = (u64)file;
-		state.last_file_wanted = is_wanted((u64)BPF_CORE_READ(file, f_mapping)) ||
-					 is_wanted((u64)file->f_inode);
+		state.last_file_wanted =
+			is_wanted(read_field(file, f_mapping)) || is_wanted((u64)file->f_inode);
 	}
 	return state.last_file_wanted;
 }
@@ -388,7 +384,7 @@ static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct
 	if (config.scope != WALK_LISTED_OBJECTS)
 		return false;
 	/* The kernel's special mappings (vdso) are the same pages in all. */
-	if (!file && BPF_CORE_READ(vma, vm_ops))
+	if (!file && read_field(vma, vm_ops))
 		return true;
 	if (file && file_wanted(file))
 		return true;
@@ -463,7 +459,7 @@ static __always_inline void keep_or_drop_tables(struct mm_struct *mm, u32 seq)
 		return;
 	walker.mm = (u64)mm;
 	walker.seq = seq;
-	walker.pgd = (u64)BPF_CORE_READ(mm, pgd);
+	walker.pgd = read_field(mm, pgd);
 	walker.pmds = 0;
 }
 
@@ -483,6 +479,7 @@ int walk_vmas(struct bpf_iter__task_vma *ctx)
 	mm = vma->vm_mm;
 	if (!mm)
 		return 0;
+	warm(mm, vma->vm_start);
 	anon = (u64)vma->anon_vma;
 	file = vma->vm_file;
 	if (!speaks_for_process(task) || !in_scope(mm, vma, anon, file))

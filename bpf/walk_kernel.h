@@ -66,7 +66,12 @@ typedef struct {
 	unsigned long pgd;
 } pgd_t;
 
+struct maple_tree {
+	void *ma_root;
+};
+
 struct mm_struct {
+	struct maple_tree mm_mt;
 	pgd_t *pgd;
 	seqcount_t mm_lock_seq;
 	atomic_long_t pgtables_bytes;

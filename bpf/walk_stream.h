@@ -22,15 +22,6 @@ struct walk_state state;
 struct walker walker;
 struct walk_layout layout;
 
-/* A number of eight bytes in a kernel structure; 0 where it can't be read. */
-static __always_inline u64 read_at(u64 address, u64 offset)
-{
-	u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)(address + offset));
-	return value;
-}
-
 /* Room for one record at the end of the stream, or NULL when the arena is full. */
 static __always_inline char *stream_end(void)
 {

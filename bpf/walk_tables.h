@@ -20,8 +20,10 @@ static __always_inline bool read_entry(u64 table_phys, u64 addr, u32 shift, u64 
 {
 	u64 phys = (table_phys & FRAME_MASK) + ((addr >> shift) & 511) * 8;
 
-	return phys < config.max_phys &&
-	       !bpf_probe_read_kernel(entry, sizeof(*entry), (void *)(config.direct_map + phys));
+	if (phys >= config.max_phys)
+		return false;
+	*entry = read_at(config.direct_map, phys);
+	return true;
 }
 
 static __always_inline u64 next_boundary(u64 addr, u32 shift)
@@ -48,12 +50,10 @@ static __always_inline int emit_huge(u64 entry, u32 shift)
 /* Find the table of PMDs for walker.addr, or move walker.addr past what has none. Returns 1 when it is found. */
 static __always_inline int find_pmds(bool *stop)
 {
-	u64 addr = walker.addr, entry = 0;
+	u64 addr = walker.addr;
 	u32 top = config.levels == 5 ? PGD_SHIFT : P4D_SHIFT;
+	u64 entry = read_at(walker.pgd, ((addr >> top) & 511) * 8);
 
-	if (bpf_probe_read_kernel(&entry, sizeof(entry),
-				  (void *)(walker.pgd + ((addr >> top) & 511) * 8)))
-		entry = 0;
 	if (!(entry & PTE_PRESENT)) {
 		walker.addr = next_boundary(addr, top);
 		return 0;

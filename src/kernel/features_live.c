@@ -265,6 +265,13 @@ int live_bpf_tables(struct probing *p)
 	return err == -EOPNOTSUPP ? 0 : err < 0 ? err : 1;
 }
 
+int live_bpf_casts(struct probing *p)
+{
+	if (p->walk_err)
+		return detailed(p, 0, "the BPF iterators use them");
+	return walk_casts(p->walk) ? 1 : detailed(p, 0, "Linux 6.2");
+}
+
 int live_open_files(struct probing *p)
 {
 	struct memoir_error error = { 0 };

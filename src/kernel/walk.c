@@ -43,6 +43,23 @@ static int open_links(struct walk *walk)
 	return 0;
 }
 
+/* Before Linux 6.2 the kernel refuses a program that reads by casts (bpf/walk_read.h). */
+static int load(struct walk *walk, bool may_cast)
+{
+	int err;
+
+	walk->skel = walk_bpf__open();
+	if (!walk->skel)
+		return -errno;
+	walk->skel->rodata->may_cast = may_cast;
+	err = walk_bpf__load(walk->skel);
+	if (err < 0) {
+		walk_bpf__destroy(walk->skel);
+		walk->skel = NULL;
+	}
+	return err;
+}
+
 int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
 {
 	struct walk *walk;
@@ -58,8 +75,11 @@ int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_er
 	if (!walk)
 		return -ENOMEM;
 	walk->task_link = walk->vma_link = -1;
-	walk->skel = walk_bpf__open_and_load();
-	err = walk->skel ? open_links(walk) : -errno;
+	err = load(walk, true);
+	if (err < 0)
+		err = load(walk, false);
+	if (!err)
+		err = open_links(walk);
 	if (err) {
 		walk_close(walk);
 		return error_set(
@@ -101,6 +121,11 @@ void walk_close(struct walk *walk)
 int walk_seq_kind(const struct walk *walk)
 {
 	return (int)walk->skel->bss->state.seq_kind;
+}
+
+bool walk_casts(const struct walk *walk)
+{
+	return walk->skel->rodata->may_cast;
 }
 
 /* ---- reading the stream --------------------------------------------------------------------- */

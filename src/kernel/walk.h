@@ -47,6 +47,9 @@ int walk_calibrate(struct walk *walk, const struct kroot *root);
 /* 2: mm_lock_seq is a seqcount that is odd while held; 1: an older kernel's int; 0: none. */
 int walk_seq_kind(const struct walk *walk);
 
+/* Whether the kernel lets programs read through addresses that they declare to be a structure's: Linux 6.2. */
+bool walk_casts(const struct walk *walk);
+
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg);
 
 /* Empty or add to the list that a scope other than WALK_ALL goes by: mm, mapping and root addresses. */

@@ -154,6 +154,8 @@ struct walker {
 	u64 pmds; /* physical address of the table for [pmds_start, pmds_start + 1 GiB) */
 	u64 pmds_start;
 	u64 anon, anon_root; /* on the way from the one to the other */
+	u64 maple;           /* entry of the maple tree's node, on the way down (walk_warm.h) */
+	u64 warm_mm, warm_addr, warm_last;
 	u32 alone;
 	u32 seq;
 	u32 hugetlb;

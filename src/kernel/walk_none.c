@@ -33,6 +33,12 @@ int walk_seq_kind(const struct walk *walk)
 	return 0;
 }
 
+bool walk_casts(const struct walk *walk)
+{
+	(void)walk;
+	return false;
+}
+
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg)
 {
 	(void)walk;
