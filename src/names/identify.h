@@ -42,10 +42,10 @@ enum identify_form {
 
 struct identify_region {
 	uint64_t start, end;
-	const char *path;  /* or "[heap]"; NULL: none */
-	const char *perms; /* "rw-p" */
-	uint8_t form;      /* enum identify_form */
-	uint8_t kind;      /* enum identify_kind: what was found */
+	const char *path; /* or "[heap]"; NULL: none */
+	char perms[5];    /* "rw-p" */
+	uint8_t form;     /* enum identify_form */
+	uint8_t kind;     /* enum identify_kind: what was found */
 };
 
 /* One address space. The caller fills in what stands first. */

@@ -236,14 +236,18 @@ static int finish_figures(struct capture *c)
 
 	if (err || c->options.without_pages)
 		return err;
-	for (size_t i = 0; i < c->snap->region_count; i++)
-		if (!c->snap->regions[i].figures.known && !c->counts[i].is_cut)
-			capture_take_figures(c, &c->snap->regions[i], &c->counts[i]);
+	snapshot_begin_sums(c->snap);
+	for (size_t i = 0; i < c->snap->region_count; i++) {
+		struct memoir_region *region = &c->snap->regions[i];
+
+		if (c->counts[i].is_cut)
+			continue;
+		if (!region->figures.known)
+			capture_take_figures(c, region, &c->counts[i]);
+		snapshot_sum_region(c->snap, region);
+	}
 	err = capture_settle_parts(c);
-	if (err)
-		return err;
-	snapshot_sum_processes(c->snap);
-	return capture_number_parts(c);
+	return err ? err : capture_number_parts(c);
 }
 
 /* ---- threads -------------------------------------------------------------------------------- */
@@ -350,6 +354,7 @@ static void capture_free(struct capture *c)
 	presence_free(&c->presence);
 	free(c->counts);
 	free(c->notes);
+	free(c->unsettled);
 	u64map_free(&c->process_by_mm);
 	u64map_free(&c->object_by_key);
 	u64map_free(&c->alias_by_inode);

@@ -93,6 +93,7 @@ struct process_note {
 	uint32_t tid; /* the thread whose /proc files work */
 	uint32_t seq;
 	bool stale_comm;    /* exec while it was looked at */
+	bool anchored;      /* has a region by which a name table is found */
 	bool cookie_stands; /* its address space did not change while pages were counted */
 };
 
@@ -123,6 +124,9 @@ struct capture {
 	const char *last_path_kept;
 	bool scan_works;     /* PAGEMAP_SCAN is there */
 	bool words_left;     /* some region is by_words */
+	bool text_left;      /* some region has what only text tells */
+	uint32_t *unsettled; /* regions that capture_finish() has to look at, and no others */
+	size_t unsettled_count, unsettled_room;
 	bool by_folio;       /* anonymous pages all go to the tally: they may be parts of folios */
 	bool file_by_offset; /* file pages go by (object, offset), not by frame */
 	size_t denied;       /* processes that could not be read */
@@ -353,6 +357,9 @@ int capture_words_by(struct capture *c, int pagemap_fd, uint32_t region, uint64_
 		     words_count *count);
 /* The same for all regions marked by_words. */
 int capture_words_left(struct capture *c);
+
+/* To be called once of each region, when what the kernel says of it is known. */
+void capture_settle_later(struct capture *c, uint32_t region);
 
 /* What of other processes has to be looked at for those asked for; fills the walk's list. */
 enum walk_scope capture_scope(struct capture *c, struct walk *walk);

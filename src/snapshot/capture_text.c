@@ -77,6 +77,7 @@ static void take_line(struct capture *c, uint32_t process, const struct maps_lin
 	};
 
 	capture_classify(c, region, &facts);
+	capture_settle_later(c, (uint32_t)c->snap->region_count - 1);
 	if (region->kind == MEMOIR_KIND_HUGETLB)
 		count->flags |= VM_HUGETLB;
 	if (!facts.has_file)
@@ -313,6 +314,7 @@ static void ask_for_shmem_swap(struct capture *c)
 		return;
 	for (size_t i = 0; i < c->snap->region_count; i++)
 		c->counts[i].smaps_swap = kind_is_shmem(c->snap->regions[i].kind);
+	c->text_left = true;
 }
 
 int capture_by_text(struct capture *c, struct memoir_error *error)

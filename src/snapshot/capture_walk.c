@@ -294,6 +294,7 @@ uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const c
 	take_facts(count, vma);
 	classify(c, region, vma);
 	add_objects(c, region, vma);
+	capture_settle_later(c, i);
 	return i;
 }
 

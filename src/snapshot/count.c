@@ -345,7 +345,7 @@ void count_pagemap(struct capture *c, uint32_t region, uint64_t addr, const uint
 			continue;
 		if (!huge_left && looks_huge(addr + i * PAGE_BYTES, words + i, n - i)) {
 			huge_left = HUGE_PAGES;
-			run.count->smaps_thp = true;
+			run.count->smaps_thp = c->text_left = true;
 		}
 		count_word(&run, addr / PAGE_BYTES + i, words[i], huge_left);
 		huge_left -= huge_left ? 1 : 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "kernel/maps.h"
 #include "kernel/process.h"
 #include "snapshot/capture.h"
@@ -27,7 +28,7 @@ static void settle_shmem_swap(struct capture *c, uint32_t i)
 	if (!own_copies && region->offset_bytes == 0 && region->end - region->start >= size)
 		rc->swap += rc->shmem_swapped;
 	else
-		rc->smaps_swap = true;
+		rc->smaps_swap = c->text_left = true;
 }
 
 /* ---- what only text tells ------------------------------------------------------------------- */
@@ -124,6 +125,11 @@ static int ask_text(struct capture *c, uint32_t process, struct kbuf *text)
 
 /* ---- guards --------------------------------------------------------------------------------- */
 
+static bool may_be_guard(const struct memoir_region *region)
+{
+	return region->kind == MEMOIR_KIND_ANON && strncmp(region->perms, "---", 3) == 0;
+}
+
 static void settle_guard(struct capture *c, uint32_t i)
 {
 	struct memoir_region *region = &c->snap->regions[i];
@@ -131,8 +137,27 @@ static void settle_guard(struct capture *c, uint32_t i)
 	uint64_t content = rc->rss + rc->swap + region->figures.bytes[MEMOIR_RSS] +
 			   region->figures.bytes[MEMOIR_SWAP];
 
-	if (region->kind == MEMOIR_KIND_ANON && strncmp(region->perms, "---", 3) == 0 && !content)
+	if (may_be_guard(region) && !content)
 		region->kind = MEMOIR_KIND_GUARD;
+}
+
+/* Most regions have nothing to be settled, and going through all once more would cost more than the rest. */
+void capture_settle_later(struct capture *c, uint32_t region)
+{
+	const struct region_count *rc = &c->counts[region];
+	uint32_t *unsettled;
+
+	c->text_left |= rc->text_path;
+	if (!rc->shmem_swapped && !may_be_guard(&c->snap->regions[region]))
+		return;
+	unsettled =
+		grow(c->unsettled, &c->unsettled_room, c->unsettled_count + 1, sizeof(*unsettled));
+	if (!unsettled) {
+		c->error = -ENOMEM;
+		return;
+	}
+	c->unsettled = unsettled;
+	unsettled[c->unsettled_count++] = region;
 }
 
 /* ---- processes ------------------------------------------------------------------------------ */
@@ -202,9 +227,9 @@ static int drop_vanished(struct capture *c)
 		s->processes[kept] = *p;
 		c->notes[kept++] = c->notes[i];
 	}
-	s->process_count = kept;
-	for (size_t i = 0; i < s->region_count; i++)
+	for (size_t i = 0; kept < s->process_count && i < s->region_count; i++)
 		s->regions[i].process = moved[s->regions[i].process];
+	s->process_count = kept;
 	move_holders(s, moved);
 	free(moved);
 	return 0;
@@ -227,18 +252,14 @@ static int note_denied(struct capture *c)
 int capture_finish(struct capture *c)
 {
 	struct kbuf text = { 0 };
-	bool any_text = false, smaps = false;
 	int err = 0;
 
-	for (uint32_t i = 0; i < c->snap->region_count; i++) {
-		if (!c->options.without_pages) {
-			settle_shmem_swap(c, i);
-			settle_guard(c, i);
-		}
-		any_text |= wants_text(&c->counts[i], &smaps);
+	for (size_t i = 0; i < c->unsettled_count && !c->options.without_pages; i++) {
+		settle_shmem_swap(c, c->unsettled[i]);
+		settle_guard(c, c->unsettled[i]);
 	}
 	for (uint32_t i = 0; i < c->snap->process_count && !err; i++) {
-		if (any_text)
+		if (c->text_left)
 			err = ask_text(c, i, &text);
 		refresh_comm(c, i);
 	}

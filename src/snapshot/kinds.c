@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/grow.h"
 #include "kernel/peek.h"
@@ -69,14 +70,15 @@ static enum identify_form form_of(const struct memoir_region *region)
 
 static void show(struct identify_region *shown, const struct memoir_region *regions, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		shown[i] = (struct identify_region){
 			.start = regions[i].start,
 			.end = regions[i].end,
 			.path = regions[i].path,
-			.perms = regions[i].perms,
 			.form = (uint8_t)form_of(&regions[i]),
 		};
+		memcpy(shown[i].perms, regions[i].perms, sizeof(shown[i].perms));
+	}
 }
 
 static void take(struct memoir_region *regions, const struct identify_region *shown, size_t count)

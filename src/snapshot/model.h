@@ -110,5 +110,8 @@ struct memoir_region region_split_part(const struct region_splits *splits,
 
 /* Set every process's figures to the sum of its regions. */
 void snapshot_sum_processes(struct memoir_snapshot *s);
+/* The same step by step: first this, then each region once, when its figures are there. */
+void snapshot_begin_sums(struct memoir_snapshot *s);
+void snapshot_sum_region(struct memoir_snapshot *s, const struct memoir_region *region);
 
 #endif

@@ -333,17 +333,21 @@ static int find_tables(struct naming *n)
 	const struct memoir_snapshot *s = n->c->snap;
 
 	for (uint32_t i = 0; i < s->region_count; i++) {
+		const uint32_t process = s->regions[i].process;
 		struct found *found;
 
-		if (!capture_is_anchor(n->c, &s->regions[i]) ||
-		    !s->processes[s->regions[i].process].readable)
+		if (!n->c->notes[process].anchored || !s->processes[process].readable) {
+			i = s->processes[process].first_region +
+			    s->processes[process].region_count - 1;
+			continue;
+		}
+		if (!capture_is_anchor(n->c, &s->regions[i]))
 			continue;
 		found = grow(n->found, &n->found_room, n->found_count + 1, sizeof(*found));
 		if (!found)
 			return -ENOMEM;
 		n->found = found;
-		found[n->found_count++] =
-			(struct found){ .anchor = i, .process = s->regions[i].process };
+		found[n->found_count++] = (struct found){ .anchor = i, .process = process };
 	}
 	return 0;
 }

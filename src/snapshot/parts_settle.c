@@ -119,6 +119,7 @@ static size_t settle_cuts(struct capture *c, size_t i, struct handing *h)
 		parts->cuts[i].part = hand_out(h, &pages);
 		add_share(whole, &pages, &all_of_it);
 	}
+	snapshot_sum_region(c->snap, whole);
 	return i;
 }
 

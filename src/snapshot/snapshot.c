@@ -275,17 +275,32 @@ static void add_known(struct memoir_figures *sum, const struct memoir_figures *a
 	sum->known |= addend->known;
 }
 
-void snapshot_sum_processes(struct memoir_snapshot *s)
+void snapshot_begin_sums(struct memoir_snapshot *s)
 {
 	for (size_t i = 0; i < s->process_count; i++) {
 		struct memoir_process *p = &s->processes[i];
 
 		p->figures = (struct memoir_figures){ 0 };
-		if (!p->in_scope)
-			continue;
-		if (p->readable && p->region_count == 0)
+		if (p->in_scope && p->readable && p->region_count == 0)
 			p->figures.known = (1u << MEMOIR_FIGURES) - 1;
-		for (uint32_t r = 0; r < p->region_count; r++)
+	}
+}
+
+void snapshot_sum_region(struct memoir_snapshot *s, const struct memoir_region *region)
+{
+	struct memoir_process *p = &s->processes[region->process];
+
+	if (p->in_scope)
+		add_known(&p->figures, &region->figures);
+}
+
+void snapshot_sum_processes(struct memoir_snapshot *s)
+{
+	snapshot_begin_sums(s);
+	for (size_t i = 0; i < s->process_count; i++) {
+		struct memoir_process *p = &s->processes[i];
+
+		for (uint32_t r = 0; p->in_scope && r < p->region_count; r++)
 			add_known(&p->figures, &s->regions[p->first_region + r].figures);
 	}
 }

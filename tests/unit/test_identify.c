@@ -257,7 +257,6 @@ static int kind_of_musl(struct musl_memory *memory, const char *guard, uint64_t 
 		{ .start = MUSL_HEAP - 4096,
 		  .end = MUSL_HEAP,
 		  .path = "[heap]",
-		  .perms = guard,
 		  .form = IDENTIFY_OTHER },
 		{ .start = MUSL_HEAP,
 		  .end = MUSL_HEAP + 4096,
@@ -270,6 +269,7 @@ static int kind_of_musl(struct musl_memory *memory, const char *guard, uint64_t 
 		.regions = regions, .count = 3, .read = read_musl, .arg = memory
 	};
 
+	memcpy(regions[0].perms, guard, sizeof(regions[0].perms));
 	identify(&space);
 	assert_int_equal(regions[0].kind, IDENTIFY_NOTHING);
 	assert_int_equal(regions[1].kind, IDENTIFY_NOTHING);
