@@ -16,12 +16,14 @@
 #define HEADER_TRIES 3 /* where one doesn't fit together: it may have been written just then */
 #define JOURNAL_MAX 65536u
 #define NOT_VALID UINT32_MAX
+#define SMALL_BYTES NAME_SEGMENT_BYTES /* up to that, blocks are read as they are needed */
 
 struct reading {
 	const struct names_source *source;
 	uint64_t anchor;
 	struct name_header header;
 	char *space;       /* used_bytes of it */
+	uint8_t *have;     /* which of its blocks, NULL: all */
 	uint32_t *numbers; /* by 8 bytes: of the name that begins there, from 1 on; or NOT_VALID */
 	struct names_table table;
 	size_t room, name_room;
@@ -87,6 +89,23 @@ static int read_space(const struct reading *r, uint64_t from, uint64_t to)
 			err = r->source->read(r->source->arg,
 					      r->header.segments[k] + begin - segment_begin(k),
 					      r->space + begin, end - begin);
+	}
+	return err;
+}
+
+/* Whether all of this is part of the space, and read. 0; -EBADMSG: it is not; or what `read` said. */
+static int need(const struct reading *r, uint64_t at, uint64_t bytes)
+{
+	uint64_t used = r->header.used_bytes, first = at / NAME_BLOCK_BYTES;
+	int err = 0;
+
+	if (at > used || used - at < bytes)
+		return -EBADMSG;
+	for (uint64_t i = first; r->have && i * NAME_BLOCK_BYTES < at + bytes && !err; i++) {
+		if (r->have[i])
+			continue;
+		r->have[i] = true;
+		err = read_space(r, i * NAME_BLOCK_BYTES, (i + 1) * NAME_BLOCK_BYTES);
 	}
 	return err;
 }
@@ -180,19 +199,19 @@ static int add_name(struct reading *r, const char *text, uint32_t *ret_number)
 /* The number of the name that begins there, or NOT_VALID. */
 static int number_name(struct reading *r, uint32_t name, uint32_t *ret_number)
 {
-	uint64_t at = (uint64_t)name * 8, used = r->header.used_bytes;
+	uint64_t at = (uint64_t)name * 8;
 	const struct name_string *string = (const void *)(r->space + at);
-	int err = 0;
+	int err = need(r, at, sizeof(*string));
 
-	if (at >= used || used - at < sizeof(*string))
-		return -EBADMSG;
+	if (err)
+		return err;
 	if (!r->numbers[name]) {
-		if (string->length > NAME_TEXT_MAX ||
-		    used - at < sizeof(*string) + string->length + 1u)
+		if (string->length > NAME_TEXT_MAX)
 			return -EBADMSG;
-		if (is_valid_text(string))
+		err = need(r, at, sizeof(*string) + string->length + 1u);
+		if (!err && is_valid_text(string))
 			err = add_name(r, string->text, &r->numbers[name]);
-		else
+		else if (!err)
 			r->numbers[name] = NOT_VALID;
 	}
 	*ret_number = r->numbers[name];
@@ -226,14 +245,18 @@ static int take_range(struct reading *r, uint64_t start, uint64_t end, uint32_t 
 	return 0;
 }
 
-static int take_leaf(struct reading *r, const struct name_leaf *leaf, uint64_t from, uint64_t to)
+static int take_leaf(struct reading *r, uint64_t block, uint64_t from, uint64_t to)
 {
+	const struct name_leaf *leaf = (const void *)(r->space + block * NAME_BLOCK_BYTES);
+	int err = need(r, block * NAME_BLOCK_BYTES, NAME_BLOCK_BYTES);
+
+	if (err)
+		return err;
 	if (leaf->count > NAME_LEAF_ENTRIES)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < leaf->count; i++) {
 		const struct name_entry *entry = &leaf->entries[i];
 		uint64_t bytes = name_entry_bytes(entry);
-		int err = 0;
 
 		if (entry->start < from || entry->start > to || bytes > to - entry->start)
 			return -EBADMSG;
@@ -251,21 +274,16 @@ static int take_all(struct reading *r)
 	uint64_t used = r->header.used_bytes, count = (uint32_t)r->header.root;
 	uint64_t at = (r->header.root >> 32) * NAME_BLOCK_BYTES;
 	const struct name_slot *slots = (const void *)(r->space + at);
+	int err = need(r, at, count * sizeof(*slots));
 
-	if (at > used || (used - at) / sizeof(*slots) < count)
-		return -EBADMSG;
-	for (uint64_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < count && !err; i++) {
 		uint64_t to = i + 1 < count ? slots[i + 1].first : UINT64_MAX;
-		int err;
 
 		if (slots[i].first > to || slots[i].leaf >= used / NAME_BLOCK_BYTES)
 			return -EBADMSG;
-		err = take_leaf(r, (const void *)(r->space + slots[i].leaf * NAME_BLOCK_BYTES),
-				slots[i].first, to);
-		if (err)
-			return err;
+		err = take_leaf(r, slots[i].leaf, slots[i].first, to);
 	}
-	return 0;
+	return err;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -340,6 +358,40 @@ static int keep_names(struct names_table *table)
 	return 0;
 }
 
+/*
+ * Of a small table only what its ranges need, a tenth of it: it is as it was at one moment if nothing has changed.
+ * -EAGAIN: something has, or it doesn't fit together, which may come of that.
+ */
+static int take_needed(struct reading *r)
+{
+	struct name_header now;
+	int err = take_all(r);
+
+	if (!err)
+		err = read_header(r, &now);
+	if (!err && now.generation != r->header.generation)
+		err = -EAGAIN;
+	return err == -EBADMSG ? -EAGAIN : err;
+}
+
+static int take_at_one_moment(struct reading *r)
+{
+	int err = read_all(r);
+
+	if (!err)
+		err = settle(r);
+	return err ? err : take_all(r);
+}
+
+/* What was taken in is of no moment. */
+static void take_anew(struct reading *r)
+{
+	memset(r->numbers, 0, (r->header.used_bytes / 8 + 1) * sizeof(*r->numbers));
+	r->table.count = r->table.name_count = r->table.refused = 0;
+	free(r->have);
+	r->have = NULL;
+}
+
 static int read_once(struct reading *r)
 {
 	int err = read_subject(r);
@@ -350,11 +402,14 @@ static int read_once(struct reading *r)
 	r->numbers = calloc(r->header.used_bytes / 8 + 1, sizeof(*r->numbers));
 	if (!r->space || !r->numbers)
 		return -ENOMEM;
-	err = read_all(r);
-	if (!err)
-		err = settle(r);
-	if (!err)
-		err = take_all(r);
+	if (r->header.used_bytes <= SMALL_BYTES) {
+		r->have = calloc(SMALL_BYTES / NAME_BLOCK_BYTES, sizeof(*r->have));
+		err = r->have ? take_needed(r) : -ENOMEM;
+	}
+	if (err == -EAGAIN)
+		take_anew(r);
+	if (err == -EAGAIN || (!err && !r->have))
+		err = take_at_one_moment(r);
 	if (!err)
 		err = keep_names(&r->table);
 	if (!err)
@@ -375,6 +430,7 @@ int names_read(const struct names_source *source, uint64_t anchor, struct names_
 		err = read_once(&r);
 		unfit += err == -EBADMSG;
 		free(r.numbers);
+		free(r.have);
 		free(r.space);
 		if (err)
 			names_table_free(&r.table);
