@@ -169,15 +169,25 @@ static bool may_ask(const struct identify_space *space, const struct rule *rule)
 	return !rule->program || space->programs & rule->program;
 }
 
-static void ask_of_region(struct identify_space *space, size_t i)
+/* Regions are many: of each form only those rules are looked at that may be asked in this process. */
+static void ask_of_regions(struct identify_space *space, enum identify_form form)
 {
-	struct identify_region *region = &space->regions[i];
+	const struct rule *asked[RULES];
+	size_t count = 0;
 
-	space->allowed_left = REGION_BYTES;
-	for (size_t r = 0; r < RULES && region->kind == IDENTIFY_NOTHING; r++)
-		if (rules[r].holds && rules[r].form == (enum identify_form)region->form &&
-		    may_ask(space, &rules[r]) && rules[r].holds(space, i))
-			identify_mark(region, rules[r].kind);
+	for (size_t r = 0; r < RULES; r++)
+		if (rules[r].holds && rules[r].form == form && may_ask(space, &rules[r]))
+			asked[count++] = &rules[r];
+	for (size_t i = 0; i < space->count; i++) {
+		struct identify_region *region = &space->regions[i];
+
+		if (region->form != form)
+			continue;
+		space->allowed_left = REGION_BYTES;
+		for (size_t r = 0; r < count && region->kind == IDENTIFY_NOTHING; r++)
+			if (asked[r]->holds(space, i))
+				identify_mark(region, asked[r]->kind);
+	}
 }
 
 void identify(struct identify_space *space)
@@ -189,8 +199,7 @@ void identify(struct identify_space *space)
 		if (rules[r].find && may_ask(space, &rules[r]))
 			rules[r].find(space);
 	}
-	for (size_t i = 0; i < space->count; i++)
-		if (space->regions[i].form == IDENTIFY_ANON ||
-		    space->regions[i].form == IDENTIFY_DEVICE)
-			ask_of_region(space, i);
+	/* These first: they are few, and memory that is read before must not use up what a process may cost. */
+	ask_of_regions(space, IDENTIFY_DEVICE);
+	ask_of_regions(space, IDENTIFY_ANON);
 }

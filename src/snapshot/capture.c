@@ -181,75 +181,6 @@ void capture_settle_scope(struct capture *c)
 	}
 }
 
-/* ---- figures -------------------------------------------------------------------------------- */
-
-static void set_figures(struct memoir_region *region, const struct region_count *rc)
-{
-	uint64_t *bytes = region->figures.bytes;
-	uint64_t file = (rc->rss - rc->anon) * PAGE_BYTES;
-
-	bytes[MEMOIR_RSS] = rc->rss * PAGE_BYTES;
-	bytes[MEMOIR_PSS] = (rc->pss_fixed + (rc->alone * PAGE_BYTES << PSS_SHIFT)) >> PSS_SHIFT;
-	bytes[MEMOIR_USS] = (rc->uss + rc->alone) * PAGE_BYTES;
-	bytes[MEMOIR_SHARED] = bytes[MEMOIR_RSS] - bytes[MEMOIR_USS];
-	bytes[MEMOIR_SWAP] = rc->swap * PAGE_BYTES;
-	bytes[MEMOIR_SWAP_PSS] =
-		(rc->swap_pss_fixed + (rc->swap_alone * PAGE_BYTES << PSS_SHIFT)) >> PSS_SHIFT;
-	bytes[MEMOIR_ANON] = rc->anon * PAGE_BYTES;
-	bytes[kind_is_shmem(region->kind) ? MEMOIR_SHMEM : MEMOIR_FILE] = file;
-	bytes[MEMOIR_THP] = rc->thp * PAGE_BYTES;
-	bytes[MEMOIR_HUGETLB] = rc->hugetlb * PAGE_BYTES;
-	region->figures.known = (1u << MEMOIR_FIGURES) - 1;
-	region->own_anon_bytes = rc->alone_anon * PAGE_BYTES;
-	region->own_swap_bytes = rc->swap_alone * PAGE_BYTES;
-}
-
-/* What is alone is in no set, so it is added to what the sets gave. */
-static void add_alone(struct capture *c, const struct memoir_region *region,
-		      const struct region_count *rc)
-{
-	struct memoir_process *process = &c->snap->processes[region->process];
-
-	process->sole_anon_bytes += rc->alone_anon * PAGE_BYTES;
-	process->sole_swap_bytes += rc->swap_alone * PAGE_BYTES;
-	if (region->object != MEMOIR_NONE)
-		c->snap->objects[region->object].mapped_bytes +=
-			(rc->alone - rc->alone_anon) * PAGE_BYTES;
-}
-
-/* Figures of processes out of scope are parts of sums that were not looked at whole: left unknown. */
-void capture_take_figures(struct capture *c, struct memoir_region *region,
-			  const struct region_count *count)
-{
-	const struct memoir_process *process = &c->snap->processes[region->process];
-
-	if (!process->readable)
-		return;
-	add_alone(c, region, count);
-	if (process->in_scope)
-		set_figures(region, count);
-}
-
-static int finish_figures(struct capture *c)
-{
-	int err = !c->options.without_pages ? capture_take_shares(c) : 0;
-
-	if (err || c->options.without_pages)
-		return err;
-	snapshot_begin_sums(c->snap);
-	for (size_t i = 0; i < c->snap->region_count; i++) {
-		struct memoir_region *region = &c->snap->regions[i];
-
-		if (c->counts[i].is_cut)
-			continue;
-		if (!region->figures.known)
-			capture_take_figures(c, region, &c->counts[i]);
-		snapshot_sum_region(c->snap, region);
-	}
-	err = capture_settle_parts(c);
-	return err ? err : capture_number_parts(c);
-}
-
 /* ---- threads -------------------------------------------------------------------------------- */
 
 struct shift {
@@ -413,7 +344,7 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 	if (!err)
 		err = capture_kinds(c);
 	if (!err)
-		err = finish_figures(c);
+		err = capture_figures(c);
 	return err;
 }
 

@@ -407,6 +407,9 @@ void capture_parts_free(struct capture *c);
 void capture_take_figures(struct capture *c, struct memoir_region *region,
 			  const struct region_count *count);
 
+/* What was counted into figures of regions and processes: the last of all. */
+int capture_figures(struct capture *c);
+
 /* Recognise what the kernel gives no name, by what is in it; where that is wanted, and after finish. */
 int capture_kinds(struct capture *c);
 

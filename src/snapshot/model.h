@@ -108,6 +108,9 @@ struct memoir_region region_split_part(const struct region_splits *splits,
 				       const struct region_split *split, uint32_t i,
 				       const struct memoir_region *whole);
 
+/* Add those that are known. */
+void figures_add(struct memoir_figures *sum, const struct memoir_figures *addend);
+
 /* Set every process's figures to the sum of its regions. */
 void snapshot_sum_processes(struct memoir_snapshot *s);
 /* The same step by step: first this, then each region once, when its figures are there. */

@@ -266,7 +266,7 @@ const char *snapshot_string_n(struct memoir_snapshot *s, const char *bytes, size
 }
 
 /* A loaded file may hold any numbers: a sum that does not fit stays at the largest there is. */
-static void add_known(struct memoir_figures *sum, const struct memoir_figures *addend)
+void figures_add(struct memoir_figures *sum, const struct memoir_figures *addend)
 {
 	for (unsigned int i = 0; i < MEMOIR_FIGURES; i++)
 		if ((addend->known & (1u << i)) &&
@@ -291,7 +291,7 @@ void snapshot_sum_region(struct memoir_snapshot *s, const struct memoir_region *
 	struct memoir_process *p = &s->processes[region->process];
 
 	if (p->in_scope)
-		add_known(&p->figures, &region->figures);
+		figures_add(&p->figures, &region->figures);
 }
 
 void snapshot_sum_processes(struct memoir_snapshot *s)
@@ -301,7 +301,7 @@ void snapshot_sum_processes(struct memoir_snapshot *s)
 		struct memoir_process *p = &s->processes[i];
 
 		for (uint32_t r = 0; p->in_scope && r < p->region_count; r++)
-			add_known(&p->figures, &s->regions[p->first_region + r].figures);
+			figures_add(&p->figures, &s->regions[p->first_region + r].figures);
 	}
 }
 
