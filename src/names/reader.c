@@ -182,18 +182,20 @@ static bool is_valid_text(const struct name_string *string)
 	return name_is_valid(string->text, string->length) && string->text[string->length] == '\0';
 }
 
-static int add_name(struct reading *r, const char *text, uint32_t *ret_number)
+/* For what a leaf may have: growing from range to range costs as much as reading a block. */
+static int make_room(struct reading *r)
 {
 	struct names_table *table = &r->table;
-	const char **names =
-		grow((void *)table->names, &r->name_room, table->name_count + 1, sizeof(*names));
+	const char **names = grow((void *)table->names, &r->name_room,
+				  table->name_count + NAME_LEAF_ENTRIES, sizeof(*names));
+	struct named_range *ranges =
+		grow(table->ranges, &r->room, table->count + NAME_LEAF_ENTRIES, sizeof(*ranges));
 
-	if (!names)
-		return -ENOMEM;
-	table->names = names;
-	names[table->name_count++] = text;
-	*ret_number = (uint32_t)table->name_count;
-	return 0;
+	if (names)
+		table->names = names;
+	if (ranges)
+		table->ranges = ranges;
+	return names && ranges ? 0 : -ENOMEM;
 }
 
 /* The number of the name that begins there, or NOT_VALID. */
@@ -209,13 +211,16 @@ static int number_name(struct reading *r, uint32_t name, uint32_t *ret_number)
 		if (string->length > NAME_TEXT_MAX)
 			return -EBADMSG;
 		err = need(r, at, sizeof(*string) + string->length + 1u);
-		if (!err && is_valid_text(string))
-			err = add_name(r, string->text, &r->numbers[name]);
-		else if (!err)
-			r->numbers[name] = NOT_VALID;
+		if (err)
+			return err;
+		r->numbers[name] = NOT_VALID;
+		if (is_valid_text(string)) {
+			r->table.names[r->table.name_count++] = string->text;
+			r->numbers[name] = (uint32_t)r->table.name_count;
+		}
 	}
 	*ret_number = r->numbers[name];
-	return err;
+	return 0;
 }
 
 static int take_range(struct reading *r, uint64_t start, uint64_t end, uint32_t name)
@@ -235,13 +240,7 @@ static int take_range(struct reading *r, uint64_t start, uint64_t end, uint32_t 
 		last->end = end;
 		return 0;
 	}
-	struct named_range *ranges =
-		grow(table->ranges, &r->room, table->count + 1, sizeof(*ranges));
-
-	if (!ranges)
-		return -ENOMEM;
-	table->ranges = ranges;
-	ranges[table->count++] = (struct named_range){ start, end, number, NULL };
+	table->ranges[table->count++] = (struct named_range){ start, end, number, NULL };
 	return 0;
 }
 
@@ -254,6 +253,9 @@ static int take_leaf(struct reading *r, uint64_t block, uint64_t from, uint64_t 
 		return err;
 	if (leaf->count > NAME_LEAF_ENTRIES)
 		return -EBADMSG;
+	err = make_room(r);
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < leaf->count; i++) {
 		const struct name_entry *entry = &leaf->entries[i];
 		uint64_t bytes = name_entry_bytes(entry);
