@@ -19,54 +19,78 @@
 #define MAPLE_ARANGE_SLOTS 10
 #define MAPLE_ARANGE_SLOTS_AT 80
 
+/* Have it read, though nobody looks at it. */
 #define touch(value) asm volatile("" ::"r"(value))
 
-static __always_inline void touch_node(u64 node)
+/* bpf_loop() instead of loops: those the verifier would go through as often as they can run. */
+#define WARM_STEP 4u
+
+/* Find the slot for walker.warm_addr among the pivots of walker.maple; arg: how many slots there are. */
+static long pivot_step(u32 i, u32 *slots)
 {
-	for (u32 at = 0; at < MAPLE_NODE_BYTES; at += 64)
-		touch(read_at(node, at));
+	u64 pivot = cast_at((walker.maple & ~(MAPLE_NODE_BYTES - 1)) + MAPLE_PIVOTS + (u64)i * 8);
+
+	walker.slot = i;
+	if (!pivot || i == *slots - 1)
+		return 1;
+	if (walker.warm_addr > pivot)
+		return 0;
+	walker.warm_last = pivot;
+	return 1;
 }
 
-/* One level down, to what has walker.warm_addr; the next node beside it is read soon. */
-static long warm_step(u32 i, void *unused)
+/* One level down; the next node beside it is read soon. */
+static long level_step(u32 i, void *unused)
 {
-	u64 entry = walker.maple, node = entry & ~(MAPLE_NODE_BYTES - 1);
-	u32 type = MAPLE_TYPE(entry), slot;
-	bool arange = type == MAPLE_ARANGE;
-	u64 slots = node + (arange ? MAPLE_ARANGE_SLOTS_AT : MAPLE_SLOTS_AT);
+	u64 entry = walker.maple, next, at;
+	u32 type = MAPLE_TYPE(entry), slots = MAPLE_SLOTS;
 
-	if (type != MAPLE_RANGE && !arange)
+	if (type != MAPLE_RANGE && type != MAPLE_ARANGE)
 		return 1;
-	for (slot = 0; slot < MAPLE_SLOTS - 1; slot++) {
-		u64 pivot = read_at(node + MAPLE_PIVOTS, slot * 8);
-
-		if (!pivot || (arange && slot == MAPLE_ARANGE_SLOTS - 1))
-			break;
-		if (walker.warm_addr <= pivot) {
-			walker.warm_last = pivot;
-			touch_node(read_at(slots + 8, slot * 8) & ~(MAPLE_NODE_BYTES - 1));
-			break;
-		}
+	at = (entry & ~(MAPLE_NODE_BYTES - 1)) + MAPLE_SLOTS_AT;
+	if (type == MAPLE_ARANGE) {
+		at += MAPLE_ARANGE_SLOTS_AT - MAPLE_SLOTS_AT;
+		slots = MAPLE_ARANGE_SLOTS;
 	}
-	walker.maple = read_at(slots, slot * 8);
+	bpf_loop(MAPLE_SLOTS, pivot_step, &slots, 0);
+	at += (u64)walker.slot * 8;
+	walker.maple = cast_at(at);
+	next = cast_at(at + 8) & ~(MAPLE_NODE_BYTES - 1);
+	touch(cast_at(next));
+	touch(cast_at(next + 64));
+	touch(cast_at(next + 128));
+	touch(cast_at(next + 192));
 	return 0;
 }
 
-static __always_inline void warm_leaf(u64 slots)
+static __always_inline struct vm_area_struct *vma_in_slot(u32 i)
 {
-	for (u32 i = 0; i < MAPLE_SLOTS; i++) {
-		struct vm_area_struct *vma = as_vma(read_at(slots, i * 8));
+	u64 node = walker.maple & ~(MAPLE_NODE_BYTES - 1);
+
+	return as_vma(cast_at(node + MAPLE_SLOTS_AT + (u64)i * 8));
+}
+
+static long warm_vmas(u32 step, void *unused)
+{
+	for (u32 i = 0; i < WARM_STEP; i++) {
+		struct vm_area_struct *vma = vma_in_slot(step * WARM_STEP + i);
 
 		touch(vma->vm_start);
 		touch(vma->vm_file);
 		touch(vma->shared.rb.rb_left);
 	}
-	for (u32 i = 0; i < MAPLE_SLOTS; i++) {
-		struct vm_area_struct *vma = as_vma(read_at(slots, i * 8));
+	return 0;
+}
 
-		touch(read_at((u64)vma->anon_vma, layout.anon_children));
+static long warm_owners(u32 step, void *unused)
+{
+	for (u32 i = 0; i < WARM_STEP; i++) {
+		struct vm_area_struct *vma = vma_in_slot(step * WARM_STEP + i);
+
+		touch(cast_at((u64)vma->anon_vma + layout.anon_children));
 		touch(vma->vm_file->f_inode);
 	}
+	return 0;
 }
 
 static __always_inline void warm(struct mm_struct *mm, u64 addr)
@@ -77,9 +101,11 @@ static __always_inline void warm(struct mm_struct *mm, u64 addr)
 	walker.warm_addr = addr;
 	walker.warm_last = ~0ull;
 	walker.maple = read_field(mm, mm_mt.ma_root);
-	bpf_loop(8, warm_step, NULL, 0);
-	if (MAPLE_TYPE(walker.maple) == MAPLE_LEAF)
-		warm_leaf((walker.maple & ~(MAPLE_NODE_BYTES - 1)) + MAPLE_SLOTS_AT);
+	bpf_loop(8, level_step, NULL, 0);
+	if (MAPLE_TYPE(walker.maple) != MAPLE_LEAF)
+		return;
+	bpf_loop(MAPLE_SLOTS / WARM_STEP, warm_vmas, NULL, 0);
+	bpf_loop(MAPLE_SLOTS / WARM_STEP, warm_owners, NULL, 0);
 }
 
 #endif

@@ -278,7 +278,7 @@ static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tabl
 	config->generation++;
 	state->next_path = 0;
 	state->file = (struct walk_file){ 0 };
-	walk->skel->bss->walker.mm = 0;
+	walk->skel->bss->walker.mm = walk->skel->bss->walker.warm_mm = 0;
 	state->last_mm = state->last_file = 0;
 	state->last_mm_wanted = state->last_file_wanted = 0;
 	forget_paths(walk);

@@ -161,6 +161,7 @@ struct walker {
 	u32 hugetlb;
 	u32 tag;
 	u32 full;
+	u32 slot; /* in that node */
 };
 
 #endif
