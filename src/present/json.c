@@ -36,12 +36,26 @@ static void write_character(struct out *out, const char *bytes, size_t len, uint
 	}
 }
 
+static void write_plain(struct out *out, const char *bytes, size_t len)
+{
+	char *to = out_reserve(out, len + 2);
+
+	*to++ = '"';
+	memcpy(to, bytes, len);
+	to[len] = '"';
+	out_advance(out, len + 2);
+}
+
 /* A string; returns whether all of it was UTF-8. Each byte that is not becomes U+FFFD. */
 static bool write_string(struct out *out, const char *bytes, size_t len)
 {
 	size_t at = utf8_plain(bytes, len);
 	bool valid = true;
 
+	if (at == len && len < OUT_RESERVE_MAX - 2) {
+		write_plain(out, bytes, len);
+		return true;
+	}
 	out_char(out, '"');
 	out_bytes(out, bytes, at);
 	while (at < len) {
@@ -245,7 +259,11 @@ static void write_number_field(struct out *out, struct field *field, const struc
 		field->len = field->prefix_len +
 			     (cell->type == CELL_NULL ? 4 : number_decimal(number, at));
 	}
-	memcpy(out_reserve(out, sizeof(field->text)), field->text, sizeof(field->text));
+	char *at = out_reserve(out, sizeof(field->text));
+
+	memcpy(at, field->text, PREFIX_MAX);
+	if (field->len > PREFIX_MAX)
+		memcpy(at + PREFIX_MAX, field->text + PREFIX_MAX, NUMBER_MAX);
 	out_advance(out, field->len);
 }
 

@@ -166,7 +166,9 @@ static void sum_column(const struct summing *s, size_t column, size_t from, size
 			continue;
 		cell.apart = false;
 		sheet_cell(s->sheet, row, column, &cell);
-		add_total(total, &cell);
+		/* Most sizes and counts of very many rows are nothing. */
+		if (cell.type != total->type || cell.delta || cell.apart)
+			add_total(total, &cell);
 	}
 }
 
