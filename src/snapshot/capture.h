@@ -389,9 +389,9 @@ bool capture_is_anchor(struct capture *c, const struct memoir_region *region);
 bool capture_is_nameable(const struct memoir_region *region);
 
 /*
- * Split a region of anonymous memory into parts: those of the snapshot's from the first on. They become regions
- * at the end; until then it stays one, and what its parts have is kept beside it: from the presence, or counted anew.
- * 0; -EOPNOTSUPP: pages can't be told apart with this method, and nothing has changed; -ENOMEM.
+ * Split a region of anonymous memory into parts: those of the snapshot's from the first on. It stays one while anything
+ * is captured; what its parts have is kept beside it: from the presence, or counted anew.
+ * 0; -EOPNOTSUPP: pages can't be told apart with this method, and it is as it was, the parts are the caller's; -ENOMEM.
  */
 int capture_split(struct capture *c, uint32_t region, uint32_t first_part,
 		  enum memoir_name_source source);
@@ -400,7 +400,7 @@ uint32_t capture_region_of(const struct capture *c, uint32_t index);
 size_t capture_index_count(const struct capture *c);
 /* When shares are known: the figures of parts, and of regions that were cut. */
 int capture_settle_parts(struct capture *c);
-/* When all else that goes by a region's index is settled: parts become regions. */
+/* At the very end: from here on all indices of regions are those that there are once parts are regions. */
 int capture_number_parts(struct capture *c);
 void capture_parts_free(struct capture *c);
 /* Make figures of a region's counts, and add to its process's and object's what nobody else has. */
