@@ -90,6 +90,14 @@ def check(tap, engine):
               f"all regions of anonymous memory equal smaps{name}", anonymous.about())
 
 
+def check_casts(tap):
+    """Refused, they would cost time only, and nobody would know."""
+    there = {row["feature"]: row["available"] for row in memoir.rows("check", "--json")}
+    new_enough = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 2)
+    tap.check(there["casts in BPF"] == (there["BPF iterators"] and new_enough),
+              "numbers are read by casts where the kernel has them", [there])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", help="how memoir is to capture")
@@ -100,6 +108,7 @@ def main():
         tap.skip("a whole machine equals smaps", "needs root: frame numbers are hidden")
         return tap.done()
     try:
+        check_casts(tap)
         with zram.swap_if_any():
             check(tap, engine)
     except (mkmem.Broken, memoir.Failed, OSError) as error:
