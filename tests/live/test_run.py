@@ -869,6 +869,9 @@ TESTS = {name.removeprefix("test_"): test for name, test in list(globals().items
 
 def main():
     tap = Tap()
+    # What a shell starts in the background without job control ignores them, and so would all from here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     return scenes.run(tap, TESTS, [name for name in TESTS if name not in ELSEWHERE])
 
 
