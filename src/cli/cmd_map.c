@@ -215,6 +215,7 @@ const struct command map_command = {
 	       "cgroup. Further selectors (name path kind object) and PID:START-END leave only the "
 	       "regions that match.",
 	.model = &model,
-	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS | COMMAND_NEEDS_ARG,
+	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS | COMMAND_WITHOUT_HOLDERS |
+		 COMMAND_NEEDS_ARG,
 	.run = run,
 };

@@ -118,6 +118,7 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 	struct memoir_capture_options options = {
 		.sz = sizeof(options),
 		.without_sets = cli->without_sets || cli->command->flags & COMMAND_WITHOUT_SETS,
+		.without_holders = cli->command->flags & COMMAND_WITHOUT_HOLDERS,
 		.without_kinds = cli->without_pages ||
 				 (whole && cli->command->flags & COMMAND_WITHOUT_KINDS),
 		.without_names =
