@@ -28,6 +28,7 @@ struct user {
 
 struct footprints {
 	const struct memoir_snapshot *s;
+	const struct memoir_region *regions;
 	struct memoir_footprint *all; /* one for each process */
 	uint64_t *shares;             /* of each process */
 	uint32_t *processes;          /* of each set: how many have it */
@@ -111,7 +112,7 @@ static int add_sets(struct footprints *f)
 static void add_regions(struct footprints *f)
 {
 	for (size_t i = 0; i < f->s->region_count; i++) {
-		const struct memoir_region *region = &snapshot_regions(f->s)[i];
+		const struct memoir_region *region = &f->regions[i];
 
 		add_bytes(&f->shares[region->process], share_of(region->own_anon_bytes, 1));
 		add_bytes(&f->shares[region->process], share_of(f->rest[i], 1));
@@ -192,9 +193,8 @@ static int list_users(struct footprints *f)
 	int err = 0;
 
 	for (size_t i = 0; i < s->region_count && !err; i++)
-		if (snapshot_regions(s)[i].object != MEMOIR_NONE)
-			err = add_user(f, snapshot_regions(s)[i].object,
-				       snapshot_regions(s)[i].process);
+		if (f->regions[i].object != MEMOIR_NONE)
+			err = add_user(f, f->regions[i].object, f->regions[i].process);
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = add_user(f, s->holders[i].object, s->holders[i].process);
 	return err;
@@ -269,7 +269,7 @@ static void round_shares(struct footprints *f)
 int memoir_footprints(const struct memoir_snapshot *snapshot,
 		      struct memoir_footprint **ret_footprints)
 {
-	struct footprints f = { .s = snapshot };
+	struct footprints f = { .s = snapshot, .regions = snapshot_regions(snapshot) };
 	int err = make_room(&f);
 
 	if (!err) {

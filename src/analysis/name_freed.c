@@ -95,6 +95,7 @@ static void add_object(const struct memoir_snapshot *s, const struct name_freed 
 
 static int add_objects(const struct memoir_snapshot *s, const struct name_freed *nodes)
 {
+	const struct memoir_region *regions = snapshot_regions(s);
 	uint32_t *of_object = malloc((s->object_count + 1) * sizeof(*of_object));
 
 	if (!of_object)
@@ -102,9 +103,8 @@ static int add_objects(const struct memoir_snapshot *s, const struct name_freed 
 	for (size_t i = 0; i < s->object_count; i++)
 		of_object[i] = NOBODY;
 	for (size_t i = 0; i < s->region_count; i++)
-		if (snapshot_regions(s)[i].object != MEMOIR_NONE)
-			add_user(s, nodes, of_object, snapshot_regions(s)[i].object,
-				 nodes->of_region[i]);
+		if (regions[i].object != MEMOIR_NONE)
+			add_user(s, nodes, of_object, regions[i].object, nodes->of_region[i]);
 	for (size_t i = 0; i < s->holder_count; i++)
 		add_user(s, nodes, of_object, s->holders[i].object, SEVERAL);
 	for (size_t i = 0; i < s->object_count; i++)

@@ -255,7 +255,7 @@ static void write_number_field(struct out *out, struct field *field, const struc
 		field->type = cell->type;
 		field->number = number;
 		if (cell->type == CELL_NULL)
-			memcpy(at, "null", 4);
+			memcpy(at, "null", sizeof("null"));
 		field->len = field->prefix_len +
 			     (cell->type == CELL_NULL ? 4 : number_decimal(number, at));
 	}

@@ -217,7 +217,7 @@ static void measure_rows(size_t from, size_t to, void *arg)
 /* As many are written, as a fixed length is faster, and then so many are taken. */
 static inline char *put_blanks(char *to, size_t count)
 {
-	memcpy(to, "                                ", BLANKS);
+	memset(to, ' ', BLANKS);
 	return to + count;
 }
 

@@ -8,10 +8,7 @@
 
 static char *put_text(char *to, const char *text)
 {
-	size_t len = strlen(text);
-
-	memcpy(to, text, len);
-	return to + len;
+	return mempcpy(to, text, strlen(text));
 }
 
 static char *put_decimal(char *to, uint64_t number)

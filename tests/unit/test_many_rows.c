@@ -291,9 +291,9 @@ static void what_is_kept_is_whole_however_long(void **state)
 	(void)state;
 	assert_non_null(kept);
 	out_init(kept, OUT_KEEP);
-	for (char c = 'a'; c <= 'z'; c++) {
+	for (int c = 'a'; c <= 'z'; c++) {
 		memset(block, c, sizeof(block));
-		out_char(kept, c);
+		out_char(kept, (char)c);
 		out_bytes(kept, block, sizeof(block));
 	}
 	assert_int_equal(kept->error, 0);

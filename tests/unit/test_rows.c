@@ -93,7 +93,7 @@ static void make_world(struct world *w)
 		region->start = (i + 1) * 16 * PAGE;
 		region->end = region->start + 4 * PAGE;
 		region->process = i;
-		strcpy(region->perms, rand() % 2 ? "rw-p" : "---p");
+		memcpy(region->perms, rand() % 2 ? "rw-p" : "---p", sizeof("rw-p"));
 		if (rand() % 3)
 			add_row(w, region, NULL, 0);
 		else
