@@ -64,7 +64,7 @@ uint64_t memoir_refaults_watched_ns(const struct memoir_refaults *refaults);
 /** Whether it was watched long enough for the i-th span. */
 bool memoir_refaults_span_known(const struct memoir_refaults *refaults, unsigned int i);
 bool memoir_refaults_partial(const struct memoir_refaults *refaults);
-/** Processes that have ended meanwhile. */
+/** Processes that have ended meanwhile, or begun another program by execve(2). */
 size_t memoir_refaults_vanished(const struct memoir_refaults *refaults);
 size_t memoir_refaults_note_count(const struct memoir_refaults *refaults);
 const char *memoir_refaults_note(const struct memoir_refaults *refaults, size_t i);

@@ -160,23 +160,15 @@ static int add_process(struct planning *p, const struct memoir_process *process)
 	return p->process->comm ? 0 : -ENOMEM;
 }
 
-/* So that what is planned for one program is not done to the next that the process becomes. */
-static void find_program(struct planning *p)
-{
-	struct process_stat stat;
-
-	if (process_stat(p->memoir->root, p->process->pid, &stat) == 0 &&
-	    stat.start_ticks == p->process->start_ticks)
-		p->process->stack_start = stat.stack_start;
-}
-
 static int plan_process(struct planning *p, const struct memoir_process *process)
 {
 	bool gone = false;
 	int err = add_process(p, process);
 
+	/* So that what is planned for one program is not done to the next that the process becomes. */
 	if (!err)
-		find_program(p);
+		p->process->stack_start =
+			process_stack_start(p->memoir->root, process->pid, process->start_ticks);
 	if (!err)
 		err = find_locked(p, &gone);
 	if (err || gone)

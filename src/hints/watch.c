@@ -49,17 +49,6 @@ int watch_note(struct watch *watch, bool partial, const char *format, ...)
 	return 0;
 }
 
-/* Which program the process runs; 0 where that is not told. */
-static uint64_t find_program(const struct watch *watch, const struct memoir_process *process)
-{
-	struct process_stat stat;
-
-	return process_stat(watch->memoir->root, process->pid, &stat) == 0 &&
-			       stat.start_ticks == process->start_ticks
-		       ? stat.stack_start
-		       : 0;
-}
-
 int watch_list(struct watch *watch, const struct memoir_snapshot *snapshot,
 	       const struct memoir_selection *selection)
 {
@@ -71,7 +60,9 @@ int watch_list(struct watch *watch, const struct memoir_snapshot *snapshot,
 			watch->spaces[watch->count++] = (struct watch_space){
 				.pid = snapshot->processes[i].pid,
 				.start_ticks = snapshot->processes[i].start_ticks,
-				.stack_start = find_program(watch, &snapshot->processes[i]),
+				.stack_start = process_stack_start(
+					watch->memoir->root, snapshot->processes[i].pid,
+					snapshot->processes[i].start_ticks),
 				.begun_ns = watch_now_ns(),
 			};
 	int err = meant && watch->spaces ? 0 : -ENOMEM;

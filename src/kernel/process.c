@@ -60,6 +60,15 @@ bool process_is_same(const struct process_stat *stat, uint64_t start_ticks, uint
 	       (!stat->stack_start || !stack_start || stat->stack_start == stack_start);
 }
 
+uint64_t process_stack_start(const struct kroot *root, pid_t pid, uint64_t start_ticks)
+{
+	struct process_stat stat;
+
+	return process_stat(root, pid, &stat) == 0 && stat.start_ticks == start_ticks
+		       ? stat.stack_start
+		       : 0;
+}
+
 static const char *line_value(const char *text, const char *key)
 {
 	const char *at = strstr(text, key);

@@ -40,6 +40,9 @@ int process_status(const struct kroot *root, pid_t pid, pid_t tid,
 /* Whether it is the process that began then, and, where both are told, runs the program with that stack. */
 bool process_is_same(const struct process_stat *stat, uint64_t start_ticks, uint64_t stack_start);
 
+/* The stack_start of the process that began then; 0 where it is not told, or the process is gone. */
+uint64_t process_stack_start(const struct kroot *root, pid_t pid, uint64_t start_ticks);
+
 /*
  * What getpid(2) tells a process, and whether it is in the pid namespace that /proc is of: then it calls
  * others as we do. 0 or negative errno.

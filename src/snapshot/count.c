@@ -345,7 +345,9 @@ void count_pagemap(struct capture *c, uint32_t region, uint64_t addr, const uint
 			continue;
 		if (!huge_left && looks_huge(addr + i * PAGE_BYTES, words + i, n - i)) {
 			huge_left = HUGE_PAGES;
-			run.count->smaps_thp = c->text_left = true;
+			run.count->smaps_thp = true;
+			__atomic_store_n(&c->text_left, true,
+					 __ATOMIC_RELAXED); /* of all threads */
 		}
 		count_word(&run, addr / PAGE_BYTES + i, words[i], huge_left);
 		huge_left -= huge_left ? 1 : 0;

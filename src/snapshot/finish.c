@@ -125,11 +125,6 @@ static int ask_text(struct capture *c, uint32_t process, struct kbuf *text)
 
 /* ---- guards --------------------------------------------------------------------------------- */
 
-static bool may_be_guard(const struct memoir_region *region)
-{
-	return region->kind == MEMOIR_KIND_ANON && strncmp(region->perms, "---", 3) == 0;
-}
-
 static void settle_guard(struct capture *c, uint32_t i)
 {
 	struct memoir_region *region = &c->snap->regions[i];
@@ -137,7 +132,7 @@ static void settle_guard(struct capture *c, uint32_t i)
 	uint64_t content = rc->rss + rc->swap + region->figures.bytes[MEMOIR_RSS] +
 			   region->figures.bytes[MEMOIR_SWAP];
 
-	if (may_be_guard(region) && !content)
+	if (region_may_be_guard(region) && !content)
 		region->kind = MEMOIR_KIND_GUARD;
 }
 
@@ -148,7 +143,7 @@ void capture_settle_later(struct capture *c, uint32_t region)
 	uint32_t *unsettled;
 
 	c->text_left |= rc->text_path;
-	if (!rc->shmem_swapped && !may_be_guard(&c->snap->regions[region]))
+	if (!rc->shmem_swapped && !region_may_be_guard(&c->snap->regions[region]))
 		return;
 	unsettled =
 		grow(c->unsettled, &c->unsettled_room, c->unsettled_count + 1, sizeof(*unsettled));

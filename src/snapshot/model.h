@@ -6,6 +6,8 @@
 #ifndef MEMOIR_SNAPSHOT_MODEL_H
 #define MEMOIR_SNAPSHOT_MODEL_H
 
+#include <string.h>
+
 #include <memoir/snapshot.h>
 
 #include "base/strpool.h"
@@ -100,6 +102,12 @@ static inline const struct memoir_region *snapshot_regions(const struct memoir_s
 	if (s->splits.count)
 		snapshot_make_rows((struct memoir_snapshot *)s);
 	return s->regions;
+}
+
+/* A region without permissions is a guard where there is nothing in it. */
+static inline bool region_may_be_guard(const struct memoir_region *region)
+{
+	return region->kind == MEMOIR_KIND_ANON && strncmp(region->perms, "---", 3) == 0;
 }
 
 void region_splits_free(struct region_splits *splits);

@@ -109,8 +109,11 @@ static int read_table(void *arg, uint64_t addr, void *buffer, size_t bytes)
 {
 	struct opened *opened = arg;
 
-	if (__atomic_add_fetch(&opened->n->read_bytes, bytes, __ATOMIC_RELAXED) > ALL_TABLES_MAX)
+	/* What is refused is not read: a table that claims too much is no reason to refuse all others. */
+	if (__atomic_add_fetch(&opened->n->read_bytes, bytes, __ATOMIC_RELAXED) > ALL_TABLES_MAX) {
+		__atomic_sub_fetch(&opened->n->read_bytes, bytes, __ATOMIC_RELAXED);
 		return -EFBIG;
+	}
 	return memory_read(opened->memory_fd, addr, buffer, bytes);
 }
 

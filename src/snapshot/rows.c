@@ -27,11 +27,10 @@ static void set_own(struct memoir_region *region, uint64_t bytes)
 	region->own_anon_bytes = bytes;
 }
 
-/* A region without permissions is a guard where there is nothing in it. */
 static bool is_guard(const struct memoir_region *region)
 {
-	return region->kind == MEMOIR_KIND_ANON && strncmp(region->perms, "---", 3) == 0 &&
-	       !region->figures.bytes[MEMOIR_RSS] && !region->figures.bytes[MEMOIR_SWAP];
+	return region_may_be_guard(region) && !region->figures.bytes[MEMOIR_RSS] &&
+	       !region->figures.bytes[MEMOIR_SWAP];
 }
 
 struct memoir_region region_split_part(const struct region_splits *splits,
