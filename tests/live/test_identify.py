@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,9 +43,9 @@ sys.stdin.read()
 NODE = """
 const kept = [];
 for (let i = 0; i < 600000; i++) kept.push({i, text: 'x' + i});
-global.gc();
-console.log(JSON.stringify(process.memoryUsage()));
-process.stdin.resume();
+const collected = () => { global.gc(); console.log(JSON.stringify(process.memoryUsage())); };
+collected();
+process.stdin.on('data', collected);
 process.stdin.on('end', () => process.exit(kept.length ? 0 : 1));
 """
 
@@ -227,14 +228,32 @@ def check_python(tap, engine):
               seen.recognised())
 
 
+NODE_TRIES = 4
+
+
+def look_at_node(process, said, engine):
+    """(what memoir shows, bytes of V8's heap in it, bytes that V8 says). Pages that V8 no longer counts
+    are unmapped by threads of its own, which may have been stopped before: then it collects again."""
+    for _ in range(NODE_TRIES):
+        total = json.loads(said)["heapTotal"]
+        seen = Map(process.pid, engine)
+        got = sum(memoir.span(row)[1] - memoir.span(row)[0] for row in seen.of("heap:v8"))
+        if got <= 1.1 * total:
+            break
+        process.send_signal(signal.SIGCONT)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        said = process.stdout.readline()
+        mkmem.stop([process.pid])
+    return seen, got, total
+
+
 def check_node(tap, engine):
     node = program("node", "nodejs")
     with running(node, "--expose-gc", "-e", NODE, until=b"\n") as (process, said):
-        truth = json.loads(said)
-        seen = Map(process.pid, engine)
-    got = sum(memoir.span(row)[1] - memoir.span(row)[0] for row in seen.of("heap:v8"))
-    tap.check(0.9 * truth["heapTotal"] <= got <= 1.1 * truth["heapTotal"],
-              "Node: V8's heap is as large as it says", [f"{got} of {truth['heapTotal']}"])
+        seen, got, total = look_at_node(process, said, engine)
+    tap.check(0.9 * total <= got <= 1.1 * total,
+              "Node: V8's heap is as large as it says", [f"{got} of {total}"])
     tap.check(set(seen.recognised()) <= {"heap:v8", "arena:glibc", "thread-stack", "jit"} and
               {"thread-stack", "jit"} <= set(seen.recognised()),
               "Node: it has threads and code, and nothing of other runtimes", seen.recognised())
