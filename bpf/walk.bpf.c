@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * BPF iterators that write tasks, VMAs and copies of page tables into an array that user space maps.
- * They only read; what a page table entry means is decided in user space.
+ * A BPF iterator that writes VMAs and copies of page tables into an array that user space maps.
+ * It only reads; what a page table entry means is decided in user space.
  *
  * The copying is safe: iter/task_vma holds the mmap lock for reading, programs run under RCU (which is
  * what page tables are freed by), every read is fault-protected, and physical addresses beyond the
@@ -18,9 +18,17 @@ typedef __u64 u64;
 
 #include "walk_format.h"
 #include "walk_kernel.h"
-#include "core_mapping.h"
+
+#define STREAM_BYTES WALK_ARENA_BYTES
+#define STREAM_SLACK_BYTES WALK_SLACK_BYTES
 #include "walk_stream.h"
+
+struct walk_config config;
+struct walker walker;
+struct walk_layout layout; /* found by tasks.bpf.c */
+
 #include "walk_read.h"
+#include "walk_leader.h"
 #include "walk_tables.h"
 #include "walk_warm.h"
 
@@ -51,18 +59,6 @@ struct {
 	__type(value, struct path_value);
 } paths SEC(".maps");
 
-/* Of an address: by the helper. */
-static __always_inline u32 probe_seq(struct mm_struct *mm)
-{
-	struct mm_struct___int *old = (void *)mm;
-
-	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
-		return BPF_CORE_READ(mm, mm_lock_seq.sequence);
-	if (bpf_core_field_exists(old->mm_lock_seq))
-		return BPF_CORE_READ(old, mm_lock_seq);
-	return 0;
-}
-
 static __always_inline u32 read_seq(struct mm_struct *mm)
 {
 	struct mm_struct___int *old = (void *)mm;
@@ -79,78 +75,6 @@ static __always_inline u32 read_seq(struct mm_struct *mm)
 }
 
 /* Pointers are followed by read_field(), or once a task by BPF_CORE_READ; walk_read.h says why. */
-
-/* ---- tasks ---------------------------------------------------------------------------------- */
-
-/* A leader, or a thread whose leader has exited: such a process is seen through its threads. */
-static __always_inline bool speaks_for_process(struct task_struct *task)
-{
-	return task->pid == task->tgid || !BPF_CORE_READ(task, group_leader, mm);
-}
-
-/*
- * The kernel looks a structure up in all its types by name, 0.3 ms each time, and remembers one name for
- * each of 31 hashes: anon_vma and vm_area_struct have the same one. So what is relocated of such stands
- * together, here, in the program that is loaded first.
- */
-static __always_inline void find_layout(void)
-{
-	struct super_block *sb = NULL;
-	struct anon_vma *anon = NULL;
-
-	if (layout.known)
-		return;
-	layout.sb_flags = bpf_core_field_offset(sb->s_flags);
-	layout.sb_magic = bpf_core_field_offset(sb->s_magic);
-	layout.mapping_pages = mapping_offset(nrpages);
-	layout.mapping_root = mapping_offset(i_mmap.rb_root.rb_node);
-	layout.mapping_head = mapping_offset(i_pages.xa_head);
-	layout.anon_children = bpf_core_field_offset(anon->num_children);
-	layout.anon_vmas = bpf_core_field_offset(anon->num_active_vmas);
-	layout.anon_parent = bpf_core_field_offset(anon->parent);
-	layout.known = 1;
-}
-
-SEC("iter/task")
-int walk_tasks(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task, *leader;
-	struct walk_task *out;
-	struct mm_struct *mm;
-
-	find_layout();
-	if (!task || !speaks_for_process(task))
-		return 0;
-	mm = BPF_CORE_READ(task, mm);
-	leader = BPF_CORE_READ(task, group_leader);
-	out = (void *)stream_end();
-	if (!out)
-		return 1;
-	__builtin_memset(out, 0, sizeof(*out));
-	out->task = (u64)task;
-	out->mm = (u64)mm;
-	out->css_set = (u64)BPF_CORE_READ(task, cgroups);
-	out->start_ns = BPF_CORE_READ(leader, start_boottime);
-	if (mm) {
-		out->page_table_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
-		out->start_brk = BPF_CORE_READ(mm, start_brk);
-		out->brk = BPF_CORE_READ(mm, brk);
-		out->start_stack = BPF_CORE_READ(mm, start_stack);
-		out->map_count = BPF_CORE_READ(mm, map_count);
-		out->seq = probe_seq(mm);
-	}
-	out->threads = BPF_CORE_READ(task, signal, nr_threads);
-	out->tgid = task->tgid;
-	out->tid = task->pid;
-	out->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	out->uid = BPF_CORE_READ(task, cred, uid.val);
-	out->bits = task->flags & 0x00200000 /* PF_KTHREAD */ ? WALK_KTHREAD : 0;
-	BPF_CORE_READ_INTO(&out->comm, leader, comm);
-	stream_add(&out->head, WALK_TASK, sizeof(*out));
-	return 0;
-}
-
-/* ---- VMAs ----------------------------------------------------------------------------------- */
 
 #define VM_SHARED 0x00000008ull
 #define VM_HUGETLB 0x00400000ull

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Where walk.bpf.c's records go: an array that user space maps, and the programs' variables.
+ * Where records go: an array that user space maps, of WALK_ARENAS pieces. Before it is included STREAM_BYTES says
+ * how large these are, a power of two, and STREAM_SLACK_BYTES what the last record may need beyond.
  */
 #ifndef MEMOIR_WALK_STREAM_H
 #define MEMOIR_WALK_STREAM_H
 
 struct arena {
-	char bytes[WALK_ARENA_BYTES + WALK_SLACK_BYTES];
+	char bytes[STREAM_BYTES + STREAM_SLACK_BYTES];
 };
 
 struct {
@@ -17,10 +18,7 @@ struct {
 	__type(value, struct arena);
 } arena SEC(".maps");
 
-struct walk_config config;
 struct walk_state state;
-struct walker walker;
-struct walk_layout layout;
 
 /* Room for one record at the end of the stream, or NULL when the arena is full. */
 static __always_inline char *stream_end(void)
@@ -29,7 +27,7 @@ static __always_inline char *stream_end(void)
 	u64 used = state.used;
 	char *bytes;
 
-	if (used >= WALK_ARENA_BYTES) {
+	if (used >= STREAM_BYTES) {
 		state.full = 1;
 		return NULL;
 	}
@@ -38,7 +36,7 @@ static __always_inline char *stream_end(void)
 		return NULL;
 	barrier_var(
 		bytes); /* older verifiers refuse the sum if the compiler forms it before the check */
-	return bytes + (used & (WALK_ARENA_BYTES - 1));
+	return bytes + (used & (STREAM_BYTES - 1));
 }
 
 static __always_inline void stream_add(struct walk_head *head, u32 kind, u32 bytes)

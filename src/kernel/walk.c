@@ -7,16 +7,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "base/grow.h"
-#include "kernel/process.h"
 #include "kernel/walk_pump.h"
 #include "kernel/walk_skeleton.h"
-
-#define ARENA_MAP_BYTES (WALK_ARENAS * WALK_ARENA_STRIDE)
 
 /* By the system call itself, as the skeleton does all else: so the program needs no libbpf to run. */
 static int iter_create(int link)
@@ -26,96 +21,12 @@ static int iter_create(int link)
 	return skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
 }
 
-static int open_links(struct walk *walk)
-{
-	walk->task_link = skel_link_create(walk->skel->progs.walk_tasks.prog_fd, 0, BPF_TRACE_ITER);
-	if (walk->task_link < 0)
-		return -errno;
-	walk->vma_link = skel_link_create(walk->skel->progs.walk_vmas.prog_fd, 0, BPF_TRACE_ITER);
-	if (walk->vma_link < 0)
-		return -errno;
-	walk->arena = mmap(NULL, ARENA_MAP_BYTES, PROT_READ, MAP_SHARED,
-			   walk->skel->maps.arena.map_fd, 0);
-	if (walk->arena == MAP_FAILED) {
-		walk->arena = NULL;
-		return -errno;
-	}
-	return 0;
-}
-
-/* Before Linux 6.2 the kernel refuses a program that reads by casts (bpf/walk_read.h). */
-static int load(struct walk *walk, bool may_cast)
-{
-	int err;
-
-	walk->skel = walk_bpf__open();
-	if (!walk->skel)
-		return -errno;
-	walk->skel->rodata->may_cast = may_cast;
-	err = walk_bpf__load(walk->skel);
-	if (err < 0) {
-		walk_bpf__destroy(walk->skel);
-		walk->skel = NULL;
-	}
-	return err;
-}
-
-int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
-{
-	struct walk *walk;
-	int err;
-
-	if (!kroot_is_live(root))
-		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
-	/* The iterators number processes as that does: elsewhere pids would be wrong. */
-	if (!process_pids_are_initial(root))
-		return error_set(error, -EOPNOTSUPP,
-				 "BPF iterators need the initial pid namespace");
-	walk = calloc(1, sizeof(*walk));
-	if (!walk)
-		return -ENOMEM;
-	walk->task_link = walk->vma_link = -1;
-	err = load(walk, true);
-	if (err < 0)
-		err = load(walk, false);
-	if (!err)
-		err = open_links(walk);
-	if (err) {
-		walk_close(walk);
-		return error_set(
-			error, err == -EPERM ? err : -EOPNOTSUPP,
-			"the kernel refused memoir's BPF iterators (%s); they need Linux 5.17, "
-			"CAP_BPF and CAP_PERFMON",
-			strerror(-err));
-	}
-	*ret_walk = walk;
-	return 0;
-}
-
-static void forget_paths(struct walk *walk)
+void walk_forget_paths(struct walk *walk)
 {
 	for (size_t i = 0; i < walk->path_room; i++) {
 		free(walk->paths[i]);
 		walk->paths[i] = NULL;
 	}
-}
-
-void walk_close(struct walk *walk)
-{
-	if (!walk)
-		return;
-	forget_paths(walk);
-	free(walk->paths);
-	free(walk->listed);
-	if (walk->arena)
-		munmap((void *)walk->arena, ARENA_MAP_BYTES);
-	if (walk->vma_link >= 0)
-		close(walk->vma_link);
-	if (walk->task_link >= 0)
-		close(walk->task_link);
-	if (walk->skel)
-		walk_bpf__destroy(walk->skel);
-	free(walk);
 }
 
 int walk_seq_kind(const struct walk *walk)
@@ -152,16 +63,15 @@ static int on_arena(const char *records, uint64_t used, void *arg)
 	return err;
 }
 
-static int run(struct walk *walk, int link, record_fn record, void *arg)
+static int run(struct walk *walk, int link, const struct walk_arenas *arenas, record_fn record,
+	       void *arg)
 {
 	struct record_run rr = { walk, record, arg };
-	struct walk_state *state = &walk->skel->bss->state;
 	int iter = iter_create(link);
 
 	if (iter < 0)
 		return -errno;
-	state->resume_addr = 0;
-	int err = walk_pump(iter, state, walk->arena, on_arena, &rr);
+	int err = walk_pump(iter, arenas, on_arena, &rr);
 
 	close(iter);
 	return err;
@@ -184,9 +94,11 @@ static int on_task_record(struct walk *walk, const struct walk_head *head, void 
 
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg)
 {
+	struct walk_arenas arenas = { &walk->tasks->bss->state, walk->tasks_arena,
+				      WALK_TASKS_STRIDE };
 	struct task_run tr = { task, arg };
 
-	return run(walk, walk->task_link, on_task_record, &tr);
+	return run(walk, walk->task_link, &arenas, on_task_record, &tr);
 }
 
 static int keep_path(struct walk *walk, const struct walk_text *text)
@@ -254,25 +166,16 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 	return 0;
 }
 
-static void pass_over(const struct walk_task *task, void *arg)
-{
-	(void)task;
-	(void)arg;
-}
-
 static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
 		   const struct walk_visitor *visitor, void *arg)
 {
 	struct walk_config *config = &walk->skel->bss->config;
 	struct walk_state *state = &walk->skel->bss->state;
+	struct walk_arenas arenas = { state, walk->arena, WALK_ARENA_STRIDE };
 	struct vma_run vr = { visitor, arg };
-	int err;
 
 	if (tables && !walk->tables_work)
 		return -EOPNOTSUPP;
-	/* The program for tasks is what finds it. */
-	if (!walk->skel->bss->layout.known && (err = walk_tasks(walk, pass_over, NULL)) < 0)
-		return err;
 	config->scope = scope;
 	config->tables = tables;
 	config->generation++;
@@ -281,8 +184,9 @@ static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tabl
 	walk->skel->bss->walker.mm = walk->skel->bss->walker.warm_mm = 0;
 	state->last_mm = state->last_file = 0;
 	state->last_mm_wanted = state->last_file_wanted = 0;
-	forget_paths(walk);
-	return run(walk, link, on_vma_record, &vr);
+	walk_forget_paths(walk);
+	state->resume_addr = 0;
+	return run(walk, link, &arenas, on_vma_record, &vr);
 }
 
 int walk_vmas(struct walk *walk, enum walk_scope scope, bool tables,

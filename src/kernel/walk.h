@@ -35,13 +35,14 @@ struct walk_visitor {
 };
 
 /*
- * Load the programs. -EOPNOTSUPP: built without BPF, or the kernel lacks what is needed; -EPERM; -ENOMEM.
+ * Load the programs, and with the first of them look for the direct map; a thread is started for it, which has
+ * ended on return. -EOPNOTSUPP: built without BPF, or the kernel lacks what is needed; -EPERM; -ENOMEM.
  * On failure error (may be NULL) says which.
  */
 int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error);
 void walk_close(struct walk *walk);
 
-/* Whether page tables can be read: calibrates at the first call. 0, or -EOPNOTSUPP. */
+/* Whether page tables can be read: proves it at the first call. 0, or -EOPNOTSUPP. */
 int walk_calibrate(struct walk *walk, const struct kroot *root);
 
 /* 2: mm_lock_seq is a seqcount that is odd while held; 1: an older kernel's int; 0: none. */

@@ -16,19 +16,36 @@
 
 #define GIB (1ull << 30)
 
-struct found {
+struct search {
 	struct witnesses witnesses;
+	uint32_t own_tgid;
 	uint64_t own_mm;
 };
 
 static void collect_witness(const struct walk_task *task, void *arg)
 {
-	struct found *found = arg;
+	struct search *search = arg;
 
-	witnesses_add(&found->witnesses, task->task);
-	witnesses_add(&found->witnesses, task->mm);
-	if (task->tgid == (uint32_t)getpid())
-		found->own_mm = task->mm;
+	witnesses_add(&search->witnesses, task->task);
+	witnesses_add(&search->witnesses, task->mm);
+	if (task->tgid == search->own_tgid)
+		search->own_mm = task->mm;
+}
+
+int walk_find(struct walk *walk, const struct kroot *root)
+{
+	struct search search = { .own_tgid = (uint32_t)getpid() };
+	struct kpage kpage;
+	int err = walk_tasks(walk, collect_witness, &search);
+
+	/* Where none may look at frames there are no page tables to be read either. */
+	if (err || kpage_open(root, &kpage) < 0)
+		return err;
+	walk->found.own_mm = search.own_mm;
+	walk->found.max_phys = kpage_end(&kpage) << 12;
+	walk->found.direct_map = direct_map_find(&kpage, &search.witnesses);
+	kpage_close(&kpage);
+	return 0;
 }
 
 /* What the walk says of a page of our own is proof. */
@@ -109,24 +126,17 @@ int walk_calibrate(struct walk *walk, const struct kroot *root)
 {
 #ifdef __x86_64__
 	struct walk_config *config = &walk->skel->bss->config;
-	struct found found = { .own_mm = 0 };
-	struct kpage kpage;
+	const struct walk_found *found = &walk->found;
 
 	if (walk->calibrated)
 		return walk->tables_work ? 0 : -EOPNOTSUPP;
 	walk->calibrated = true;
-	if (kpage_open(root, &kpage) < 0)
+	if (!found->direct_map || !found->own_mm)
 		return -EOPNOTSUPP;
-	int err = walk_tasks(walk, collect_witness, &found);
-
-	config->max_phys = kpage_end(&kpage) << 12;
-	if (!err)
-		config->direct_map = direct_map_find(&kpage, &found.witnesses);
-	kpage_close(&kpage);
-	config->levels = direct_map_levels(config->direct_map);
-	if (err || !config->direct_map || !found.own_mm || prove(walk, root, found.own_mm) < 0)
-		return -EOPNOTSUPP;
-	return 0;
+	config->max_phys = found->max_phys;
+	config->direct_map = found->direct_map;
+	config->levels = direct_map_levels(found->direct_map);
+	return prove(walk, root, found->own_mm) < 0 ? -EOPNOTSUPP : 0;
 #else
 	(void)root;
 	walk->calibrated = true;

@@ -9,7 +9,8 @@
 /* A power of two, so that the verifier can bound an offset by a mask; WALK_SLACK holds the last record. */
 #define WALK_ARENA_BYTES (1u << 18)
 #define WALK_SLACK_BYTES (16u * 1024)
-#define WALK_ARENAS 4 /* some are written while others are read */
+#define WALK_TASKS_BYTES (1u << 15) /* the same of the program for tasks */
+#define WALK_ARENAS 4               /* some are written while others are read */
 #define WALK_PATH_BYTES 4096
 #define WALK_NAME_BYTES 256
 #define WALK_LABEL_BYTES 24
@@ -113,7 +114,7 @@ struct walk_config {
 	u32 generation; /* path ids of other generations are stale */
 };
 
-/* Offsets of what is read by them; walk.bpf.c says why. */
+/* Offsets of what is read by them, from the program for tasks; tasks.bpf.c says why. */
 struct walk_layout {
 	u32 known;
 	u32 sb_flags, sb_magic;

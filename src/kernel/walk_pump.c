@@ -10,7 +10,7 @@
 
 struct pump {
 	int iter;
-	struct walk_state *state; /* shared with the kernel; only the filling thread touches it */
+	const struct walk_arenas *arenas;
 	pthread_mutex_t lock;
 	pthread_cond_t turned;
 	uint64_t used[WALK_ARENAS];
@@ -23,14 +23,15 @@ struct pump {
 /* Fill one arena. Whether there is more: the program stops when its arena is full. */
 static bool fill(struct pump *pump, unsigned int arena, uint64_t *ret_used)
 {
+	struct walk_state *state = pump->arenas->state;
 	char byte;
 	ssize_t got;
 
-	pump->state->arena = arena;
-	pump->state->used = 0;
-	pump->state->full = 0;
+	state->arena = arena;
+	state->used = 0;
+	state->full = 0;
 	got = read(pump->iter, &byte, sizeof(byte));
-	*ret_used = pump->state->used;
+	*ret_used = state->used;
 	/* EAGAIN: the arena is full, or very many objects were passed over. */
 	if (got < 0 && errno != EAGAIN && errno != EINTR)
 		pump->error = -errno;
@@ -81,7 +82,7 @@ static void give_back(struct pump *pump, unsigned int arena, bool stop)
 	pthread_mutex_unlock(&pump->lock);
 }
 
-static int take_in_turns(struct pump *pump, const char *arenas,
+static int take_in_turns(struct pump *pump,
 			 int (*each)(const char *records, uint64_t used, void *arg), void *arg)
 {
 	bool last = false;
@@ -90,32 +91,33 @@ static int take_in_turns(struct pump *pump, const char *arenas,
 	for (unsigned int arena = 0; !last && !err; arena = (arena + 1) % WALK_ARENAS) {
 		wait_for(pump, arena);
 		last = pump->last[arena];
-		err = each(arenas + arena * (size_t)WALK_ARENA_STRIDE, pump->used[arena], arg);
+		err = each(pump->arenas->bytes + arena * pump->arenas->stride, pump->used[arena],
+			   arg);
 		give_back(pump, arena, err);
 	}
 	return err;
 }
 
 /* Where no thread can be had: one after the other. */
-static int alternate(struct pump *pump, const char *arenas,
-		     int (*each)(const char *records, uint64_t used, void *arg), void *arg)
+static int alternate(struct pump *pump, int (*each)(const char *records, uint64_t used, void *arg),
+		     void *arg)
 {
 	bool more = true;
-	int err = each(arenas, pump->used[0], arg);
+	int err = each(pump->arenas->bytes, pump->used[0], arg);
 
 	while (more && !err && !pump->error) {
 		more = fill(pump, 0, &pump->used[0]);
-		err = each(arenas, pump->used[0], arg);
+		err = each(pump->arenas->bytes, pump->used[0], arg);
 	}
 	return err;
 }
 
-int walk_pump(int iter, struct walk_state *state, const char *arenas,
+int walk_pump(int iter, const struct walk_arenas *arenas,
 	      int (*each)(const char *records, uint64_t used, void *arg), void *arg)
 {
 	struct pump pump = {
 		.iter = iter,
-		.state = state,
+		.arenas = arenas,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.turned = PTHREAD_COND_INITIALIZER,
 	};
@@ -124,14 +126,14 @@ int walk_pump(int iter, struct walk_state *state, const char *arenas,
 
 	/* Most walks fit into one arena. */
 	if (!fill(&pump, 0, &pump.used[0])) {
-		err = each(arenas, pump.used[0], arg);
+		err = each(arenas->bytes, pump.used[0], arg);
 		return err ? err : pump.error;
 	}
 	pump.filled[0] = true;
 	if (pthread_create(&filler, NULL, fill_in_turns, &pump) != 0) {
-		err = alternate(&pump, arenas, each, arg);
+		err = alternate(&pump, each, arg);
 	} else {
-		err = take_in_turns(&pump, arenas, each, arg);
+		err = take_in_turns(&pump, each, arg);
 		pthread_join(filler, NULL);
 	}
 	return err ? err : pump.error;

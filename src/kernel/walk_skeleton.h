@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a BPF walk, for walk.c and walk_calibrate.c only.
+ * The inside of a BPF walk, for walk.c, walk_load.c and walk_calibrate.c only.
  */
 #ifndef MEMOIR_KERNEL_WALK_SKELETON_H
 #define MEMOIR_KERNEL_WALK_SKELETON_H
 
 #include "kernel/walk.h"
 
+#include "tasks.lskel.h"
 #include "walk.lskel.h"
 
+/* What is known of the direct map before page tables can be read. */
+struct walk_found {
+	uint64_t own_mm;
+	uint64_t direct_map, max_phys; /* 0: not found */
+};
+
 struct walk {
+	struct tasks_bpf *tasks;
 	struct walk_bpf *skel;
 	int task_link, vma_link;
-	const char *arena;
+	const char *tasks_arena, *arena;
+	struct walk_found found;
 	bool calibrated, tables_work;
 	uint64_t *listed; /* keys now in `wanted` */
 	size_t listed_count, listed_room;
@@ -20,5 +29,10 @@ struct walk {
 	size_t path_room;
 	char name[WALK_NAME_BYTES];
 };
+
+void walk_forget_paths(struct walk *walk);
+
+/* Look for the direct map; it takes the program for tasks only. 0, or a negative errno of reading tasks. */
+int walk_find(struct walk *walk, const struct kroot *root);
 
 #endif

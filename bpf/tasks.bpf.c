@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * A BPF iterator that writes tasks into an array that user space maps, and what it knows of the kernel's
+ * structures for walk.bpf.c. A program of its own: it is there, and has run, while the other is still verified.
+ */
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+typedef __u32 u32;
+typedef __u64 u64;
+
+#include "walk_format.h"
+#include "walk_kernel.h"
+#include "core_mapping.h"
+
+#define STREAM_BYTES WALK_TASKS_BYTES
+#define STREAM_SLACK_BYTES sizeof(struct walk_task)
+#include "walk_stream.h"
+#include "walk_leader.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+struct walk_layout layout;
+
+/* Of an address: by the helper. */
+static __always_inline u32 probe_seq(struct mm_struct *mm)
+{
+	struct mm_struct___int *old = (void *)mm;
+
+	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
+		return BPF_CORE_READ(mm, mm_lock_seq.sequence);
+	if (bpf_core_field_exists(old->mm_lock_seq))
+		return BPF_CORE_READ(old, mm_lock_seq);
+	return 0;
+}
+
+/*
+ * The kernel looks a structure up in all its types by name, 0.3 ms each time, and remembers one name for
+ * each of 31 hashes: anon_vma and vm_area_struct have the same one. So what is relocated of such stands
+ * together, here, and not where it would have vm_area_struct searched for twice.
+ */
+static __always_inline void find_layout(void)
+{
+	struct super_block *sb = NULL;
+	struct anon_vma *anon = NULL;
+
+	if (layout.known)
+		return;
+	layout.sb_flags = bpf_core_field_offset(sb->s_flags);
+	layout.sb_magic = bpf_core_field_offset(sb->s_magic);
+	layout.mapping_pages = mapping_offset(nrpages);
+	layout.mapping_root = mapping_offset(i_mmap.rb_root.rb_node);
+	layout.mapping_head = mapping_offset(i_pages.xa_head);
+	layout.anon_children = bpf_core_field_offset(anon->num_children);
+	layout.anon_vmas = bpf_core_field_offset(anon->num_active_vmas);
+	layout.anon_parent = bpf_core_field_offset(anon->parent);
+	layout.known = 1;
+}
+
+SEC("iter/task")
+int walk_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task, *leader;
+	struct walk_task *out;
+	struct mm_struct *mm;
+
+	find_layout();
+	if (!task || !speaks_for_process(task))
+		return 0;
+	mm = BPF_CORE_READ(task, mm);
+	leader = BPF_CORE_READ(task, group_leader);
+	out = (void *)stream_end();
+	if (!out)
+		return 1;
+	__builtin_memset(out, 0, sizeof(*out));
+	out->task = (u64)task;
+	out->mm = (u64)mm;
+	out->css_set = (u64)BPF_CORE_READ(task, cgroups);
+	out->start_ns = BPF_CORE_READ(leader, start_boottime);
+	if (mm) {
+		out->page_table_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
+		out->start_brk = BPF_CORE_READ(mm, start_brk);
+		out->brk = BPF_CORE_READ(mm, brk);
+		out->start_stack = BPF_CORE_READ(mm, start_stack);
+		out->map_count = BPF_CORE_READ(mm, map_count);
+		out->seq = probe_seq(mm);
+	}
+	out->threads = BPF_CORE_READ(task, signal, nr_threads);
+	out->tgid = task->tgid;
+	out->tid = task->pid;
+	out->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	out->uid = BPF_CORE_READ(task, cred, uid.val);
+	out->bits = task->flags & 0x00200000 /* PF_KTHREAD */ ? WALK_KTHREAD : 0;
+	BPF_CORE_READ_INTO(&out->comm, leader, comm);
+	stream_add(&out->head, WALK_TASK, sizeof(*out));
+	return 0;
+}
