@@ -90,7 +90,8 @@ struct region_count {
 struct process_note {
 	uint64_t mm;
 	uint64_t start_brk, brk, start_stack;
-	uint32_t tid; /* the thread whose /proc files work */
+	uint32_t tid;  /* the thread whose /proc files work */
+	uint32_t vmas; /* when it was listed */
 	uint32_t seq;
 	bool stale_comm;    /* exec while it was looked at */
 	bool anchored;      /* has a region by which a name table is found */
@@ -120,6 +121,7 @@ struct capture {
 	uint32_t families;
 	size_t vmas_expected;  /* of all processes, about */
 	size_t vmas_listed;    /* of the processes asked for, in a partial capture */
+	bool mergeable_listed; /* one of theirs is open to KSM */
 	const char *last_path; /* as the walk gave it, and as it was kept */
 	const char *last_path_kept;
 	bool scan_works;     /* PAGEMAP_SCAN is there */

@@ -68,6 +68,7 @@ static void take_task(const struct walk_task *task, void *arg)
 		.brk = task->brk,
 		.start_stack = task->start_stack,
 		.tid = task->tid,
+		.vmas = task->map_count,
 		.seq = task->seq,
 	};
 	c->vmas_expected += task->map_count;
@@ -309,6 +310,8 @@ static void want_objects(const struct walk_vma *vma, const char *path, const cha
 	(void)path;
 	(void)name;
 	c->vmas_listed++;
+	if (vma->flags & VM_MERGEABLE)
+		c->mergeable_listed = true;
 	if (vma->mapping && !(vma->bits & WALK_SOLE))
 		err = walk_wanted_add(c->memoir->walk, vma->mapping);
 	if (!err && vma->anon_root && (!(vma->bits & WALK_ALONE) || vma->flags & VM_MERGEABLE))
@@ -336,6 +339,31 @@ static bool may_publish(const struct memoir_process *process)
 	return process->comm && strncmp(process->comm, "memoir", strlen("memoir")) == 0;
 }
 
+/* What it costs, in ns: only how they compare matters. */
+#define LISTING_NS 170       /* a VMA whose object is asked for */
+#define TAKING_IN_NS 150     /* a VMA, more than passing it over */
+#define TABLE_BYTES_PER_NS 5 /* of page tables */
+
+/*
+ * Whether to leave out what has nothing to do with the processes asked for: these have to be gone through twice
+ * then, which for one that has most of a machine's VMAs takes longer.
+ */
+static bool partial_pays(const struct capture *c)
+{
+	uint64_t listing = 0, others = 0;
+
+	for (size_t i = 0; i < c->snap->process_count; i++) {
+		const struct memoir_process *process = &c->snap->processes[i];
+
+		if (process->in_scope)
+			listing += c->notes[i].vmas * (uint64_t)LISTING_NS;
+		else
+			others += c->notes[i].vmas * (uint64_t)TAKING_IN_NS +
+				  process->page_table_bytes / TABLE_BYTES_PER_NS;
+	}
+	return listing < others;
+}
+
 enum walk_scope capture_scope(struct capture *c, struct walk *walk)
 {
 	size_t wanted = 0;
@@ -347,13 +375,17 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk)
 		wanted++;
 		only = c->snap->processes[i].pid;
 	}
-	/* Merged pages are shared across families: then all have to be looked at. */
-	if (wanted * 2 > c->snap->process_count || process_ksm_in_use(c->memoir->root))
+	if (!partial_pays(c))
 		return WALK_ALL;
 	walk_wanted_clear(walk);
 	for (size_t i = 0; i < c->snap->process_count; i++)
 		if ((c->snap->processes[i].in_scope || may_publish(&c->snap->processes[i])) &&
 		    walk_wanted_add(walk, c->notes[i].mm) < 0)
 			return WALK_ALL;
-	return list_objects(c, walk, wanted, only) < 0 ? WALK_ALL : WALK_LISTED_OBJECTS;
+	if (list_objects(c, walk, wanted, only) < 0)
+		return WALK_ALL;
+	/* Merged pages are shared across families: then all have to be looked at. */
+	if (c->mergeable_listed && process_ksm_in_use(c->memoir->root))
+		return WALK_ALL;
+	return WALK_LISTED_OBJECTS;
 }
