@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -19,6 +20,19 @@ void own_memory_huge(void *array, size_t bytes)
 
 	if (end > start)
 		madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
+void *own_memory_array(size_t bytes)
+{
+	size_t whole = (bytes + HUGE_BYTES - 1) & ~(size_t)(HUGE_BYTES - 1);
+	void *array;
+
+	if (bytes < HUGE_BYTES / 4)
+		return malloc(bytes);
+	array = whole >= bytes ? aligned_alloc(HUGE_BYTES, whole) : NULL;
+	if (array)
+		madvise(array, whole, MADV_HUGEPAGE);
+	return array;
 }
 
 /* 0 where there is no such line. */

@@ -13,6 +13,13 @@
 /* A large array that is about to be filled: let it have huge pages where the machine allows it on request. */
 void own_memory_huge(void *array, size_t bytes);
 
+/*
+ * Room for an array that will be large, to be freed by free() or NULL: huge pages from its first byte on, where the
+ * machine allows that. A fault takes 1.5 µs here, and without them there is one for each 4 KiB. What is not touched
+ * costs nothing, but the last huge page does as a whole.
+ */
+void *own_memory_array(size_t bytes);
+
 /* What is in RAM because this process maps it. */
 struct own_memory {
 	uint64_t anon_bytes;

@@ -37,22 +37,34 @@ struct memoir_process *capture_add_process(struct capture *c, struct process_not
 	return process;
 }
 
-int capture_reserve_regions(struct capture *c, size_t more, size_t parts)
+/* An empty array with room. */
+static int reserve(void **array, size_t *room, size_t count, size_t size)
 {
-	size_t need = c->snap->region_count + more, rows = need + parts;
-	struct region_count *counts = grow(c->counts, &c->count_room, need, sizeof(*counts));
-	struct memoir_region *regions;
+	size_t bytes;
 
-	if (!counts)
+	if (*room || !count)
+		return 0;
+	*array = __builtin_mul_overflow(count, size, &bytes) ? NULL : own_memory_array(bytes);
+	if (!*array)
 		return -ENOMEM;
-	c->counts = counts;
-	regions = grow(c->snap->regions, &c->snap->region_room, rows, sizeof(*regions));
-	if (!regions)
-		return -ENOMEM;
-	c->snap->regions = regions;
-	own_memory_huge(counts, need * sizeof(*counts));
-	own_memory_huge(regions, rows * sizeof(*regions));
+	*room = count;
 	return 0;
+}
+
+int capture_reserve(struct capture *c, size_t regions, size_t parts)
+{
+	void *counts = c->counts, *rows = c->snap->regions, *objects = c->snap->objects;
+	int err = reserve(&counts, &c->count_room, regions, sizeof(*c->counts));
+
+	if (!err)
+		err = reserve(&rows, &c->snap->region_room, regions + parts,
+			      sizeof(*c->snap->regions));
+	if (!err)
+		err = reserve(&objects, &c->snap->object_room, regions, sizeof(*c->snap->objects));
+	c->counts = counts;
+	c->snap->regions = rows;
+	c->snap->objects = objects;
+	return err;
 }
 
 struct memoir_region *capture_add_region(struct capture *c, uint32_t process,

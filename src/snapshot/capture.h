@@ -140,8 +140,11 @@ struct capture {
 	int error;
 };
 
-/* Make room for this many regions at once, and for as many rows of parts; growing step by step would touch the memory twice. */
-int capture_reserve_regions(struct capture *c, size_t more, size_t parts);
+/*
+ * Before there is any: make room for about as many regions, and rows of parts, and their objects. Growing step by
+ * step would touch the memory twice.
+ */
+int capture_reserve(struct capture *c, size_t regions, size_t parts);
 
 /* Append; NULL when out of memory (and capture->error is set). Indices are those of the snapshot. */
 struct memoir_process *capture_add_process(struct capture *c, struct process_note **ret_note);

@@ -130,10 +130,11 @@ int capture_list_tasks(struct capture *c, struct walk *walk)
 	u64map_free(&l.cgroup_by_css_set);
 	u64map_free(&l.seen);
 	capture_settle_scope(c);
-	/* With what names may add: memory that is not touched costs nothing, moving it does. */
+	/* With some that are born meanwhile, and what names may add: memory that is not touched costs nothing. */
+	size_t vmas = c->vmas_expected + c->vmas_expected / 8;
+
 	if (!err)
-		err = capture_reserve_regions(c, c->vmas_expected,
-					      c->vmas_expected * (capture_wants_names(c) ? 4 : 0));
+		err = capture_reserve(c, vmas, capture_wants_names(c) ? vmas * 4 : 0);
 	return err ? err : c->error;
 }
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/grow.h"
+#include "kernel/own_memory.h"
 #include "kernel/peek.h"
 #include "names/identify.h"
 #include "snapshot/capture.h"
@@ -109,25 +109,26 @@ static bool look_at_process(struct capture *c, uint32_t process, struct identify
 	return space.denied;
 }
 
+static bool is_shown(const struct memoir_process *process)
+{
+	return process->in_scope && process->readable && process->region_count;
+}
+
 static int look_at_all(struct capture *c, size_t *denied)
 {
-	struct identify_region *shown = NULL;
-	size_t room = 0;
+	const struct memoir_snapshot *s = c->snap;
+	struct identify_region *shown;
+	size_t most = 0;
 
-	for (uint32_t i = 0; i < c->snap->process_count; i++) {
-		const struct memoir_process *p = &c->snap->processes[i];
-		struct identify_region *more;
-
-		if (!p->in_scope || !p->readable || !p->region_count)
-			continue;
-		more = grow(shown, &room, p->region_count, sizeof(*shown));
-		if (!more) {
-			free(shown);
-			return -ENOMEM;
-		}
-		shown = more;
-		*denied += look_at_process(c, i, shown);
-	}
+	for (uint32_t i = 0; i < s->process_count; i++)
+		if (is_shown(&s->processes[i]) && s->processes[i].region_count > most)
+			most = s->processes[i].region_count;
+	shown = own_memory_array(most * sizeof(*shown));
+	if (!shown && most)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->process_count; i++)
+		if (is_shown(&s->processes[i]))
+			*denied += look_at_process(c, i, shown);
 	free(shown);
 	return 0;
 }

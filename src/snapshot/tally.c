@@ -197,9 +197,14 @@ static void count_pages(const struct tally *tally, struct tally_sum *sums)
 		const struct tally_chunk *chunk = tally->chunks[c];
 		bool swap = (chunk->base & TALLY_SPACES) == TALLY_SWAP;
 
-		for (size_t i = 0; i < TALLY_CHUNK; i++) {
-			sums[chunk->sets[i]].ram_pages += !swap;
-			sums[chunk->sets[i]].swap_pages += swap;
+		/* By runs: neighbours are most often in one set, and adding to one number waits for the last time. */
+		for (size_t i = 0, first; i < TALLY_CHUNK;) {
+			uint32_t set = chunk->sets[i];
+
+			for (first = i; i < TALLY_CHUNK && chunk->sets[i] == set;)
+				i++;
+			sums[set].ram_pages += swap ? 0 : (uint32_t)(i - first);
+			sums[set].swap_pages += swap ? (uint32_t)(i - first) : 0;
 		}
 	}
 }
@@ -221,11 +226,12 @@ static void pass_up(const struct tally *tally, struct tally_sum *sums)
 
 int tally_sum(const struct tally *tally, struct tally_sum **ret_sums)
 {
-	struct tally_sum *sums = calloc(tally->node_count, sizeof(*sums));
+	size_t bytes = tally->node_count * sizeof(struct tally_sum);
+	struct tally_sum *sums = own_memory_array(bytes);
 
 	if (!sums)
 		return -ENOMEM;
-	own_memory_huge(sums, tally->node_count * sizeof(*sums));
+	memset(sums, 0, bytes);
 	count_pages(tally, sums);
 	pass_up(tally, sums);
 	*ret_sums = sums;
