@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "base/crew.h"
+
 struct pump {
 	int iter;
 	const struct walk_arenas *arenas;
@@ -130,7 +132,7 @@ int walk_pump(int iter, const struct walk_arenas *arenas,
 		return err ? err : pump.error;
 	}
 	pump.filled[0] = true;
-	if (pthread_create(&filler, NULL, fill_in_turns, &pump) != 0) {
+	if (crew_thread(&filler, fill_in_turns, &pump) != 0) {
 		err = alternate(&pump, each, arg);
 	} else {
 		err = take_in_turns(&pump, each, arg);

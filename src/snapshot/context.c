@@ -114,7 +114,7 @@ void memoir_files_begin(struct memoir *memoir, bool all)
 	memoir->files = NULL;
 	memoir->files_tried = true;
 	memoir->files_loading =
-		pthread_create(&memoir->files_loader, NULL, load_files, memoir) == 0;
+		crew_thread(&memoir->files_loader, load_files, memoir) == 0;
 	if (!memoir->files_loading)
 		load_files(memoir);
 }
