@@ -290,6 +290,7 @@ static enum memoir_engine choose(struct memoir *memoir)
 static void capture_free(struct capture *c)
 {
 	capture_holders_end(c);
+	capture_kinds_free(c);
 	capture_parts_free(c);
 	announced_free(&c->announced);
 	tally_free(&c->tally);
@@ -354,7 +355,7 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 	if (!err)
 		err = capture_finish(c);
 	if (!err)
-		err = capture_kinds(c);
+		err = capture_kinds_begin(c);
 	if (!err)
 		err = capture_figures(c);
 	return err;

@@ -135,6 +135,7 @@ struct capture {
 	struct internal_devs devs;   /* of the kernel's own mounts of shmem and hugetlbfs */
 	struct unix_queues queues;   /* of sockets, where their fds are read as text */
 	struct name_parts *parts;    /* of regions that names split, NULL: none */
+	struct kinds *kinds;         /* while they are looked for, NULL: they are not */
 	struct announced announced;  /* in name tables: buffers and tags */
 	const char *anchor_paths[2]; /* of the snapshot's strings, NULL until asked for */
 	int error;
@@ -412,11 +413,16 @@ void capture_parts_free(struct capture *c);
 void capture_take_figures(struct capture *c, struct memoir_region *region,
 			  const struct region_count *count);
 
-/* What was counted into figures of regions and processes: the last of all. */
+/* What was counted into figures of regions and processes, and what kinds were found: the last of all. */
 int capture_figures(struct capture *c);
 
-/* Recognise what the kernel gives no name, by what is in it; where that is wanted, and after finish. */
-int capture_kinds(struct capture *c);
+/*
+ * Recognise what the kernel gives no name, by what is in it; where that is wanted, and after finish. A thread looks
+ * while figures are made; what it finds is taken in at the end.
+ */
+int capture_kinds_begin(struct capture *c);
+int capture_kinds_end(struct capture *c);
+void capture_kinds_free(struct capture *c);
 
 /* Run work(process index) for every process on all threads. */
 int capture_parallel(struct capture *c,

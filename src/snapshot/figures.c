@@ -112,15 +112,27 @@ static void take_parts(void *arg)
 	}
 }
 
-int capture_figures(struct capture *c)
+static int count_all(struct capture *c)
 {
 	struct turn turn = { .c = c };
-	int err = !c->options.without_pages ? capture_take_shares(c) : 0;
+	int err = capture_take_shares(c);
 
-	if (err || c->options.without_pages)
+	if (err)
 		return err;
 	snapshot_begin_sums(c->snap);
 	crew_run(c->snap->region_count < MANY_REGIONS ? 1 : c->memoir->threads, take_parts, &turn);
+	return 0;
+}
+
+int capture_figures(struct capture *c)
+{
+	int err = c->options.without_pages ? 0 : count_all(c);
+
+	/* Parts have the kinds of their regions. */
+	if (!err)
+		err = capture_kinds_end(c);
+	if (err || c->options.without_pages)
+		return err;
 	err = capture_settle_parts(c);
 	return err ? err : capture_number_parts(c);
 }

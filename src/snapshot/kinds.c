@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
  * Shows processes to the rules that recognise memory, and takes in what they find. What a process had in
- * memory is looked at once its pages are counted, so looking changes no figure.
+ * memory is looked at once its pages are counted, so looking changes no figure; and meanwhile figures are made.
  */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crew.h"
 #include "kernel/own_memory.h"
 #include "kernel/peek.h"
 #include "names/identify.h"
 #include "snapshot/capture.h"
 
-static const uint8_t kinds[IDENTIFY_KINDS] = {
+static const uint8_t kind_found[IDENTIFY_KINDS] = {
 	[IDENTIFY_THREAD_STACK] = MEMOIR_KIND_THREAD_STACK,
 	[IDENTIFY_GLIBC_ARENA] = MEMOIR_KIND_GLIBC_ARENA,
 	[IDENTIFY_PYTHON_ARENA] = MEMOIR_KIND_PYTHON_ARENA,
@@ -29,6 +30,18 @@ static const uint8_t kinds[IDENTIFY_KINDS] = {
 	[IDENTIFY_IO_URING] = MEMOIR_KIND_IO_URING,
 	[IDENTIFY_PERF] = MEMOIR_KIND_PERF,
 };
+
+/* Rules see copies, so that the thread that asks them needs no region. */
+struct kinds {
+	const struct capture *c;
+	struct identify_region *shown; /* by region; those of processes not asked for are not filled in */
+	size_t denied;                 /* processes that may not be looked at, though a rule wanted to */
+	bool is_threaded;
+	pthread_t thread;
+};
+
+/* Below this a thread costs more than it saves. */
+#define MANY_REGIONS 4096u
 
 /* A process's memory, opened at the first look. */
 struct look {
@@ -85,28 +98,7 @@ static void take(struct memoir_region *regions, const struct identify_region *sh
 {
 	for (size_t i = 0; i < count; i++)
 		if (shown[i].kind != IDENTIFY_NOTHING)
-			regions[i].kind = kinds[shown[i].kind];
-}
-
-/* Whether it may not be looked at, though a rule wanted to. */
-static bool look_at_process(struct capture *c, uint32_t process, struct identify_region *shown)
-{
-	const struct memoir_process *p = &c->snap->processes[process];
-	struct memoir_region *regions = &c->snap->regions[p->first_region];
-	struct look look = { .c = c, .process = process };
-	struct identify_space space = {
-		.regions = shown,
-		.count = p->region_count,
-		.read = look_at,
-		.arg = &look,
-	};
-
-	show(shown, regions, p->region_count);
-	identify(&space);
-	take(regions, shown, p->region_count);
-	if (look.tried && !look.error)
-		peek_close(&look.peek);
-	return space.denied;
+			regions[i].kind = kind_found[shown[i].kind];
 }
 
 static bool is_shown(const struct memoir_process *process)
@@ -114,37 +106,98 @@ static bool is_shown(const struct memoir_process *process)
 	return process->in_scope && process->readable && process->region_count;
 }
 
-static int look_at_all(struct capture *c, size_t *denied)
+/* Whether it may not be looked at, though a rule wanted to. */
+static bool look_at_process(const struct kinds *kinds, uint32_t process)
 {
-	const struct memoir_snapshot *s = c->snap;
-	struct identify_region *shown;
-	size_t most = 0;
+	const struct memoir_process *p = &kinds->c->snap->processes[process];
+	struct look look = { .c = kinds->c, .process = process };
+	struct identify_space space = {
+		.regions = kinds->shown + p->first_region,
+		.count = p->region_count,
+		.read = look_at,
+		.arg = &look,
+	};
+
+	identify(&space);
+	if (look.tried && !look.error)
+		peek_close(&look.peek);
+	return space.denied;
+}
+
+static void *look_at_all(void *arg)
+{
+	struct kinds *kinds = arg;
+	const struct memoir_snapshot *s = kinds->c->snap;
 
 	for (uint32_t i = 0; i < s->process_count; i++)
-		if (is_shown(&s->processes[i]) && s->processes[i].region_count > most)
-			most = s->processes[i].region_count;
-	shown = own_memory_array(most * sizeof(*shown));
-	if (!shown && most)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < s->process_count; i++)
 		if (is_shown(&s->processes[i]))
-			*denied += look_at_process(c, i, shown);
-	free(shown);
+			kinds->denied += look_at_process(kinds, i);
+	return NULL;
+}
+
+int capture_kinds_begin(struct capture *c)
+{
+	const struct memoir_snapshot *s = c->snap;
+	struct kinds *kinds;
+
+	if (c->options.without_kinds || !kroot_is_live(c->memoir->root) || !s->region_count)
+		return 0;
+	kinds = c->kinds = calloc(1, sizeof(*kinds));
+	if (!kinds)
+		return -ENOMEM;
+	kinds->c = c;
+	kinds->shown = own_memory_array(s->region_count * sizeof(*kinds->shown));
+	if (!kinds->shown)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->process_count; i++) {
+		const struct memoir_process *p = &s->processes[i];
+
+		if (is_shown(p))
+			show(kinds->shown + p->first_region, s->regions + p->first_region,
+			     p->region_count);
+	}
+	kinds->is_threaded = s->region_count >= MANY_REGIONS &&
+			     crew_thread(&kinds->thread, look_at_all, kinds) == 0;
+	if (!kinds->is_threaded)
+		look_at_all(kinds);
 	return 0;
 }
 
-int capture_kinds(struct capture *c)
+/* Back when nobody looks any more. */
+static void stop_looking(struct kinds *kinds)
 {
-	size_t denied = 0;
-	int err;
+	if (kinds->is_threaded)
+		pthread_join(kinds->thread, NULL);
+	kinds->is_threaded = false;
+}
 
-	if (c->options.without_kinds || !kroot_is_live(c->memoir->root))
+int capture_kinds_end(struct capture *c)
+{
+	struct kinds *kinds = c->kinds;
+
+	if (!kinds)
 		return 0;
-	err = look_at_all(c, &denied);
-	if (err || !denied)
-		return err;
+	stop_looking(kinds);
+	for (size_t i = 0; i < c->snap->process_count; i++) {
+		const struct memoir_process *p = &c->snap->processes[i];
+
+		if (is_shown(p))
+			take(c->snap->regions + p->first_region, kinds->shown + p->first_region,
+			     p->region_count);
+	}
+	if (!kinds->denied)
+		return 0;
 	return snapshot_note(c->snap,
 			     "what is in the memory of %zu process%s could not be looked at "
 			     "to tell its kind: run memoir as root or with CAP_SYS_PTRACE",
-			     denied, denied == 1 ? "" : "es");
+			     kinds->denied, kinds->denied == 1 ? "" : "es");
+}
+
+void capture_kinds_free(struct capture *c)
+{
+	if (!c->kinds)
+		return;
+	stop_looking(c->kinds);
+	free(c->kinds->shown);
+	free(c->kinds);
 }
