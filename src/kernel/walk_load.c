@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/crew.h"
 #include "base/error.h"
 #include "kernel/process.h"
 #include "kernel/walk_pump.h"
@@ -90,7 +91,7 @@ static int load(struct walk *walk, const struct kroot *root)
 {
 	struct tasks_load tasks = { .walk = walk, .root = root };
 	pthread_t thread;
-	bool beside = pthread_create(&thread, NULL, load_tasks, &tasks) == 0;
+	bool beside = crew_thread(&thread, load_tasks, &tasks) == 0;
 	int err = load_vmas(walk);
 
 	if (beside)

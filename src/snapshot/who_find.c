@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "base/crew.h"
 #include "base/grow.h"
 #include "kernel/pagemap.h"
 #include "kernel/process.h"
@@ -265,7 +266,7 @@ void who_read_words(struct inquiry *q)
 		done = end;
 		/* The last part is this thread's, and those for which there is no other. */
 		started[i] = i + 1 < parts &&
-			     pthread_create(&threads[i], NULL, read_words, &readings[i]) == 0;
+			     crew_thread(&threads[i], read_words, &readings[i]) == 0;
 		if (!started[i])
 			read_words(&readings[i]);
 	}
