@@ -34,8 +34,9 @@ static const uint8_t kind_found[IDENTIFY_KINDS] = {
 /* Rules see copies, so that the thread that asks them needs no region. */
 struct kinds {
 	const struct capture *c;
-	struct identify_region *shown; /* by region; those of processes not asked for are not filled in */
-	size_t denied;                 /* processes that may not be looked at, though a rule wanted to */
+	struct identify_region
+		*shown; /* by region; those of processes not asked for are not filled in */
+	size_t denied;  /* processes that may not be looked at, though a rule wanted to */
 	bool is_threaded;
 	pthread_t thread;
 };
