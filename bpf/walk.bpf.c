@@ -114,7 +114,7 @@ static __always_inline bool anon_alone(u64 anon, u64 root)
 /* Whether the VMA is all there is in its address_space's tree: the root, without children. */
 static __always_inline bool mapping_sole(struct vm_area_struct *vma)
 {
-	u64 node = (u64)vma + bpf_core_field_offset(vma->shared.rb);
+	u64 node = number_of(vma) + bpf_core_field_offset(vma->shared.rb);
 	struct rb_node *children = NULL;
 
 	return state.file.tree == node && !read_at(node, (u64)&children->rb_left) &&
@@ -187,7 +187,7 @@ static __always_inline u64 shmem_swapped(u64 inode)
  */
 static __always_inline void find_file(struct file *file, struct inode *inode, u64 mm)
 {
-	struct path_key key = { .inode = (u64)inode };
+	struct path_key key = { .inode = number_of(inode) };
 
 	if (state.file.file == (u64)file && state.file.inode == key.inode && state.file.mm == mm)
 		return;
@@ -312,7 +312,7 @@ static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct
 		return true;
 	if (file && file_wanted(file))
 		return true;
-	return anon && is_wanted(anon_root(anon));
+	return anon && is_wanted(anon_root(number_of((void *)anon)));
 }
 
 /* Our own page whose struct page is to be found: a file of one page, so the tree's root is that page. */
@@ -353,8 +353,10 @@ static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct 
 	out->seq = seq;
 	out->bits = (named ? WALK_NAMED : 0) | (tagged ? WALK_TAGGED : 0);
 	if (anon) {
-		u64 root = anon_root(anon);
+		u64 root;
 
+		anon = number_of((void *)anon);
+		root = anon_root(anon);
 		out->anon_vma = anon;
 		out->anon_root = root;
 		out->bits |= anon_alone(anon, root) ? WALK_ALONE : 0;

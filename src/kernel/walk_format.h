@@ -157,6 +157,7 @@ struct walker {
 	u64 anon, anon_root; /* on the way from the one to the other */
 	u64 maple;           /* entry of the maple tree's node, on the way down (walk_warm.h) */
 	u64 warm_mm, warm_addr, warm_last;
+	u64 number; /* see number_of() in walk_read.h */
 	u32 alone;
 	u32 seq;
 	u32 hugetlb;
