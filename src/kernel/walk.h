@@ -34,12 +34,16 @@ struct walk_visitor {
 	void (*huge)(uint64_t addr, uint64_t entry, uint64_t span_bytes, void *arg);
 };
 
+/* What can be done with tasks alone: only walk_tasks() works. */
+typedef void (*walk_meanwhile_fn)(struct walk *walk, void *arg);
+
 /*
- * Load the programs, and with the first of them look for the direct map; a thread is started for it, which has
- * ended on return. -EOPNOTSUPP: built without BPF, or the kernel lacks what is needed; -EPERM; -ENOMEM.
- * On failure error (may be NULL) says which.
+ * Load the programs. The one for tasks works long before the one for VMAs: meanwhile (may be NULL) is then called,
+ * from another thread, which has ended on return. -EOPNOTSUPP: built without BPF, or the kernel lacks what is
+ * needed; -EPERM; -ENOMEM. On failure error (may be NULL) says which; meanwhile may have been called all the same.
  */
-int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error);
+int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
+	      struct walk **ret_walk, struct memoir_error *error);
 void walk_close(struct walk *walk);
 
 /* Whether page tables can be read: proves it at the first call. 0, or -EOPNOTSUPP. */

@@ -41,6 +41,8 @@ static int attach(int program, int map, size_t map_bytes, int *ret_link, const c
 struct tasks_load {
 	struct walk *walk;
 	const struct kroot *root;
+	walk_meanwhile_fn meanwhile;
+	void *arg;
 	int err;
 };
 
@@ -56,6 +58,8 @@ static void *load_tasks(void *arg)
 				: -errno;
 	if (!load->err)
 		load->err = walk_find(walk, load->root);
+	if (!load->err && load->meanwhile)
+		load->meanwhile(walk, load->arg);
 	return NULL;
 }
 
@@ -87,26 +91,28 @@ static int load_vmas(struct walk *walk)
 			    ARENA_MAP_BYTES, &walk->vma_link, &walk->arena);
 }
 
-static int load(struct walk *walk, const struct kroot *root)
+static int load(struct tasks_load *tasks)
 {
-	struct tasks_load tasks = { .walk = walk, .root = root };
+	struct walk *walk = tasks->walk;
 	pthread_t thread;
-	bool beside = crew_thread(&thread, load_tasks, &tasks) == 0;
+	bool beside = crew_thread(&thread, load_tasks, tasks) == 0;
 	int err = load_vmas(walk);
 
 	if (beside)
 		pthread_join(thread, NULL);
 	else
-		load_tasks(&tasks);
+		load_tasks(tasks);
 	if (!err)
-		err = tasks.err;
+		err = tasks->err;
 	if (!err)
 		walk->skel->bss->layout = walk->tasks->bss->layout;
 	return err;
 }
 
-int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
+int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
+	      struct walk **ret_walk, struct memoir_error *error)
 {
+	struct tasks_load tasks = { .root = root, .meanwhile = meanwhile, .arg = arg };
 	struct walk *walk;
 	int err;
 
@@ -120,7 +126,8 @@ int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_er
 	if (!walk)
 		return -ENOMEM;
 	walk->task_link = walk->vma_link = -1;
-	err = load(walk, root);
+	tasks.walk = walk;
+	err = load(&tasks);
 	if (err) {
 		walk_close(walk);
 		return error_set(

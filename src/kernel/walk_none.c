@@ -8,9 +8,12 @@
 
 #include <errno.h>
 
-int walk_open(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
+int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
+	      struct walk **ret_walk, struct memoir_error *error)
 {
 	(void)root;
+	(void)meanwhile;
+	(void)arg;
 	(void)ret_walk;
 	return error_set(error, -EOPNOTSUPP, "this memoir was built without BPF");
 }

@@ -271,15 +271,16 @@ static int run_method(struct capture *c, enum memoir_engine engine, struct memoi
 	}
 }
 
-static enum memoir_engine choose(struct memoir *memoir)
+static enum memoir_engine choose(struct capture *c)
 {
+	struct memoir *memoir = c->memoir;
 	struct walk *walk;
 
 	if (memoir->engine != MEMOIR_ENGINE_AUTO)
 		return memoir->engine;
 	if (!kroot_is_live(memoir->root) || !pagemap_shows_frames(memoir->root))
 		return MEMOIR_ENGINE_SMAPS;
-	walk = memoir_walk(memoir, NULL);
+	walk = capture_open_walk(c, NULL);
 	if (!walk)
 		return MEMOIR_ENGINE_TEXT;
 	if (walk_calibrate(walk, memoir->root) == 0)
@@ -292,6 +293,7 @@ static void capture_free(struct capture *c)
 	capture_holders_end(c);
 	capture_kinds_free(c);
 	capture_parts_free(c);
+	capture_forget_tasks(c);
 	announced_free(&c->announced);
 	tally_free(&c->tally);
 	spans_free(&c->spans);
@@ -342,7 +344,7 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 		c->zero_frame = pagemap_zero_frame(c->memoir->root);
 		internal_devs_find(c->memoir->root, &c->devs);
 	}
-	engine = choose(c->memoir);
+	engine = choose(c);
 	/* Not before: programs that are loaded side by side wait for each other. */
 	capture_holders_begin(c);
 	err = run_method(c, engine, error);

@@ -98,6 +98,17 @@ struct process_note {
 	bool cookie_stands; /* its address space did not change while pages were counted */
 };
 
+/* Tasks that are not processes of the snapshot yet. */
+struct found_tasks {
+	struct walk_task *tasks;
+	size_t count, room;
+	pid_t *pids; /* all that /proc lists */
+	size_t pid_count, pid_room;
+	uint64_t since_ticks; /* of boot: what began later may be missing */
+	bool whole;
+	int error;
+};
+
 struct capture {
 	struct memoir *memoir;
 	struct memoir_capture_options options;
@@ -111,6 +122,7 @@ struct capture {
 	size_t count_room;
 	struct process_note *notes; /* one per process */
 	size_t note_room;
+	struct found_tasks found;
 	struct u64map process_by_mm;
 	struct u64map object_by_key;  /* mapping or root address, or a hash of (device, inode) */
 	struct u64map alias_by_inode; /* how many objects have a (device, inode) */
@@ -332,6 +344,9 @@ int capture_by_smaps(struct capture *c, struct memoir_error *error);
 
 /* The BPF walk, loaded at the first call; NULL and error if it doesn't work here. */
 struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error);
+/* The same; if it has yet to be loaded, meanwhile() is called as by walk_open(). */
+struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
+			       struct memoir_error *error);
 
 /* What reads the cookies of address spaces, loaded at the first call; NULL: there is none here. */
 struct cookies *memoir_cookies(struct memoir *memoir);
@@ -341,8 +356,11 @@ void memoir_files_begin(struct memoir *memoir, bool all);
 /* The list, when it is loaded; NULL: text has to do. */
 struct files *memoir_files(struct memoir *memoir, bool all);
 
-/* List tasks by BPF as processes of the snapshot. */
+/* memoir_walk(); if that has yet to be loaded, tasks are asked for meanwhile. */
+struct walk *capture_open_walk(struct capture *c, struct memoir_error *error);
+/* List tasks by BPF as processes of the snapshot: those just found, or as they are now. */
 int capture_list_tasks(struct capture *c, struct walk *walk);
+void capture_forget_tasks(struct capture *c);
 /* Take in one VMA by BPF; returns its region's index, or MEMOIR_NONE if it is not for the snapshot. */
 uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,
 			  const char *name);

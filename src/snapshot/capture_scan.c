@@ -220,7 +220,7 @@ static void list_vma(const struct walk_vma *vma, const char *path, const char *n
 int capture_by_scan(struct capture *c, struct memoir_error *error)
 {
 	struct walk_visitor visitor = { .vma = list_vma };
-	struct walk *walk = memoir_walk(c->memoir, error);
+	struct walk *walk = capture_open_walk(c, error);
 	int err = walk ? pagemap_scan_probe(c->memoir->root) : -EOPNOTSUPP;
 
 	if (err)

@@ -66,7 +66,7 @@ static const struct walk_visitor table_visitor = {
 int capture_by_tables(struct capture *c, struct memoir_error *error)
 {
 	struct table_walk tw = { .c = c, .region = MEMOIR_NONE };
-	struct walk *walk = memoir_walk(c->memoir, error);
+	struct walk *walk = capture_open_walk(c, error);
 	int err = walk ? walk_calibrate(walk, c->memoir->root) : -EOPNOTSUPP;
 
 	if (err)

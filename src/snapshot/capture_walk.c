@@ -1,142 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes and regions from the BPF walk, and which of them a partial capture needs.
+ * Regions from the BPF walk, and which of them a partial capture needs.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kernel/process.h"
 #include "snapshot/capture.h"
 
 #define ANON_INODE_FS_MAGIC 0x09041934 /* linux/magic.h */
-
-/* ---- tasks ---------------------------------------------------------------------------------- */
-
-struct listing {
-	struct capture *c;
-	struct u64map cgroup_by_css_set; /* → process that has it */
-	struct u64map seen;              /* pids, also those without memory */
-	uint64_t started_ticks;          /* since boot */
-};
-
-/* Processes in the same cgroups share one css_set, so /proc/PID/cgroup is read once for each. */
-static const char *cgroup_of(struct listing *l, const struct walk_task *task, uint32_t process)
-{
-	uint32_t like = u64map_get(&l->cgroup_by_css_set, task->css_set);
-	char path[1024];
-
-	if (like != U64MAP_NONE)
-		return l->c->snap->processes[like].cgroup;
-	if (process_cgroup(l->c->memoir->root, (pid_t)task->tgid, path, sizeof(path)) < 0)
-		return NULL;
-	if (u64map_set(&l->cgroup_by_css_set, task->css_set, process) < 0)
-		l->c->error = -ENOMEM;
-	return snapshot_string(l->c->snap, path);
-}
-
-#define NS_PER_TICK 10000000u /* USER_HZ is 100 in every ABI that memoir runs on */
-
-static void take_task(const struct walk_task *task, void *arg)
-{
-	struct listing *l = arg;
-	struct capture *c = l->c;
-	uint32_t i = u64map_get(&c->process_by_mm, task->mm);
-	struct process_note *note;
-
-	if (u64map_set(&l->seen, task->tgid, 0) < 0)
-		c->error = -ENOMEM;
-	if (!task->mm || task->bits & WALK_KTHREAD || task->tgid == (uint32_t)c->memoir->self)
-		return;
-	if (i != U64MAP_NONE) {
-		capture_add_peer(c, &c->snap->processes[i], (pid_t)task->tgid);
-		return;
-	}
-	i = (uint32_t)c->snap->process_count;
-	struct memoir_process *process = capture_add_process(c, &note);
-
-	if (!process || u64map_set(&c->process_by_mm, task->mm, i) < 0) {
-		c->error = -ENOMEM;
-		return;
-	}
-	*note = (struct process_note){
-		.mm = task->mm,
-		.start_brk = task->start_brk,
-		.brk = task->brk,
-		.start_stack = task->start_stack,
-		.tid = task->tid,
-		.vmas = task->map_count,
-		.seq = task->seq,
-	};
-	c->vmas_expected += task->map_count;
-	process->threads = task->threads;
-	process->pid = (pid_t)task->tgid;
-	process->ppid = (pid_t)task->ppid;
-	process->uid = task->uid;
-	process->start_ticks = task->start_ns / NS_PER_TICK;
-	process->comm = snapshot_string_n(c->snap, task->comm, sizeof(task->comm));
-	process->page_table_bytes = task->page_table_bytes;
-	process->page_table_known = true;
-	process->cgroup = cgroup_of(l, task, i);
-}
-
-/* What /proc lists and the iterator did not show: it is there, so it is said. */
-static int take_unseen(pid_t pid, void *arg)
-{
-	struct listing *l = arg;
-	struct capture *c = l->c;
-	struct process_stat stat;
-	struct process_status status;
-	struct process_note *note;
-
-	if (u64map_get(&l->seen, (uint64_t)pid) != U64MAP_NONE || pid == c->memoir->self ||
-	    process_stat(c->memoir->root, pid, &stat) < 0)
-		return 0;
-	if (stat.kernel_thread || stat.state == 'Z' || stat.start_ticks >= l->started_ticks)
-		return 0;
-	struct memoir_process *process = capture_add_process(c, &note);
-
-	if (!process)
-		return -ENOMEM;
-	note->tid = (uint32_t)pid;
-	process->pid = pid;
-	process->ppid = stat.ppid;
-	process->start_ticks = stat.start_ticks;
-	process->uid =
-		process_status(c->memoir->root, pid, pid, &status) == 0 ? status.uid : (uid_t)-1;
-	process->comm = snapshot_string(c->snap, stat.comm);
-	process->readable = false;
-	return 0;
-}
-
-static uint64_t ticks_since_boot(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 100 + (uint64_t)now.tv_nsec / NS_PER_TICK;
-}
-
-int capture_list_tasks(struct capture *c, struct walk *walk)
-{
-	struct listing l = { .c = c, .started_ticks = ticks_since_boot() };
-	int err = walk_tasks(walk, take_task, &l);
-
-	if (!err)
-		err = process_each(c->memoir->root, take_unseen, &l);
-	u64map_free(&l.cgroup_by_css_set);
-	u64map_free(&l.seen);
-	capture_settle_scope(c);
-	/* With some that are born meanwhile, and what names may add: memory that is not touched costs nothing. */
-	size_t vmas = c->vmas_expected + c->vmas_expected / 8;
-
-	if (!err)
-		err = capture_reserve(c, vmas, capture_wants_names(c) ? vmas * 4 : 0);
-	return err ? err : c->error;
-}
 
 /* ---- VMAs ----------------------------------------------------------------------------------- */
 
@@ -155,6 +30,17 @@ static uint32_t adopt(struct capture *c, const struct walk_vma *vma)
 		return i;
 	}
 	return U64MAP_NONE;
+}
+
+/* Whether an address space still is the process's, not that of one which got the same place in memory since. */
+static bool is_of(const struct memoir_process *process, uint32_t tgid)
+{
+	if (process->pid == (pid_t)tgid)
+		return true;
+	for (uint32_t i = 0; i < process->peer_count; i++)
+		if (process->peers[i] == (pid_t)tgid)
+			return true;
+	return false;
 }
 
 /*
@@ -178,6 +64,8 @@ static uint32_t owner_of(struct capture *c, const struct walk_vma *vma)
 	struct process_note *note = &c->notes[i];
 
 	if (process->region_count == 0) {
+		if (!is_of(process, vma->tgid))
+			return U64MAP_NONE;
 		note->tid = vma->tid;
 		return i;
 	}

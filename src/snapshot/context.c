@@ -66,15 +66,21 @@ void memoir_close(struct memoir *memoir)
 	free(memoir);
 }
 
-struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error)
+struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
+			       struct memoir_error *error)
 {
 	if (!memoir->walk_tried) {
 		memoir->walk_tried = true;
-		walk_open(memoir->root, &memoir->walk, &memoir->walk_error);
+		walk_open(memoir->root, meanwhile, arg, &memoir->walk, &memoir->walk_error);
 	}
 	if (!memoir->walk && error)
 		*error = memoir->walk_error;
 	return memoir->walk;
+}
+
+struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error)
+{
+	return memoir_walk_while(memoir, NULL, NULL, error);
 }
 
 struct cookies *memoir_cookies(struct memoir *memoir)
@@ -113,8 +119,7 @@ void memoir_files_begin(struct memoir *memoir, bool all)
 	files_close(memoir->files);
 	memoir->files = NULL;
 	memoir->files_tried = true;
-	memoir->files_loading =
-		crew_thread(&memoir->files_loader, load_files, memoir) == 0;
+	memoir->files_loading = crew_thread(&memoir->files_loader, load_files, memoir) == 0;
 	if (!memoir->files_loading)
 		load_files(memoir);
 }
