@@ -138,12 +138,14 @@ void identify_mark(struct identify_region *region, enum identify_kind kind)
 
 /*
  * A rule that looks at a process as a whole has `find`; one that looks at a region has `holds`, and is
- * asked for regions of its form. The first that holds tells.
+ * asked for regions of its form that lie as it says. The first that holds tells.
  */
 static const struct rule {
 	enum identify_kind kind;
 	enum identify_form form;
 	uint32_t program; /* whose files have to be mapped; 0: what is in memory tells alone */
+	uint32_t aligned; /* the region begins at a multiple of this, a power of two; 0: anywhere */
+	bool above_guard; /* and right above a guard */
 	bool (*holds)(struct identify_space *space, size_t i);
 	void (*find)(struct identify_space *space);
 } rules[] = {
@@ -151,15 +153,18 @@ static const struct rule {
 	{ .find = identify_go },
 	{ .program = PROGRAM_JEMALLOC, .find = identify_jemalloc },
 	{ .find = identify_musl },
-	{ IDENTIFY_THREAD_STACK, IDENTIFY_ANON, 0, .holds = identify_thread_stack },
-	{ IDENTIFY_THREAD_STACK, IDENTIFY_ANON, 0, .holds = identify_musl_stack },
-	{ IDENTIFY_GLIBC_ARENA, IDENTIFY_ANON, 0, .holds = identify_glibc_arena },
+	{ IDENTIFY_THREAD_STACK, IDENTIFY_ANON, .above_guard = true,
+	  .holds = identify_thread_stack },
+	{ IDENTIFY_THREAD_STACK, IDENTIFY_ANON, .above_guard = true, .holds = identify_musl_stack },
+	{ IDENTIFY_GLIBC_ARENA, IDENTIFY_ANON, .aligned = GLIBC_HEAP_BYTES,
+	  .holds = identify_glibc_arena },
 	{ IDENTIFY_PYTHON_ARENA, IDENTIFY_ANON, PROGRAM_PYTHON, .holds = identify_python_arena },
-	{ IDENTIFY_V8_HEAP, IDENTIFY_ANON, PROGRAM_NODE, .holds = identify_v8_heap },
-	{ IDENTIFY_MIMALLOC, IDENTIFY_ANON, PROGRAM_MIMALLOC, .holds = identify_mimalloc },
-	{ IDENTIFY_JIT, IDENTIFY_ANON, 0, .holds = identify_jit },
-	{ IDENTIFY_IO_URING, IDENTIFY_DEVICE, 0, .holds = identify_io_uring },
-	{ IDENTIFY_PERF, IDENTIFY_DEVICE, 0, .holds = identify_perf },
+	{ IDENTIFY_V8_HEAP, IDENTIFY_ANON, PROGRAM_NODE, V8_PAGE_BYTES, .holds = identify_v8_heap },
+	{ IDENTIFY_MIMALLOC, IDENTIFY_ANON, PROGRAM_MIMALLOC, MI_SEGMENT_BYTES,
+	  .holds = identify_mimalloc },
+	{ IDENTIFY_JIT, IDENTIFY_ANON, .holds = identify_jit },
+	{ IDENTIFY_IO_URING, IDENTIFY_DEVICE, .holds = identify_io_uring },
+	{ IDENTIFY_PERF, IDENTIFY_DEVICE, .holds = identify_perf },
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))
@@ -167,6 +172,19 @@ static const struct rule {
 static bool may_ask(const struct identify_space *space, const struct rule *rule)
 {
 	return !rule->program || space->programs & rule->program;
+}
+
+static bool is_above_guard(const struct identify_space *space, size_t i)
+{
+	const struct identify_region *region = &space->regions[i], *guard = region - 1;
+
+	return i > 0 && guard->form == IDENTIFY_GUARD && guard->end == region->start;
+}
+
+static bool lies_as(const struct identify_region *region, bool above_guard, const struct rule *rule)
+{
+	return (above_guard || !rule->above_guard) &&
+	       !(rule->aligned && region->start & (rule->aligned - 1));
 }
 
 /* Regions are many: of each form only those rules are looked at that may be asked in this process. */
@@ -183,9 +201,11 @@ static void ask_of_regions(struct identify_space *space, enum identify_form form
 
 		if (region->form != form)
 			continue;
+		bool above_guard = is_above_guard(space, i);
+
 		space->allowed_left = REGION_BYTES;
 		for (size_t r = 0; r < count && region->kind == IDENTIFY_NOTHING; r++)
-			if (asked[r]->holds(space, i))
+			if (lies_as(region, above_guard, asked[r]) && asked[r]->holds(space, i))
 				identify_mark(region, asked[r]->kind);
 	}
 }

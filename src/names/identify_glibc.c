@@ -32,8 +32,7 @@ bool identify_thread_stack(struct identify_space *space, size_t i)
 	uint64_t top[PAGE / sizeof(uint64_t)];
 	struct stack_block block;
 
-	if (i == 0 || guard->form != IDENTIFY_GUARD || guard->end != region->start ||
-	    !identify_is_rw(region) || !identify_read(space, region->end - PAGE, top, sizeof(top)))
+	if (!identify_is_rw(region) || !identify_read(space, region->end - PAGE, top, sizeof(top)))
 		return false;
 	for (size_t at = 0; at + 3 <= sizeof(top) / sizeof(top[0]); at++) {
 		memcpy(&block, &top[at], sizeof(block));
@@ -44,8 +43,6 @@ bool identify_thread_stack(struct identify_space *space, size_t i)
 }
 
 /* ---- arenas --------------------------------------------------------------------------------- */
-
-#define HEAP_MAX_BYTES (64 * MIB) /* HEAP_MAX_SIZE of malloc/arena.c; heaps are aligned to it */
 
 /* struct heap_info of malloc/arena.c, as far as all versions have it. */
 struct heap_info {
@@ -58,19 +55,19 @@ struct heap_info {
 /* malloc_state comes right behind the first heap's heap_info. */
 static bool is_arena_of(const struct heap_info *info, uint64_t heap)
 {
-	uint64_t offset = info->arena % HEAP_MAX_BYTES;
+	uint64_t offset = info->arena % GLIBC_HEAP_BYTES;
 	bool first = info->arena - offset == heap;
 
 	return offset >= sizeof(*info) && offset <= 256 && offset % 16 == 0 &&
 	       info->arena > offset && first == (info->previous == 0) &&
-	       info->previous % HEAP_MAX_BYTES == 0 && info->previous != heap;
+	       info->previous % GLIBC_HEAP_BYTES == 0 && info->previous != heap;
 }
 
 static bool is_heap(const struct heap_info *info, uint64_t heap)
 {
 	return is_arena_of(info, heap) && info->bytes && info->bytes % PAGE == 0 &&
 	       info->bytes <= info->ready_bytes && info->ready_bytes % PAGE == 0 &&
-	       info->ready_bytes <= HEAP_MAX_BYTES;
+	       info->ready_bytes <= GLIBC_HEAP_BYTES;
 }
 
 /* Heaps that are full are merged with the one above: each has to be one, up to the region's end. */
@@ -80,14 +77,14 @@ bool identify_glibc_arena(struct identify_space *space, size_t i)
 	struct heap_info info;
 	uint64_t at = region->start;
 
-	if (at % HEAP_MAX_BYTES || !identify_is_rw(region))
+	if (!identify_is_rw(region))
 		return false;
 	while (at < region->end) {
 		if (!identify_read(space, at, &info, sizeof(info)) || !is_heap(&info, at) ||
 		    info.ready_bytes > region->end - at)
 			return false;
 		at += info.ready_bytes;
-		if (at < region->end && at % HEAP_MAX_BYTES)
+		if (at < region->end && at % GLIBC_HEAP_BYTES)
 			return false;
 	}
 	return true;

@@ -8,7 +8,6 @@
 
 /* ---- mimalloc ------------------------------------------------------------------------------- */
 
-#define MI_SEGMENT_BYTES (32 * MIB)
 #define MI_SLICE_BYTES (64 * KIB)
 
 /* struct mi_segment_s of mimalloc 2.0; words that are not asked about have no name. */
@@ -34,7 +33,7 @@ bool identify_mimalloc(struct identify_space *space, size_t i)
 	uint64_t at = region->start, secret = 0;
 	struct mi_segment segment;
 
-	if (at % MI_SEGMENT_BYTES || !identify_is_rw(region))
+	if (!identify_is_rw(region))
 		return false;
 	while (at < region->end) {
 		if (at % MI_SEGMENT_BYTES || !identify_read(space, at, &segment, sizeof(segment)) ||

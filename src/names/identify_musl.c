@@ -188,8 +188,7 @@ bool identify_musl_stack(struct identify_space *space, size_t i)
 	uint64_t top[PAGE / sizeof(uint64_t)];
 	struct musl_thread thread;
 
-	if (i == 0 || guard->form != IDENTIFY_GUARD || guard->end != region->start ||
-	    !identify_is_rw(region) || !identify_read(space, region->end - PAGE, top, sizeof(top)))
+	if (!identify_is_rw(region) || !identify_read(space, region->end - PAGE, top, sizeof(top)))
 		return false;
 	for (size_t at = 0; at + 5 <= sizeof(top) / sizeof(top[0]); at++) {
 		memcpy(&thread, &top[at], sizeof(thread));

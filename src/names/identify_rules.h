@@ -11,6 +11,11 @@
 #define KIB ((uint64_t)1 << 10)
 #define MIB ((uint64_t)1 << 20)
 
+/* Multiples at which a runtime maps what it fills. */
+#define GLIBC_HEAP_BYTES (64 * MIB) /* HEAP_MAX_SIZE of malloc/arena.c; heaps are aligned to it */
+#define V8_PAGE_BYTES (256 * KIB)
+#define MI_SEGMENT_BYTES (32 * MIB)
+
 /* Programs and libraries whose files tell that a rule may be asked. */
 enum {
 	PROGRAM_PYTHON = 1u << 0,
@@ -48,7 +53,7 @@ static inline uint64_t identify_bytes(const struct identify_region *region)
  */
 uint64_t identify_symbol(struct identify_space *space, uint64_t base, const char *name);
 
-/* ---- of one region: whether it is of the rule's kind ---------------------------------------- */
+/* ---- of one region that lies as the table says: whether it is of the rule's kind ---------------------------------------- */
 
 bool identify_thread_stack(struct identify_space *space, size_t i);
 bool identify_musl_stack(struct identify_space *space, size_t i);

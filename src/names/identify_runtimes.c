@@ -68,8 +68,6 @@ bool identify_python_arena(struct identify_space *space, size_t i)
 
 /* ---- V8 ------------------------------------------------------------------------------------- */
 
-#define V8_PAGE_BYTES (256 * KIB)
-
 /* The beginning of MemoryChunk of src/heap: the same in V8 10 and 11 (Node.js 18 and 20). */
 struct v8_chunk {
 	uint64_t bytes, flags, heap, area_start, area_end;
@@ -99,7 +97,7 @@ bool identify_v8_heap(struct identify_space *space, size_t i)
 	uint64_t at = region->start, heap = 0;
 	struct v8_chunk chunk;
 
-	if (at % V8_PAGE_BYTES || !identify_is_rw(region))
+	if (!identify_is_rw(region))
 		return false;
 	while (at < region->end) {
 		if (at % V8_PAGE_BYTES || !identify_read(space, at, &chunk, sizeof(chunk)) ||

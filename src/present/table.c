@@ -29,12 +29,15 @@ struct layout {
 	int error;
 };
 
-/* The number that a column showed last, with blanks before it: most often the next row has the same. */
+/* What a column showed last: most often the next row has the same. */
 struct recent {
 	enum cell_type type;
 	uint64_t number;
-	size_t len; /* 0: there was none */
-	char text[NUMBER_MAX];
+	size_t len;            /* 0: there was no number */
+	char text[NUMBER_MAX]; /* the number, with blanks before it */
+	const char *plain; /* text of so many bytes that is shown as it is, NULL: there was none */
+	size_t plain_len;
+	size_t width; /* of the widest, while they are measured */
 };
 
 /* Makes cells, of some rows, one after the other. */
@@ -116,16 +119,37 @@ static bool is_recent(const struct recent *recent, const struct cell *cell)
 	return recent->len && recent->type == cell->type && recent->number == number_of(cell);
 }
 
+/*
+ * Whether all of a text is shown as it is. Text that lies where the last one did is the same, as what getters keep
+ * nothing of can't have changed meanwhile; but for what they wrote into the cell.
+ */
+static inline bool is_plain(struct painter *painter, size_t column, const struct cell *cell)
+{
+	struct recent *recent = &painter->recent[column];
+
+	if (cell->type != CELL_TEXT)
+		return false;
+	if (cell->text == recent->plain && cell->len == recent->plain_len)
+		return true;
+	if (utf8_plain(cell->text, cell->len) != cell->len)
+		return false;
+	if (painter->layout->sheet->pure && cell->text != cell->scratch) {
+		recent->plain = cell->text;
+		recent->plain_len = cell->len;
+	}
+	return true;
+}
+
 /* What a cell shows that is no number; good until the next is asked for. */
-static int show_text(struct painter *painter, const struct cell *cell, const char **ret_text,
-		     size_t *ret_len, size_t *ret_width)
+static int show_text(struct painter *painter, size_t column, const struct cell *cell,
+		     const char **ret_text, size_t *ret_len, size_t *ret_width)
 {
 	struct buffer *text = &painter->text;
 	int ret;
 
 	*ret_text = cell->text;
 	*ret_len = *ret_width = cell->len;
-	if (cell->type == CELL_TEXT && utf8_plain(cell->text, cell->len) == cell->len)
+	if (is_plain(painter, column, cell))
 		return 0;
 	text->len = 0;
 	ret = cell->type == CELL_TEXT ? escape_terminal(text, cell->text, cell->len,
@@ -156,8 +180,7 @@ static bool is_narrower(const struct recent *recent, const struct cell *cell)
 		cell->type == CELL_COUNT);
 }
 
-static int measure_cell(struct painter *painter, size_t column, const struct cell *cell,
-			size_t *width)
+static int measure_cell(struct painter *painter, size_t column, const struct cell *cell)
 {
 	struct recent *recent = &painter->recent[column];
 	const char *text;
@@ -165,8 +188,8 @@ static int measure_cell(struct painter *painter, size_t column, const struct cel
 	int ret = 0;
 
 	if (!is_number(cell)) {
-		ret = show_text(painter, cell, &text, &len, &shown);
-	} else if (is_narrower(recent, cell)) {
+		ret = show_text(painter, column, cell, &text, &len, &shown);
+	} else if (is_recent(recent, cell) || is_narrower(recent, cell)) {
 		return 0;
 	} else {
 		recent->type = cell->type;
@@ -174,16 +197,17 @@ static int measure_cell(struct painter *painter, size_t column, const struct cel
 		recent->len = shown =
 			render_number(cell, painter->layout->options->plain_bytes, recent->text);
 	}
-	if (ret == 0 && *width < shown)
-		*width = shown;
+	if (ret == 0 && recent->width < shown)
+		recent->width = shown;
 	return ret;
 }
 
-static void note_width(struct layout *layout, size_t column, size_t width, int error)
+static void note_widths(struct layout *layout, const struct painter *painter, int error)
 {
 	pthread_mutex_lock(&layout->lock);
-	if (layout->columns[column].width < width)
-		layout->columns[column].width = width;
+	for (size_t c = 0; c < layout->sheet->column_count && painter->recent; c++)
+		if (layout->columns[c].width < painter->recent[c].width)
+			layout->columns[c].width = painter->recent[c].width;
 	if (error)
 		layout->error = error;
 	pthread_mutex_unlock(&layout->lock);
@@ -197,16 +221,12 @@ static void measure_rows(size_t from, size_t to, void *arg)
 	struct cell cell;
 	int ret = painter_init(&painter, layout);
 
-	for (size_t c = 0; c < layout->sheet->column_count; c++) {
-		size_t width = 0;
-
+	for (size_t c = 0; c < layout->sheet->column_count; c++)
 		for (size_t row = to; row-- > from && ret == 0;) {
 			sheet_cell(layout->sheet, row, c, &cell);
-			if (!is_number(&cell) || !is_recent(&painter.recent[c], &cell))
-				ret = measure_cell(&painter, c, &cell, &width);
+			ret = measure_cell(&painter, c, &cell);
 		}
-		note_width(layout, c, width, ret);
-	}
+	note_widths(layout, &painter, ret);
 	painter_free(&painter);
 }
 
@@ -287,7 +307,7 @@ static int print_text(struct painter *painter, struct out *out, size_t column,
 	const struct table_column *tc = &painter->layout->columns[column];
 	size_t len, width;
 	const char *text;
-	int ret = show_text(painter, cell, &text, &len, &width);
+	int ret = show_text(painter, column, cell, &text, &len, &width);
 
 	if (ret < 0)
 		return ret;
@@ -365,10 +385,9 @@ static void do_line(struct layout *layout, struct out *out,
 	for (size_t c = 0; c < layout->sheet->column_count && ret == 0; c++) {
 		get(layout, c, &cell);
 		ret = out ? print_cell(&painter, out, c, &cell, &owed)
-			  : measure_cell(&painter, c, &cell, &layout->columns[c].width);
+			  : measure_cell(&painter, c, &cell);
 	}
-	if (ret < 0)
-		layout->error = ret;
+	note_widths(layout, &painter, ret);
 	painter_free(&painter);
 }
 
