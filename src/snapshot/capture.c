@@ -322,6 +322,25 @@ static int keep_scope(struct capture *c)
 	return c->snap->scope ? 0 : -ENOMEM;
 }
 
+int capture_machine(struct capture *c, struct memoir_error *error)
+{
+	int err;
+
+	c->snap->meminfo_count = 0; /* it was tried before */
+	err = meminfo_read(c->memoir->root, keep_meminfo, c->snap);
+	if (err)
+		return error_set_about(error, err, 0, "/proc/meminfo",
+				       "/proc/meminfo can't be read: %s; is /proc mounted?",
+				       strerror(-err));
+	err = capture_frames(c);
+	if (!err && kroot_is_live(c->memoir->root)) {
+		c->zero_frame = pagemap_zero_frame(c->memoir->root);
+		internal_devs_find(c->memoir->root, &c->devs);
+	}
+	c->machine_known = !err;
+	return err;
+}
+
 static int capture_run(struct capture *c, struct memoir_error *error)
 {
 	enum memoir_engine engine;
@@ -330,22 +349,17 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	c->snap->taken_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	err = meminfo_read(c->memoir->root, keep_meminfo, c->snap);
-	if (err)
-		return error_set_about(error, err, 0, "/proc/meminfo",
-				       "/proc/meminfo can't be read: %s; is /proc mounted?",
-				       strerror(-err));
 	err = keep_scope(c);
-	if (!err)
-		err = capture_frames(c);
+	/* All frames are counted before anything is loaded that takes some. */
+	if (!err && c->options.frames)
+		err = capture_machine(c, error);
 	if (err)
 		return err;
-	if (kroot_is_live(c->memoir->root)) {
-		c->zero_frame = pagemap_zero_frame(c->memoir->root);
-		internal_devs_find(c->memoir->root, &c->devs);
-	}
 	engine = choose(c);
-	/* Not before: programs that are loaded side by side wait for each other. */
+	if (!c->machine_known)
+		err = capture_machine(c, error);
+	if (err)
+		return err;
 	capture_holders_begin(c);
 	err = run_method(c, engine, error);
 	if (!err)

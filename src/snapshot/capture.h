@@ -123,6 +123,7 @@ struct capture {
 	struct process_note *notes; /* one per process */
 	size_t note_room;
 	struct found_tasks found;
+	bool machine_known; /* capture_machine() need not be called any more */
 	struct u64map process_by_mm;
 	struct u64map object_by_key;  /* mapping or root address, or a hash of (device, inode) */
 	struct u64map alias_by_inode; /* how many objects have a (device, inode) */
@@ -270,7 +271,7 @@ uint64_t capture_inode_key(uint32_t dev, uint64_t inode);
 /* How text about files is read in this capture. */
 struct files_text capture_files_text(struct capture *c);
 
-/* To be called first and last, whatever happens in between: what holders need is loaded meanwhile. */
+/* To be called before the walk, once or twice, and last of all: what holders need is loaded meanwhile. */
 void capture_holders_begin(struct capture *c);
 void capture_holders_end(struct capture *c);
 
@@ -358,6 +359,9 @@ struct files *memoir_files(struct memoir *memoir, bool all);
 
 /* memoir_walk(); if that has yet to be loaded, tasks are asked for meanwhile. */
 struct walk *capture_open_walk(struct capture *c, struct memoir_error *error);
+/* Read what the machine as a whole says; may be done again where it failed. */
+int capture_machine(struct capture *c, struct memoir_error *error);
+
 /* List tasks by BPF as processes of the snapshot: those just found, or as they are now. */
 int capture_list_tasks(struct capture *c, struct walk *walk);
 void capture_forget_tasks(struct capture *c);

@@ -74,8 +74,13 @@ static int find_tasks(struct capture *c, struct walk *walk)
 
 static void find_meanwhile(struct walk *walk, void *arg)
 {
-	/* What fails is done again by capture_list_tasks(), which says so. */
-	find_tasks(arg, walk);
+	struct capture *c = arg;
+
+	/* What fails is done again afterwards, and then said. */
+	find_tasks(c, walk);
+	if (!c->machine_known)
+		capture_machine(c, NULL);
+	capture_holders_begin(c);
 }
 
 struct walk *capture_open_walk(struct capture *c, struct memoir_error *error)

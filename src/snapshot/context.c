@@ -119,7 +119,9 @@ void memoir_files_begin(struct memoir *memoir, bool all)
 	files_close(memoir->files);
 	memoir->files = NULL;
 	memoir->files_tried = true;
-	memoir->files_loading = crew_thread(&memoir->files_loader, load_files, memoir) == 0;
+	/* It may have this CPU: the thread that asks for it is done with its own work. */
+	memoir->files_loading =
+		pthread_create(&memoir->files_loader, NULL, load_files, memoir) == 0;
 	if (!memoir->files_loading)
 		load_files(memoir);
 }
