@@ -2,11 +2,14 @@
 """Processes that move, vanish or lie about their names: memoir answers all the same. It must not
 accept output that is no JSON, nor an exit code that the contract does not have."""
 import contextlib
+import ctypes
+import mmap
 import os
 import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ ROUNDS = 50
 KILLS = 12
 NO_PID = 4194304  # PID_MAX_LIMIT: the kernel never gives it out
 NOBODY = 65534
+MAP_FIXED = 0x10
 KTHREADD = 2
 GONE = re.compile(r"gone|vanish|exited|no such|no process|not exist|does not|zombie", re.IGNORECASE)
 
@@ -85,6 +89,77 @@ def test_killed(tap):
         except (mkmem.Skip, mkmem.Broken, subprocess.TimeoutExpired) as error:
             bad.append(str(error))
     tap.check(not bad, "map of a process that is killed meanwhile", bad[:8])
+
+
+REUSE_AT = 0x610000000000
+REUSE_FORKERS = 3
+REUSE_LOOKS = 8
+PAGE = 4096
+
+
+def _bytes_of(pid):
+    return (pid % 1024 + 1) * PAGE
+
+
+def _map_own(libc):
+    """A mapping whose size tells whose it is."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_FIXED
+    libc.mmap(ctypes.c_void_p(REUSE_AT), ctypes.c_size_t(_bytes_of(os.getpid())),
+              mmap.PROT_READ, flags, -1, ctypes.c_size_t(0))
+
+
+def _fork_on(libc):
+    """One short life after the other, each in the address space's place in memory of the last."""
+    _map_own(libc)
+    while True:
+        pid = os.fork()
+        if not pid:
+            _map_own(libc)
+            time.sleep(0.001)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+@contextlib.contextmanager
+def _short_lives():
+    """Their parents' pids."""
+    libc, forkers = ctypes.CDLL(None), []
+    try:
+        for _ in range(REUSE_FORKERS):
+            pid = os.fork()
+            if not pid:
+                _fork_on(libc)
+            forkers.append(pid)
+        yield forkers
+    finally:
+        for pid in forkers:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _sizes(path):
+    """pid → bytes of the mapping at REUSE_AT."""
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        return dict(store.execute(
+            'SELECT p.pid, r."end" - r.start FROM regions r JOIN processes p ON p.id = r.process '
+            "WHERE r.start = ?", (REUSE_AT,)))
+
+
+def test_reuse(tap):
+    """Address spaces of processes that end between the listing and the walk, and are taken by others."""
+    bad, lasting = [], 0
+    with _short_lives() as forkers, tempfile.TemporaryDirectory() as where:
+        for look in range(REUSE_LOOKS):
+            path = os.path.join(where, f"{look}.db")
+            memoir.run("capture", "-o", path)
+            sizes = _sizes(path)
+            inherited = {_bytes_of(pid) for pid in forkers}  # until they map their own
+            bad += [f"{pid} has {got} bytes, not {_bytes_of(pid)}" for pid, got in sizes.items()
+                    if got != _bytes_of(pid) and got not in inherited]
+            lasting += sum(pid in sizes for pid in forkers)
+    tap.check(lasting == REUSE_LOOKS * REUSE_FORKERS, "processes beside those that end are all seen",
+              [f"{lasting} times, not {REUSE_LOOKS * REUSE_FORKERS}"])
+    tap.check(not bad, "nobody has mappings of one that came after it", bad[:8])
 
 
 def test_names(tap):
@@ -164,7 +239,7 @@ def test_unprivileged(tap):
 def main():
     tap = Tap()
     mkmem.exit_on_signals()
-    tests = [test_errors, test_names, test_unprivileged, test_killed]
+    tests = [test_errors, test_names, test_unprivileged, test_killed, test_reuse]
     tests += [lambda tap, name=name: test_peers(tap, name) for name in ("clone-vm", "vfork")]
     tests += [lambda tap, name=name: test_movers(tap, name)
               for name, what in mkmem.scenarios().items() if mkmem.is_mover(what)]
