@@ -192,9 +192,16 @@ static int list_users(struct footprints *f)
 	const struct memoir_snapshot *s = f->s;
 	int err = 0;
 
-	for (size_t i = 0; i < s->region_count && !err; i++)
-		if (f->regions[i].object != MEMOIR_NONE)
-			err = add_user(f, f->regions[i].object, f->regions[i].process);
+	for (size_t i = 0; i < s->region_count && !err; i++) {
+		const struct memoir_region *region = &f->regions[i];
+
+		/* A library's regions come one after the other. */
+		if (region->object == MEMOIR_NONE ||
+		    (i > 0 && region->object == region[-1].object &&
+		     region->process == region[-1].process))
+			continue;
+		err = add_user(f, region->object, region->process);
+	}
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = add_user(f, s->holders[i].object, s->holders[i].process);
 	return err;

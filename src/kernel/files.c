@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/grow.h"
 #include "kernel/process.h"
 
 typedef uint32_t u32;
@@ -30,8 +31,14 @@ struct files {
 	struct files_all_bpf *all;
 	int link;
 	const struct kroot *root;
+	char *kept; /* records, for the next files_each() */
+	size_t kept_bytes, kept_room;
+	bool is_kept;
 	_Alignas(8) char records[FILES_READ_BYTES];
 };
+
+/* More are not kept: they are asked for again. */
+#define KEPT_BYTES_MAX (4u << 20)
 
 /* The program's fd, or -1 and errno. */
 static int load(struct files *files, bool all)
@@ -84,6 +91,7 @@ void files_close(struct files *files)
 		files_bpf__destroy(files->skel);
 	if (files->all)
 		files_all_bpf__destroy(files->all);
+	free(files->kept);
 	free(files);
 }
 
@@ -120,21 +128,29 @@ static struct open_file of_record(const struct file_record *record)
 	};
 }
 
-static int on_records(const char *records, size_t bytes, open_file_fn each, void *arg)
+struct reader {
+	open_file_fn each;
+	void *arg;
+};
+
+static int read_records(const char *records, size_t bytes, void *arg)
 {
+	const struct reader *reader = arg;
 	int err = 0;
 
 	for (size_t at = 0; at < bytes && !err;) {
 		const struct file_record *record = (const void *)(records + at);
 		struct open_file file = of_record(record);
 
-		err = each(&file, arg);
+		err = reader->each(&file, reader->arg);
 		at += sizeof(*record) + record->path_bytes;
 	}
 	return err;
 }
 
-int files_stream(int link, char records[FILES_READ_BYTES], open_file_fn each, void *arg)
+/* Whole records, as many as there are at once. */
+static int stream(int link, char records[FILES_READ_BYTES],
+		  int (*take)(const char *records, size_t bytes, void *arg), void *arg)
 {
 	union bpf_attr attr = { .iter_create.link_fd = (unsigned int)link };
 	int iter = skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
@@ -149,10 +165,39 @@ int files_stream(int link, char records[FILES_READ_BYTES], open_file_fn each, vo
 		if (got < 0 && errno != EAGAIN && errno != EINTR)
 			err = -errno;
 		else if (got > 0)
-			err = on_records(records, (size_t)got, each, arg);
+			err = take(records, (size_t)got, arg);
 	} while (got != 0 && !err);
 	close(iter);
 	return err;
+}
+
+int files_stream(int link, char records[FILES_READ_BYTES], open_file_fn each, void *arg)
+{
+	struct reader reader = { each, arg };
+
+	return stream(link, records, read_records, &reader);
+}
+
+static int keep(const char *records, size_t bytes, void *arg)
+{
+	struct files *files = arg;
+	char *kept;
+
+	if (files->kept_bytes + bytes > KEPT_BYTES_MAX)
+		return -EFBIG;
+	kept = grow(files->kept, &files->kept_room, files->kept_bytes + bytes, 1);
+	if (!kept)
+		return -ENOMEM;
+	files->kept = kept;
+	memcpy(kept + files->kept_bytes, records, bytes);
+	files->kept_bytes += bytes;
+	return 0;
+}
+
+void files_ask(struct files *files)
+{
+	files->kept_bytes = 0;
+	files->is_kept = stream(files->link, files->records, keep, files) == 0;
 }
 
 struct asking {
@@ -173,9 +218,19 @@ static int ask_for_rest(const struct open_file *file, void *arg)
 	return told.in_flight ? asking->each(&told, asking->arg) : 0;
 }
 
+void files_forget(struct files *files)
+{
+	free(files->kept);
+	files->kept = NULL;
+	files->kept_bytes = files->kept_room = 0;
+	files->is_kept = false;
+}
+
 int files_each(struct files *files, open_file_fn each, void *arg)
 {
 	struct asking asking = { files->root, each, arg };
+	struct reader reader = { ask_for_rest, &asking };
 
-	return files_stream(files->link, files->records, ask_for_rest, &asking);
+	return files->is_kept ? read_records(files->kept, files->kept_bytes, &reader)
+			      : stream(files->link, files->records, read_records, &reader);
 }

@@ -58,6 +58,10 @@ int files_open(const struct kroot *root, bool all, struct files **ret_files,
 	       struct memoir_error *error);
 void files_close(struct files *files);
 
+/* Ask now for what files_each() tells until it is forgotten; where that fails, it asks itself. */
+void files_ask(struct files *files);
+void files_forget(struct files *files);
+
 /*
  * Each such fd of all processes, process by process. A process whose leader has exited is seen once by
  * each of its threads: then the same fd comes again.

@@ -22,6 +22,16 @@ void files_close(struct files *files)
 	(void)files;
 }
 
+void files_ask(struct files *files)
+{
+	(void)files;
+}
+
+void files_forget(struct files *files)
+{
+	(void)files;
+}
+
 int files_each(struct files *files, open_file_fn each, void *arg)
 {
 	(void)files;

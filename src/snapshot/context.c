@@ -96,7 +96,8 @@ static void *load_files(void *arg)
 {
 	struct memoir *memoir = arg;
 
-	files_open(memoir->root, memoir->files_all, &memoir->files, NULL);
+	if (files_open(memoir->root, memoir->files_all, &memoir->files, NULL) == 0)
+		files_ask(memoir->files);
 	return NULL;
 }
 

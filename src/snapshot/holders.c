@@ -351,8 +351,13 @@ void capture_holders_begin(struct capture *c)
 
 void capture_holders_end(struct capture *c)
 {
-	if (c->memoir->files_loading)
-		memoir_files(c->memoir, capture_wants_buffers(c));
+	struct files *files = c->memoir->files_loading
+				      ? memoir_files(c->memoir, capture_wants_buffers(c))
+				      : c->memoir->files;
+
+	/* What was open then is not asked of the next capture. */
+	if (files)
+		files_forget(files);
 }
 
 int capture_holders(struct capture *c)
