@@ -38,14 +38,15 @@ static __always_inline u32 probe_seq(struct mm_struct *mm)
 }
 
 /*
- * The kernel looks a structure up in all its types by name, 0.3 ms each time, and remembers one name for
- * each of 31 hashes: anon_vma and vm_area_struct have the same one. So what is relocated of such stands
- * together, here, and not where it would have vm_area_struct searched for twice.
+ * The kernel looks a structure up in all its types by name, 0.3 ms each time, and remembers one name for each of 31
+ * hashes: anon_vma and vm_area_struct have the same one. So the first is asked for here only, and the second, behind
+ * it, for the program for VMAs, which is not that far yet.
  */
 static __always_inline void find_layout(void)
 {
 	struct super_block *sb = NULL;
 	struct anon_vma *anon = NULL;
+	struct vm_area_struct *vma = NULL;
 
 	if (layout.known)
 		return;
@@ -57,7 +58,7 @@ static __always_inline void find_layout(void)
 	layout.anon_children = bpf_core_field_offset(anon->num_children);
 	layout.anon_vmas = bpf_core_field_offset(anon->num_active_vmas);
 	layout.anon_parent = bpf_core_field_offset(anon->parent);
-	layout.known = 1;
+	layout.known = bpf_core_field_size(vma->vm_start);
 }
 
 SEC("iter/task")

@@ -84,11 +84,13 @@ struct task_run {
 
 static int on_task_record(struct walk *walk, const struct walk_head *head, void *arg)
 {
+	const struct walk_task *task = (const void *)head;
 	struct task_run *tr = arg;
 
-	(void)walk;
-	if (head->kind == WALK_TASK)
-		tr->task((const struct walk_task *)head, tr->arg);
+	if (head->kind != WALK_TASK)
+		return 0;
+	walk_witness(walk, task);
+	tr->task(task, tr->arg);
 	return 0;
 }
 

@@ -9,41 +9,42 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernel/direct_map.h"
 #include "kernel/kpage.h"
 #include "kernel/pte.h"
 #include "kernel/walk_skeleton.h"
 
 #define GIB (1ull << 30)
 
-struct search {
-	struct witnesses witnesses;
-	uint32_t own_tgid;
-	uint64_t own_mm;
-};
-
-static void collect_witness(const struct walk_task *task, void *arg)
+void walk_witness(struct walk *walk, const struct walk_task *task)
 {
-	struct search *search = arg;
+	struct walk_found *found = &walk->found;
 
-	witnesses_add(&search->witnesses, task->task);
-	witnesses_add(&search->witnesses, task->mm);
-	if (task->tgid == search->own_tgid)
-		search->own_mm = task->mm;
+	if (found->searched)
+		return;
+	witnesses_add(&found->witnesses, task->task);
+	witnesses_add(&found->witnesses, task->mm);
+	if (task->tgid == walk->self)
+		found->own_mm = task->mm;
+}
+
+static void pass_over(const struct walk_task *task, void *arg)
+{
+	(void)task;
+	(void)arg;
 }
 
 int walk_find(struct walk *walk, const struct kroot *root)
 {
-	struct search search = { .own_tgid = (uint32_t)getpid() };
+	struct walk_found *found = &walk->found;
 	struct kpage kpage;
-	int err = walk_tasks(walk, collect_witness, &search);
+	int err = found->own_mm ? 0 : walk_tasks(walk, pass_over, NULL);
 
+	found->searched = true;
 	/* Where none may look at frames there are no page tables to be read either. */
 	if (err || kpage_open(root, &kpage) < 0)
 		return err;
-	walk->found.own_mm = search.own_mm;
-	walk->found.max_phys = kpage_end(&kpage) << 12;
-	walk->found.direct_map = direct_map_find(&kpage, &search.witnesses);
+	found->max_phys = kpage_end(&kpage) << 12;
+	found->direct_map = direct_map_find(&kpage, &found->witnesses);
 	kpage_close(&kpage);
 	return 0;
 }

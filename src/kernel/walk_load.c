@@ -56,10 +56,10 @@ static void *load_tasks(void *arg)
 					 walk->tasks->maps.arena.map_fd, TASKS_MAP_BYTES,
 					 &walk->task_link, &walk->tasks_arena)
 				: -errno;
-	if (!load->err)
-		load->err = walk_find(walk, load->root);
 	if (!load->err && load->meanwhile)
 		load->meanwhile(walk, load->arg);
+	if (!load->err)
+		load->err = walk_find(walk, load->root);
 	return NULL;
 }
 
@@ -126,6 +126,7 @@ int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
 	if (!walk)
 		return -ENOMEM;
 	walk->task_link = walk->vma_link = -1;
+	walk->self = (uint32_t)getpid();
 	tasks.walk = walk;
 	err = load(&tasks);
 	if (err) {

@@ -5,6 +5,7 @@
 #ifndef MEMOIR_KERNEL_WALK_SKELETON_H
 #define MEMOIR_KERNEL_WALK_SKELETON_H
 
+#include "kernel/direct_map.h"
 #include "kernel/walk.h"
 
 #include "tasks.lskel.h"
@@ -12,6 +13,8 @@
 
 /* What is known of the direct map before page tables can be read. */
 struct walk_found {
+	struct witnesses witnesses; /* from the first tasks that are read */
+	bool searched;              /* no more are taken */
 	uint64_t own_mm;
 	uint64_t direct_map, max_phys; /* 0: not found */
 };
@@ -21,6 +24,7 @@ struct walk {
 	struct walk_bpf *skel;
 	int task_link, vma_link;
 	const char *tasks_arena, *arena;
+	uint32_t self;
 	struct walk_found found;
 	bool calibrated, tables_work;
 	uint64_t *listed; /* keys now in `wanted` */
@@ -32,7 +36,10 @@ struct walk {
 
 void walk_forget_paths(struct walk *walk);
 
-/* Look for the direct map; it takes the program for tasks only. 0, or a negative errno of reading tasks. */
+/* Where tasks lie in the kernel's memory tells where its direct map is. */
+void walk_witness(struct walk *walk, const struct walk_task *task);
+
+/* Look for the direct map; if tasks were read before, that is enough. 0, or a negative errno of reading them. */
 int walk_find(struct walk *walk, const struct kroot *root);
 
 #endif
