@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * A BPF iterator that writes tasks into an array that user space maps, and what it knows of the kernel's
- * structures for walk.bpf.c. A program of its own: it is there, and has run, while the other is still verified.
+ * structures for the walks. A program of its own: it is there, and has run, while the other is still verified.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The kernel's structures as far as walk.bpf.c reads them. Only names matter: libbpf's CO-RE finds the
+ * The kernel's structures as far as the walks read them. Only names matter: libbpf's CO-RE finds the
  * offsets in the running kernel's BTF, so one build runs on all kernels. Nothing else goes here.
  */
 #ifndef MEMOIR_WALK_KERNEL_H

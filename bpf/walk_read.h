@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * How walk.bpf.c reads kernel memory by its address, on every kernel without harm: what can't be read is 0.
+ * How the walks read kernel memory by its address, on every kernel without harm: what can't be read is 0.
  *
  * A helper does it for 20 ns. Since Linux 6.2 an address may be declared to be that of a structure; it is then
  * read by one instruction whose faults are caught. Any number is read as if it were a VMA's first.
@@ -9,7 +9,11 @@
 #define MEMOIR_WALK_READ_H
 
 /* Set before loading; a program that has no such kernel loses what stands behind it when it is verified. */
+#if LOCKLESS
+#define may_cast true
+#else
 const volatile u32 may_cast = 1;
+#endif
 
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 

@@ -36,12 +36,16 @@ static __always_inline int emit_huge(u64 entry, u32 shift)
 	struct walk_huge *out = (void *)stream_end();
 
 	if (!out) {
-		walker.full = true;
+		walker.stop = WALK_FULL;
 		return 1;
 	}
 	out->addr = walker.addr;
 	out->entry = entry;
 	out->span_bytes = 1ull << shift;
+	if (!stands()) {
+		walker.stop = WALK_CHANGED;
+		return 1;
+	}
 	stream_add(&out->head, WALK_HUGE, sizeof(*out));
 	walker.addr = next_boundary(walker.addr, shift);
 	return 0;
@@ -121,7 +125,7 @@ static __always_inline int emit_table(u64 pmd)
 	u64 count;
 
 	if (!out) {
-		walker.full = true;
+		walker.stop = WALK_FULL;
 		return 1;
 	}
 	if (next > walker.end)
@@ -134,6 +138,11 @@ static __always_inline int emit_table(u64 pmd)
 		return 1;
 	if (walker.tag)
 		bpf_loop(count, tag_entry, NULL, 0);
+	if (!stands()) {
+		walker.stop = WALK_CHANGED;
+		return 1;
+	}
+	walker.tries = 0;
 	stream_add(&out->head, WALK_TABLE, sizeof(*out) + count * 8);
 	walker.addr = next;
 	return 0;

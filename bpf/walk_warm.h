@@ -90,18 +90,24 @@ static long warm_step(u32 step, void *unused)
 	return 0;
 }
 
+/* The leaf that has an address: it is walker.maple then, and ends at walker.warm_last. */
+static __always_inline void warm_leaf(u64 root, u64 addr)
+{
+	walker.warm_addr = addr;
+	walker.warm_last = ~0ull;
+	walker.maple = root;
+	bpf_loop(8, level_step, NULL, 0);
+	if (MAPLE_TYPE(walker.maple) != MAPLE_LEAF)
+		return;
+	bpf_loop(2 * MAPLE_SLOTS / WARM_STEP, warm_step, NULL, 0);
+}
+
 static __always_inline void warm(struct mm_struct *mm, u64 addr)
 {
 	if (!may_cast || (walker.warm_mm == (u64)mm && addr <= walker.warm_last))
 		return;
 	walker.warm_mm = (u64)mm;
-	walker.warm_addr = addr;
-	walker.warm_last = ~0ull;
-	walker.maple = read_field(mm, mm_mt.ma_root);
-	bpf_loop(8, level_step, NULL, 0);
-	if (MAPLE_TYPE(walker.maple) != MAPLE_LEAF)
-		return;
-	bpf_loop(2 * MAPLE_SLOTS / WARM_STEP, warm_step, NULL, 0);
+	warm_leaf(read_field(mm, mm_mt.ma_root), addr);
 }
 
 #endif

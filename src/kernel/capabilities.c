@@ -21,19 +21,32 @@ static bool has(uint64_t effective, int capability)
 	return effective >> capability & 1;
 }
 
-const char *capabilities_missing_for_bpf(const struct kroot *root)
+static bool read_effective(const struct kroot *root, uint64_t *ret_effective)
 {
 	char text[STATUS_BYTES_MAX];
 	const char *line;
-	uint64_t effective;
 
 	if (kroot_read(root, text, sizeof(text), "proc/self/status") < 0)
-		return "";
+		return false;
 	line = strstr(text, "\nCapEff:");
 	if (!line)
-		return "";
-	effective = strtoull(line + strlen("\nCapEff:"), NULL, 16);
-	if (has(effective, CAP_SYS_ADMIN))
+		return false;
+	*ret_effective = strtoull(line + strlen("\nCapEff:"), NULL, 16);
+	return true;
+}
+
+bool capabilities_include(const struct kroot *root, int capability)
+{
+	uint64_t effective;
+
+	return read_effective(root, &effective) && has(effective, capability);
+}
+
+const char *capabilities_missing_for_bpf(const struct kroot *root)
+{
+	uint64_t effective;
+
+	if (!read_effective(root, &effective) || has(effective, CAP_SYS_ADMIN))
 		return "";
 	if (!has(effective, CAP_BPF))
 		return has(effective, CAP_PERFMON) ? "CAP_BPF" : "CAP_BPF and CAP_PERFMON";

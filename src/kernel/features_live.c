@@ -272,6 +272,13 @@ int live_bpf_casts(struct probing *p)
 	return walk_casts(p->walk) ? 1 : detailed(p, 0, "Linux 6.2");
 }
 
+int live_bpf_lockless(struct probing *p)
+{
+	if (p->walk_err)
+		return detailed(p, 0, "it is one of the BPF iterators");
+	return walk_is_lockless(p->walk) ? 1 : detailed(p, 0, "Linux 6.14, CAP_SYS_PTRACE");
+}
+
 int live_open_files(struct probing *p)
 {
 	struct memoir_error error = { 0 };

@@ -23,9 +23,15 @@ struct procmap_query_arg {
 #define FLAG_EXEC 0x4u
 #define FLAG_SHARED 0x8u
 
-int procmap_query(int maps_fd, uint64_t addr, struct procmap_vma *ret_vma)
+int procmap_query_path(int maps_fd, uint64_t addr, struct procmap_vma *ret_vma, char *path,
+		       size_t size)
 {
-	struct procmap_query_arg arg = { .size = sizeof(arg), .query_addr = addr };
+	struct procmap_query_arg arg = {
+		.size = sizeof(arg),
+		.query_addr = addr,
+		.vma_name_addr = (uintptr_t)path,
+		.vma_name_size = (uint32_t)size,
+	};
 	int got;
 
 	do {
@@ -45,5 +51,12 @@ int procmap_query(int maps_fd, uint64_t addr, struct procmap_vma *ret_vma)
 			   arg.vma_flags & FLAG_EXEC ? 'x' : '-',
 			   arg.vma_flags & FLAG_SHARED ? 's' : 'p' },
 	};
+	if (size && !arg.vma_name_size)
+		*path = '\0';
 	return 0;
+}
+
+int procmap_query(int maps_fd, uint64_t addr, struct procmap_vma *ret_vma)
+{
+	return procmap_query_path(maps_fd, addr, ret_vma, NULL, 0);
 }

@@ -5,6 +5,7 @@
 #ifndef MEMOIR_KERNEL_PROCMAP_H
 #define MEMOIR_KERNEL_PROCMAP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct procmap_vma {
@@ -20,5 +21,9 @@ struct procmap_vma {
  * process has ended or called exec since maps was opened; -ENOTTY: an older kernel.
  */
 int procmap_query(int maps_fd, uint64_t addr, struct procmap_vma *ret_vma);
+
+/* The same with what maps has in its last column, without any escapes; -ENAMETOOLONG. */
+int procmap_query_path(int maps_fd, uint64_t addr, struct procmap_vma *ret_vma, char *path,
+		       size_t size);
 
 #endif

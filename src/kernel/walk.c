@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs the BPF iterators of bpf/walk.bpf.c and hands out their records; draws no conclusions.
+ * Runs the BPF iterators of bpf/tasks.bpf.c and walk_lockless.bpf.c, or walk_locked.bpf.c, and hands out their records; draws no conclusions.
  */
 #include "kernel/walk.h"
 
@@ -21,22 +21,19 @@ static int iter_create(int link)
 	return skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
 }
 
-void walk_forget_paths(struct walk *walk)
-{
-	for (size_t i = 0; i < walk->path_room; i++) {
-		free(walk->paths[i]);
-		walk->paths[i] = NULL;
-	}
-}
-
 int walk_seq_kind(const struct walk *walk)
 {
-	return (int)walk->skel->bss->state.seq_kind;
+	return (int)walk->state->seq_kind;
 }
 
 bool walk_casts(const struct walk *walk)
 {
-	return walk->skel->rodata->may_cast;
+	return walk->casts;
+}
+
+bool walk_is_lockless(const struct walk *walk)
+{
+	return walk->lockless;
 }
 
 /* ---- reading the stream --------------------------------------------------------------------- */
@@ -103,21 +100,6 @@ int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, voi
 	return run(walk, walk->task_link, &arenas, on_task_record, &tr);
 }
 
-static int keep_path(struct walk *walk, const struct walk_text *text)
-{
-	size_t room = walk->path_room;
-	char **paths = grow(walk->paths, &room, (size_t)text->id + 1, sizeof(*paths));
-
-	if (!paths)
-		return -ENOMEM;
-	memset(paths + walk->path_room, 0, (room - walk->path_room) * sizeof(*paths));
-	walk->paths = paths;
-	walk->path_room = room;
-	free(paths[text->id]);
-	paths[text->id] = strndup(text->bytes, text->len);
-	return paths[text->id] ? 0 : -ENOMEM;
-}
-
 struct vma_run {
 	const struct walk_visitor *visitor;
 	void *arg;
@@ -125,12 +107,8 @@ struct vma_run {
 
 static void visit_vma(struct walk *walk, const struct walk_vma *vma, struct vma_run *vr)
 {
-	const char *path = vma->label;
+	const char *path = vma->path ? walk_path(walk, vma) : vma->label;
 
-	if (vma->path)
-		path = vma->path < walk->path_room && walk->paths[vma->path]
-			       ? walk->paths[vma->path]
-			       : "";
 	vr->visitor->vma(vma, path, vma->bits & WALK_NAMED ? walk->name : NULL, vr->arg);
 }
 
@@ -143,7 +121,7 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 
 	switch (head->kind) {
 	case WALK_PATH:
-		return keep_path(walk, text);
+		return walk_keep_path(walk, text->id, text->bytes, text->len);
 	case WALK_NAME:
 		memcpy(walk->name, text->bytes, text->len);
 		walk->name[text->len] = '\0';
@@ -162,17 +140,19 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 		if (vr->visitor->huge)
 			vr->visitor->huge(huge->addr, huge->entry, huge->span_bytes, vr->arg);
 		break;
+	case WALK_LEFT:
+		return walk_rest(walk, (const struct walk_left *)head, vr->visitor, vr->arg);
 	default:
 		return -EBADMSG;
 	}
 	return 0;
 }
 
-static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
-		   const struct walk_visitor *visitor, void *arg)
+int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
+	    const struct walk_visitor *visitor, void *arg)
 {
-	struct walk_config *config = &walk->skel->bss->config;
-	struct walk_state *state = &walk->skel->bss->state;
+	struct walk_config *config = walk->config;
+	struct walk_state *state = walk->state;
 	struct walk_arenas arenas = { state, walk->arena, WALK_ARENA_STRIDE };
 	struct vma_run vr = { visitor, arg };
 
@@ -183,7 +163,7 @@ static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tabl
 	config->generation++;
 	state->next_path = 0;
 	state->file = (struct walk_file){ 0 };
-	walk->skel->bss->walker.mm = walk->skel->bss->walker.warm_mm = 0;
+	*walk->walker = (struct walker){ 0 };
 	state->last_mm = state->last_file = 0;
 	state->last_mm_wanted = state->last_file_wanted = 0;
 	walk_forget_paths(walk);
@@ -202,7 +182,7 @@ static int link_to_process(struct walk *walk, pid_t pid)
 {
 	union bpf_iter_link_info info = { .task.pid = (unsigned int)pid };
 	union bpf_attr attr = {
-		.link_create.prog_fd = (unsigned int)walk->skel->progs.walk_vmas.prog_fd,
+		.link_create.prog_fd = (unsigned int)walk->program,
 		.link_create.attach_type = BPF_TRACE_ITER,
 		.link_create.iter_info = (uint64_t)(uintptr_t)&info,
 		.link_create.iter_info_len = sizeof(info),
@@ -227,7 +207,7 @@ int walk_vmas_of(struct walk *walk, pid_t pid, bool tables, const struct walk_vi
 
 int walk_wanted_clear(struct walk *walk)
 {
-	int fd = walk->skel->maps.wanted.map_fd;
+	int fd = walk->wanted;
 
 	for (size_t i = 0; i < walk->listed_count; i++)
 		skel_map_delete_elem(fd, &walk->listed[i]);
@@ -244,7 +224,7 @@ int walk_wanted_add(struct walk *walk, uint64_t key)
 	if (!listed)
 		return -ENOMEM;
 	walk->listed = listed;
-	int err = skel_map_update_elem(walk->skel->maps.wanted.map_fd, &key, &one, BPF_NOEXIST);
+	int err = skel_map_update_elem(walk->wanted, &key, &one, BPF_NOEXIST);
 
 	if (err < 0)
 		return err == -EEXIST || errno == EEXIST ? 0 : -errno;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks, VMAs and page tables read by BPF iterators (bpf/walk.bpf.c), as a stream of callbacks.
+ * Tasks, VMAs and page tables read by BPF iterators (bpf/tasks.bpf.c, walk_lockless.bpf.c, walk_locked.bpf.c), as a stream of callbacks.
  *
  * Needs Linux 5.17 (bpf_loop, light skeletons), CAP_BPF, CAP_PERFMON, and the initial pid namespace.
  * Page tables need x86-64 besides, and to have been calibrated: the address of the direct map is
@@ -46,6 +46,9 @@ int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
 	      struct walk **ret_walk, struct memoir_error *error);
 void walk_close(struct walk *walk);
 
+/* The same by the mmap lock of each process, as before Linux 6.14. */
+int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error);
+
 /* Whether page tables can be read: proves it at the first call. 0, or -EOPNOTSUPP. */
 int walk_calibrate(struct walk *walk, const struct kroot *root);
 
@@ -54,6 +57,9 @@ int walk_seq_kind(const struct walk *walk);
 
 /* Whether the kernel lets programs read through addresses that they declare to be a structure's: Linux 6.2. */
 bool walk_casts(const struct walk *walk);
+
+/* Whether VMAs and page tables are read without the mmap lock: Linux 6.14, CAP_SYS_PTRACE. */
+bool walk_is_lockless(const struct walk *walk);
 
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg);
 

@@ -73,7 +73,7 @@ static void probe_vma(const struct walk_vma *vma, const char *path, const char *
 
 static void find_vmemmap(struct walk *walk, const struct probe *probe)
 {
-	const struct walk_state *state = &walk->skel->bss->state;
+	const struct walk_state *state = walk->state;
 	uint64_t page = state->probe_page, size = state->page_struct_bytes;
 
 	if (!size || page < probe->page.frame * size)
@@ -81,7 +81,7 @@ static void find_vmemmap(struct walk *walk, const struct probe *probe)
 	page -= probe->page.frame * size;
 	/* Randomised by whole PUDs as well; anything else isn't a flat array of struct page. */
 	if (page % GIB == 0)
-		walk->skel->bss->config.vmemmap = page;
+		walk->config->vmemmap = page;
 }
 
 /*
@@ -95,7 +95,7 @@ static uint64_t dirty_bits(uint64_t entry)
 
 static int prove(struct walk *walk, const struct kroot *root, uint64_t own_mm)
 {
-	struct walk_config *config = &walk->skel->bss->config;
+	struct walk_config *config = walk->config;
 	struct walk_visitor visitor = { .vma = probe_vma, .table = probe_table };
 	struct probe probe = { .entry = 0 };
 	int err = own_page_make(root, &probe.page);
@@ -126,7 +126,7 @@ static int prove(struct walk *walk, const struct kroot *root, uint64_t own_mm)
 int walk_calibrate(struct walk *walk, const struct kroot *root)
 {
 #ifdef __x86_64__
-	struct walk_config *config = &walk->skel->bss->config;
+	struct walk_config *config = walk->config;
 	const struct walk_found *found = &walk->found;
 
 	if (walk->calibrated)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What bpf/walk.bpf.c writes and walk.c reads: a stream of records in an array shared by mmap.
+ * What bpf/tasks.bpf.c and the walks of VMAs write and walk.c reads: a stream of records in an array shared by mmap.
  * Included by both sides, so it may use nothing but the fixed-width types they define.
  */
 #ifndef MEMOIR_KERNEL_WALK_FORMAT_H
@@ -22,6 +22,7 @@ enum walk_kind {
 	WALK_NAME,  /* struct walk_text: an anonymous VMA's name, right before its VMA */
 	WALK_TABLE, /* struct walk_table: the entries of (part of) one page table */
 	WALK_HUGE,  /* struct walk_huge: one entry of a higher level that maps memory itself */
+	WALK_LEFT, /* struct walk_left: the rest of an address space that could not be read without its lock */
 };
 
 struct walk_head {
@@ -91,6 +92,13 @@ struct walk_huge {
 	u64 span_bytes;
 };
 
+struct walk_left {
+	struct walk_head head;
+	u64 mm, from;         /* what lies behind this is missing */
+	u64 start, end, addr; /* but of this one only what is from addr on; all 0: of none */
+	u32 tgid, tid;
+};
+
 /* Set by the program in copied entries; bits 52 to 57 are ignored by x86-64 hardware and kernel. */
 #define WALK_FILE_BIT (1ull << 52)
 
@@ -112,6 +120,7 @@ struct walk_config {
 	u32 tables;     /* copy page tables */
 	u32 scope;      /* enum walk_scope */
 	u32 generation; /* path ids of other generations are stale */
+	u32 patience; /* how often in vain the walk without locks looks at a place; 0.2 µs each */
 };
 
 /* Offsets of what is read by them, from the program for tasks; tasks.bpf.c says why. */
@@ -147,23 +156,34 @@ struct walk_state {
 	u32 seq_kind; /* 0: no mm_lock_seq; 1: an int; 2: a seqcount */
 };
 
-/* Where the program stands in a VMA. In a map, not on its stack: there the verifier would follow each value. */
+/* Why a VMA, or what is below it, is not sent to its end. */
+enum walk_stop {
+	WALK_FULL = 1, /* no room: the next read goes on */
+	WALK_CHANGED,  /* the address space was changed meanwhile */
+};
+
+/* Where the program stands. In a map, not on its stack: there the verifier would follow each value. */
 struct walker {
-	u64 addr, end;
-	u64 mm;
-	u64 pgd;  /* kernel address of the top table */
+	u64 addr, end; /* in a VMA */
+	u64 task, mm;
+	u64 from; /* what lies behind it is still to be sent (walk_lockless.bpf.c); 0 under the lock */
+	u64 start; /* of what is sent of the VMA: the rest may have been part of another one before */
+	u64 pgd;   /* kernel address of the top table */
 	u64 pmds; /* physical address of the table for [pmds_start, pmds_start + 1 GiB) */
 	u64 pmds_start;
+	u64 number;          /* see number_of() in walk_read.h */
 	u64 anon, anon_root; /* on the way from the one to the other */
-	u64 maple;           /* entry of the maple tree's node, on the way down (walk_warm.h) */
+	u64 root, maple;     /* of the maple tree; its node, on the way down (walk_warm.h) */
 	u64 warm_mm, warm_addr, warm_last;
-	u64 number; /* see number_of() in walk_read.h */
+	u32 tgid, tid;
 	u32 alone;
 	u32 seq;
 	u32 hugetlb;
 	u32 tag;
-	u32 full;
-	u32 slot; /* in that node */
+	u32 stop;  /* enum walk_stop, or 0 */
+	u32 tries; /* in vain, one after the other */
+	u32 begun; /* the last read ended in this address space */
+	u32 slot;  /* in that node */
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include "kernel/walk.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,13 @@
 
 #include "base/crew.h"
 #include "base/error.h"
+#include "kernel/capabilities.h"
 #include "kernel/process.h"
 #include "kernel/walk_pump.h"
 #include "kernel/walk_skeleton.h"
+
+#include "walk_locked.lskel.h"
+#include "walk_lockless.lskel.h"
 
 #define ARENA_MAP_BYTES (WALK_ARENAS * WALK_ARENA_STRIDE)
 #define TASKS_MAP_BYTES (WALK_ARENAS * WALK_TASKS_STRIDE)
@@ -37,6 +42,8 @@ static int attach(int program, int map, size_t map_bytes, int *ret_link, const c
 	*ret_arena = arena;
 	return 0;
 }
+
+#define PATIENCE 4096 /* then the lock is taken */
 
 struct tasks_load {
 	struct walk *walk;
@@ -63,40 +70,70 @@ static void *load_tasks(void *arg)
 	return NULL;
 }
 
-/* Before Linux 6.2 the kernel refuses a program that reads by casts (bpf/walk_read.h). */
-static int load_vmas_by(struct walk *walk, bool may_cast)
+/* Both skeletons have the same members, but of different types. */
+#define TAKE(walk, skel)                                           \
+	do {                                                       \
+		(walk)->skeleton = (skel);                         \
+		(walk)->program = (skel)->progs.walk_vmas.prog_fd; \
+		(walk)->wanted = (skel)->maps.wanted.map_fd;       \
+		(walk)->arena_map = (skel)->maps.arena.map_fd;     \
+		(walk)->config = &(skel)->bss->config;             \
+		(walk)->state = &(skel)->bss->state;               \
+		(walk)->walker = &(skel)->bss->walker;             \
+		(walk)->layout = &(skel)->bss->layout;             \
+	} while (0)
+
+/* Linux 6.14; bpf/walk_lockless.bpf.c */
+static int load_lockless(struct walk *walk)
 {
+	struct walk_lockless_bpf *skel = walk_lockless_bpf__open_and_load();
+
+	if (!skel)
+		return -EOPNOTSUPP;
+	TAKE(walk, skel);
+	walk->lockless = walk->casts = true;
+	walk->config->patience = PATIENCE;
+	return 0;
+}
+
+/* Before Linux 6.2 the kernel refuses a program that reads by casts (bpf/walk_read.h). */
+static int load_locked(struct walk *walk, bool may_cast)
+{
+	struct walk_locked_bpf *skel = walk_locked_bpf__open();
 	int err;
 
-	walk->skel = walk_bpf__open();
-	if (!walk->skel)
+	if (!skel)
 		return -errno;
-	walk->skel->rodata->may_cast = may_cast;
-	err = walk_bpf__load(walk->skel);
+	skel->rodata->may_cast = may_cast;
+	err = walk_locked_bpf__load(skel);
 	if (err < 0) {
-		walk_bpf__destroy(walk->skel);
-		walk->skel = NULL;
+		walk_locked_bpf__destroy(skel);
+		return err;
 	}
-	return err;
+	TAKE(walk, skel);
+	walk->casts = may_cast;
+	return 0;
 }
 
-static int load_vmas(struct walk *walk)
+static int load_vmas(struct walk *walk, bool lockless)
 {
-	int err = load_vmas_by(walk, true);
+	int err = lockless ? load_lockless(walk) : -EOPNOTSUPP;
 
-	if (err < 0)
-		err = load_vmas_by(walk, false);
+	if (err)
+		err = load_locked(walk, true);
+	if (err)
+		err = load_locked(walk, false);
 	return err ? err
-		   : attach(walk->skel->progs.walk_vmas.prog_fd, walk->skel->maps.arena.map_fd,
-			    ARENA_MAP_BYTES, &walk->vma_link, &walk->arena);
+		   : attach(walk->program, walk->arena_map, ARENA_MAP_BYTES, &walk->vma_link,
+			    &walk->arena);
 }
 
-static int load(struct tasks_load *tasks)
+static int load(struct tasks_load *tasks, bool lockless)
 {
 	struct walk *walk = tasks->walk;
 	pthread_t thread;
 	bool beside = crew_thread(&thread, load_tasks, tasks) == 0;
-	int err = load_vmas(walk);
+	int err = load_vmas(walk, lockless);
 
 	if (beside)
 		pthread_join(thread, NULL);
@@ -105,12 +142,23 @@ static int load(struct tasks_load *tasks)
 	if (!err)
 		err = tasks->err;
 	if (!err)
-		walk->skel->bss->layout = walk->tasks->bss->layout;
+		*walk->layout = walk->tasks->bss->layout;
 	return err;
 }
 
-int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
-	      struct walk **ret_walk, struct memoir_error *error)
+static struct walk *new_walk(const struct kroot *root)
+{
+	struct walk *walk = calloc(1, sizeof(*walk));
+
+	if (!walk)
+		return NULL;
+	walk->root = root;
+	walk->task_link = walk->vma_link = walk->maps_fd = -1;
+	return walk;
+}
+
+static int open_walk(const struct kroot *root, bool lockless, walk_meanwhile_fn meanwhile,
+		     void *arg, struct walk **ret_walk, struct memoir_error *error)
 {
 	struct tasks_load tasks = { .root = root, .meanwhile = meanwhile, .arg = arg };
 	struct walk *walk;
@@ -122,13 +170,12 @@ int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
 	if (!process_pids_are_initial(root))
 		return error_set(error, -EOPNOTSUPP,
 				 "BPF iterators need the initial pid namespace");
-	walk = calloc(1, sizeof(*walk));
+	walk = new_walk(root);
 	if (!walk)
 		return -ENOMEM;
-	walk->task_link = walk->vma_link = -1;
 	walk->self = (uint32_t)getpid();
 	tasks.walk = walk;
-	err = load(&tasks);
+	err = load(&tasks, lockless);
 	if (err) {
 		walk_close(walk);
 		return error_set(
@@ -141,10 +188,40 @@ int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
 	return 0;
 }
 
+int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
+	      struct walk **ret_walk, struct memoir_error *error)
+{
+	/* Paths are asked for then, of all processes (kernel/walk_path.c). */
+	return open_walk(root, capabilities_include(root, CAP_SYS_PTRACE), meanwhile, arg, ret_walk,
+			 error);
+}
+
+int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
+{
+	return open_walk(root, false, NULL, NULL, ret_walk, error);
+}
+
+int walk_load_locked(const struct walk *walk, struct walk **ret_locked)
+{
+	struct walk *locked = new_walk(walk->root);
+	int err = locked ? load_vmas(locked, false) : -ENOMEM;
+
+	if (err) {
+		walk_close(locked);
+		return err;
+	}
+	*locked->layout = *walk->layout;
+	*locked->config = *walk->config;
+	locked->tables_work = walk->tables_work;
+	*ret_locked = locked;
+	return 0;
+}
+
 void walk_close(struct walk *walk)
 {
 	if (!walk)
 		return;
+	walk_close(walk->locked);
 	walk_forget_paths(walk);
 	free(walk->paths);
 	free(walk->listed);
@@ -156,8 +233,10 @@ void walk_close(struct walk *walk)
 		close(walk->vma_link);
 	if (walk->task_link >= 0)
 		close(walk->task_link);
-	if (walk->skel)
-		walk_bpf__destroy(walk->skel);
+	if (walk->lockless)
+		walk_lockless_bpf__destroy(walk->skeleton);
+	else
+		walk_locked_bpf__destroy(walk->skeleton);
 	if (walk->tasks)
 		tasks_bpf__destroy(walk->tasks);
 	free(walk);

@@ -18,6 +18,11 @@ int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
 	return error_set(error, -EOPNOTSUPP, "this memoir was built without BPF");
 }
 
+int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
+{
+	return walk_open(root, NULL, NULL, ret_walk, error);
+}
+
 void walk_close(struct walk *walk)
 {
 	(void)walk;
@@ -37,6 +42,12 @@ int walk_seq_kind(const struct walk *walk)
 }
 
 bool walk_casts(const struct walk *walk)
+{
+	(void)walk;
+	return false;
+}
+
+bool walk_is_lockless(const struct walk *walk)
 {
 	(void)walk;
 	return false;

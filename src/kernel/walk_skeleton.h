@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a BPF walk, for walk.c, walk_load.c and walk_calibrate.c only.
+ * The inside of a BPF walk, for the files walk*.c only.
  */
 #ifndef MEMOIR_KERNEL_WALK_SKELETON_H
 #define MEMOIR_KERNEL_WALK_SKELETON_H
@@ -9,7 +9,6 @@
 #include "kernel/walk.h"
 
 #include "tasks.lskel.h"
-#include "walk.lskel.h"
 
 /* What is known of the direct map before page tables can be read. */
 struct walk_found {
@@ -20,8 +19,19 @@ struct walk_found {
 };
 
 struct walk {
+	const struct kroot *root;
 	struct tasks_bpf *tasks;
-	struct walk_bpf *skel;
+	/* Of the one of two skeletons whose program for VMAs is loaded, and what it has. */
+	void *skeleton;
+	int program, wanted, arena_map;
+	struct walk_config *config;
+	struct walk_state *state;
+	struct walker *walker;
+	struct walk_layout *layout;
+	bool casts, lockless;
+	/* The same that takes locks, for what is left to it, and how often that was; loaded when it is. */
+	struct walk *locked;
+	unsigned int rests;
 	int task_link, vma_link;
 	const char *tasks_arena, *arena;
 	uint32_t self;
@@ -31,10 +41,27 @@ struct walk {
 	size_t listed_count, listed_room;
 	char **paths; /* by id, of this walk */
 	size_t path_room;
+	int maps_fd; /* of maps_tid, by which the last path was asked for; or -1 */
+	uint32_t maps_tid;
 	char name[WALK_NAME_BYTES];
 };
 
+/* One walk by a link to an iterator; walk.h says the rest. */
+int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
+	    const struct walk_visitor *visitor, void *arg);
+
+int walk_keep_path(struct walk *walk, uint32_t id, const char *path, size_t length);
 void walk_forget_paths(struct walk *walk);
+
+/* The path of a VMA's file, asked for if it is not known; "": not known. Good until paths are forgotten. */
+const char *walk_path(struct walk *walk, const struct walk_vma *vma);
+
+/* Walk what was left, under the lock. */
+int walk_rest(struct walk *walk, const struct walk_left *left, const struct walk_visitor *visitor,
+	      void *arg);
+
+/* A second walk for VMAs alone, that takes locks and knows what this one has found. 0, or a negative errno. */
+int walk_load_locked(const struct walk *walk, struct walk **ret_locked);
 
 /* Where tasks lie in the kernel's memory tells where its direct map is. */
 void walk_witness(struct walk *walk, const struct walk_task *task);

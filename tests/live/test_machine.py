@@ -90,12 +90,13 @@ def check(tap, engine):
               f"all regions of anonymous memory equal smaps{name}", anonymous.about())
 
 
-def check_casts(tap):
-    """Refused, they would cost time only, and nobody would know."""
+def check_walk(tap):
+    """Refused, these would cost time only, and nobody would know."""
     there = {row["feature"]: row["available"] for row in memoir.rows("check", "--json")}
-    new_enough = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 2)
-    tap.check(there["casts in BPF"] == (there["BPF iterators"] and new_enough),
-              "numbers are read by casts where the kernel has them", [there])
+    release = tuple(map(int, os.uname().release.split(".")[:2]))
+    for feature, since in (("casts in BPF", (6, 2)), ("lockless walk by BPF", (6, 14))):
+        tap.check(there[feature] == (there["BPF iterators"] and release >= since),
+                  f"{feature}: where the kernel has what it takes", [there])
 
 
 def main():
@@ -108,7 +109,7 @@ def main():
         tap.skip("a whole machine equals smaps", "needs root: frame numbers are hidden")
         return tap.done()
     try:
-        check_casts(tap)
+        check_walk(tap)
         with zram.swap_if_any():
             check(tap, engine)
     except (mkmem.Broken, memoir.Failed, OSError) as error:

@@ -1,38 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * A BPF iterator that writes VMAs and copies of page tables into an array that user space maps.
- * It only reads; what a page table entry means is decided in user space.
- *
- * The copying is safe: iter/task_vma holds the mmap lock for reading, programs run under RCU (which is
- * what page tables are freed by), every read is fault-protected, and physical addresses beyond the
- * end of memory are refused.
+ * One VMA, however it was come by: whether it is asked for, what is sent of it, its file and its path.
  */
-#include <linux/bpf.h>
-#include <linux/types.h>
-
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-
-typedef __u32 u32;
-typedef __u64 u64;
-
-#include "walk_format.h"
-#include "walk_kernel.h"
-
-#define STREAM_BYTES WALK_ARENA_BYTES
-#define STREAM_SLACK_BYTES WALK_SLACK_BYTES
-#include "walk_stream.h"
-
-struct walk_config config;
-struct walker walker;
-struct walk_layout layout; /* found by tasks.bpf.c */
-
-#include "walk_read.h"
-#include "walk_leader.h"
-#include "walk_tables.h"
-#include "walk_warm.h"
-
-char LICENSE[] SEC("license") = "Dual MIT/GPL";
+#ifndef MEMOIR_WALK_VMA_H
+#define MEMOIR_WALK_VMA_H
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -58,21 +29,6 @@ struct {
 	__type(key, struct path_key);
 	__type(value, struct path_value);
 } paths SEC(".maps");
-
-static __always_inline u32 read_seq(struct mm_struct *mm)
-{
-	struct mm_struct___int *old = (void *)mm;
-
-	if (bpf_core_field_exists(mm->mm_lock_seq.sequence)) {
-		state.seq_kind = 2;
-		return mm->mm_lock_seq.sequence;
-	}
-	if (bpf_core_field_exists(old->mm_lock_seq)) {
-		state.seq_kind = 1;
-		return old->mm_lock_seq;
-	}
-	return 0;
-}
 
 /* Pointers are followed by read_field(), or once a task by BPF_CORE_READ; walk_read.h says why. */
 
@@ -126,7 +82,8 @@ static __always_inline void emit_path(struct file *file, u32 id)
 	struct walk_text *out = (void *)stream_end();
 	long len;
 
-	if (!out)
+	/* Of a file that is not known to stay the kernel tells no path: walk_path.c asks for it. */
+	if (LOCKLESS || !out)
 		return;
 	len = bpf_d_path(&file->f_path, out->bytes, WALK_PATH_BYTES);
 	if (len < 1 || len > WALK_PATH_BYTES)
@@ -312,7 +269,7 @@ static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct
 		return true;
 	if (file && file_wanted(file))
 		return true;
-	return anon && is_wanted(anon_root(number_of((void *)anon)));
+	return anon && is_wanted(anon_root(anon));
 }
 
 /* Our own page whose struct page is to be found: a file of one page, so the tree's root is that page. */
@@ -322,9 +279,8 @@ static __always_inline void probe(struct file *file)
 	state.page_struct_bytes = bpf_core_type_size(struct page);
 }
 
-static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct *mm,
-				     struct vm_area_struct *vma, u64 anon, struct file *file,
-				     u32 seq, bool tagged)
+static __always_inline bool emit_vma(struct mm_struct *mm, struct vm_area_struct *vma, u64 anon,
+				     struct file *file)
 {
 	struct walk_vma *out;
 	struct inode *inode = NULL;
@@ -344,19 +300,17 @@ static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct 
 		return false;
 	__builtin_memset(out, 0, sizeof(*out));
 	out->mm = (u64)mm;
-	out->start = vma->vm_start;
+	out->start = walker.start;
 	out->end = vma->vm_end;
 	out->flags = vma->vm_flags;
-	out->offset_pages = vma->vm_pgoff;
-	out->tgid = task->tgid;
-	out->tid = task->pid;
-	out->seq = seq;
-	out->bits = (named ? WALK_NAMED : 0) | (tagged ? WALK_TAGGED : 0);
+	out->offset_pages = vma->vm_pgoff + ((walker.start - vma->vm_start) >> PAGE_SHIFT);
+	out->tgid = walker.tgid;
+	out->tid = walker.tid;
+	out->seq = walker.seq;
+	out->bits = (named ? WALK_NAMED : 0) | (walker.tag ? WALK_TAGGED : 0);
 	if (anon) {
-		u64 root;
+		u64 root = anon_root(anon);
 
-		anon = number_of((void *)anon);
-		root = anon_root(anon);
 		out->anon_vma = anon;
 		out->anon_root = root;
 		out->bits |= anon_alone(anon, root) ? WALK_ALONE : 0;
@@ -372,69 +326,50 @@ static __always_inline bool emit_vma(struct task_struct *task, struct mm_struct 
 static __always_inline bool resumes(struct vm_area_struct *vma, struct mm_struct *mm)
 {
 	return state.resume_addr && state.resume_mm == (u64)mm &&
-	       state.resume_start == vma->vm_start && state.resume_end == vma->vm_end;
+	       state.resume_start == walker.start && state.resume_end == vma->vm_end;
 }
 
 /*
- * Neighbours lie under the same table of PMDs. What was found for the last VMA still stands if nobody
- * took the mmap lock for writing since, which is what it takes to free a table.
+ * Send a VMA, from walker.start on, and the page tables below it. 0, or why it is not done: WALK_FULL, WALK_CHANGED. What is sent already is
+ * remembered, and the next call for the same VMA goes on from there.
  */
-static __always_inline void keep_or_drop_tables(struct mm_struct *mm, u32 seq)
+static __always_inline u32 send_vma(struct mm_struct *mm, struct vm_area_struct *vma)
 {
-	if (walker.mm == (u64)mm && state.seq_kind == 2 && walker.seq == seq && !(seq & 1))
-		return;
-	walker.mm = (u64)mm;
-	walker.seq = seq;
-	walker.pgd = read_field(mm, pgd);
-	walker.pmds = 0;
-}
+	u64 before = state.used, anon = number_of(vma->anon_vma);
+	struct file *file = vma->vm_file;
 
-/* Returning 1 makes the kernel end this read() and begin the next one with the same VMA. */
-SEC("iter/task_vma")
-int walk_vmas(struct bpf_iter__task_vma *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct vm_area_struct *vma = ctx->vma;
-	struct mm_struct *mm;
-	struct file *file;
-	u64 anon;
-	u32 seq;
-
-	if (!task || !vma)
-		return 0;
-	mm = vma->vm_mm;
-	if (!mm)
-		return 0;
-	warm(mm, vma->vm_start);
-	anon = (u64)vma->anon_vma;
-	file = vma->vm_file;
-	if (!speaks_for_process(task) || !in_scope(mm, vma, anon, file))
-		return 0;
-	if (task->tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
+	if (!in_scope(mm, vma, anon, file))
+		return stands() ? 0 : WALK_CHANGED;
+	if (walker.tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
 		probe(file);
-	seq = read_seq(mm);
 	if (!state.used)
 		state.file.file = 0;
 	walker.tag = file && anon && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
-	if (resumes(vma, mm))
+	if (resumes(vma, mm)) {
 		walker.addr = state.resume_addr;
-	else if (emit_vma(task, mm, vma, anon, file, seq, walker.tag))
-		walker.addr = vma->vm_start;
-	else
-		return 1;
+	} else {
+		if (!emit_vma(mm, vma, anon, file))
+			return WALK_FULL;
+		if (!stands()) {
+			state.used = before;
+			return WALK_CHANGED;
+		}
+		walker.addr = walker.start;
+	}
 	state.resume_addr = 0;
 	if (!config.tables)
 		return 0;
 	walker.end = vma->vm_end;
-	keep_or_drop_tables(mm, seq);
-	walker.full = 0;
+	walker.stop = 0;
 	walker.hugetlb = vma->vm_flags & VM_HUGETLB;
 	bpf_loop(1 << 23, walk_step, NULL, 0);
-	if (!walker.full)
+	if (!walker.stop)
 		return 0;
 	state.resume_mm = (u64)mm;
-	state.resume_start = vma->vm_start;
+	state.resume_start = walker.start;
 	state.resume_end = vma->vm_end;
 	state.resume_addr = walker.addr;
-	return 1;
+	return walker.stop;
 }
+
+#endif

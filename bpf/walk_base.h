@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * What the two walks of VMAs have in common: all but how they come by a VMA. Before it is included LOCKLESS says
+ * which of them it is. They write VMAs and copies of page tables into an array that user space maps; they only
+ * read, and what a page table entry means is decided in user space.
+ *
+ * The copying is safe: programs run under RCU (which is what page tables are freed by), every read is
+ * fault-protected, and physical addresses beyond the end of memory are refused.
+ */
+#ifndef MEMOIR_WALK_BASE_H
+#define MEMOIR_WALK_BASE_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+typedef __u32 u32;
+typedef __u64 u64;
+
+#include "walk_format.h"
+#include "walk_kernel.h"
+
+#define STREAM_BYTES WALK_ARENA_BYTES
+#define STREAM_SLACK_BYTES WALK_SLACK_BYTES
+#include "walk_stream.h"
+
+struct walk_config config;
+struct walker walker;
+struct walk_layout layout; /* found by tasks.bpf.c */
+
+#include "walk_read.h"
+#include "walk_moment.h"
+#include "walk_leader.h"
+#include "walk_tables.h"
+#include "walk_warm.h"
+#include "walk_vma.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#endif
