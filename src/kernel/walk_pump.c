@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two arenas, two threads: one lets the kernel fill, the other takes out. Knows no record.
+ * A few arenas, two threads: one lets the kernel fill, the other takes out. Knows no record.
  */
 #include "kernel/walk_pump.h"
 

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a capture does while the kernel verifies its programs: tasks are read once, by another thread, and not again;
+ * later captures read them anew; where no threads can be had all is done one after the other. Who reads and who may
+ * begin threads is seen by the linker's --wrap; figures are not looked at.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <memoir/snapshot.h>
+
+#include "base/crew.h"
+#include "kernel/walk.h"
+
+static struct {
+	bool refuse_threads;
+	unsigned int refused;
+	unsigned int readings;
+	pthread_t last_reader;
+} seen;
+
+/* ---- between memoir and what it calls ------------------------------------------------------- */
+
+int __real_crew_thread(pthread_t *ret_thread, void *(*run)(void *arg), void *arg);
+int __wrap_crew_thread(pthread_t *ret_thread, void *(*run)(void *arg), void *arg);
+
+int __wrap_crew_thread(pthread_t *ret_thread, void *(*run)(void *arg), void *arg)
+{
+	if (!seen.refuse_threads)
+		return __real_crew_thread(ret_thread, run, arg);
+	seen.refused++;
+	return -EAGAIN;
+}
+
+int __real_walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg),
+		      void *arg);
+int __wrap_walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg),
+		      void *arg);
+
+int __wrap_walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg),
+		      void *arg)
+{
+	seen.readings++;
+	seen.last_reader = pthread_self();
+	return __real_walk_tasks(walk, task, arg);
+}
+
+/* ---- a process, and a look at it ------------------------------------------------------------ */
+
+static pid_t begin_child(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+static void end_child(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static struct memoir *open_walking(void)
+{
+	const struct memoir_options options = {
+		.sz = sizeof(options),
+		.engine = MEMOIR_ENGINE_TABLES,
+	};
+	struct memoir *memoir;
+
+	memset(&seen, 0, sizeof(seen));
+	assert_int_equal(memoir_open(&options, &memoir, NULL), 0);
+	return memoir;
+}
+
+static bool is_asked_for(const struct memoir_process *process, void *arg)
+{
+	return process->pid == *(const pid_t *)arg;
+}
+
+static int look(struct memoir *memoir, pid_t pid, struct memoir_snapshot **ret_snapshot,
+		struct memoir_error *error)
+{
+	const struct memoir_capture_options options = {
+		.sz = sizeof(options),
+		.wants = is_asked_for,
+		.wants_arg = &pid,
+		.without_holders = true,
+	};
+
+	return memoir_capture(memoir, &options, ret_snapshot, error);
+}
+
+/* The regions of a process in a capture of it; 0: it is not there. */
+static size_t regions_of(struct memoir *memoir, pid_t pid)
+{
+	struct memoir_error error = { 0 };
+	struct memoir_snapshot *snapshot;
+
+	if (look(memoir, pid, &snapshot, &error) < 0)
+		fail_msg("%s", error.text);
+	const struct memoir_process *process = memoir_snapshot_find_pid(snapshot, pid);
+	size_t regions = process && process->in_scope ? process->region_count : 0;
+
+	memoir_snapshot_free(snapshot);
+	return regions;
+}
+
+static void skip_without_bpf(void)
+{
+	struct memoir *memoir = open_walking();
+	struct memoir_error error = { 0 };
+	struct memoir_snapshot *snapshot;
+	int err = look(memoir, getppid(), &snapshot, &error);
+
+	memoir_close(memoir);
+	if (err) {
+		print_message("skipped: %s\n", error.text);
+		skip();
+	}
+	memoir_snapshot_free(snapshot);
+}
+
+static void tasks_are_read_once_while_programs_are_loaded(void **state)
+{
+	pid_t child;
+	struct memoir *memoir;
+
+	(void)state;
+	skip_without_bpf();
+	child = begin_child();
+	memoir = open_walking();
+	assert_true(regions_of(memoir, child) > 0);
+	assert_int_equal(seen.readings, 1);
+	assert_false(pthread_equal(seen.last_reader, pthread_self()));
+	memoir_close(memoir);
+	end_child(child);
+}
+
+static void later_captures_read_them_anew(void **state)
+{
+	pid_t first, second;
+	struct memoir *memoir;
+
+	(void)state;
+	skip_without_bpf();
+	first = begin_child();
+	memoir = open_walking();
+	assert_true(regions_of(memoir, first) > 0);
+	second = begin_child();
+	assert_true(regions_of(memoir, second) > 0);
+	end_child(second);
+	assert_int_equal(regions_of(memoir, second), 0);
+	assert_int_equal(seen.readings, 3);
+	memoir_close(memoir);
+	end_child(first);
+}
+
+static void without_threads_the_same_is_found(void **state)
+{
+	struct memoir *memoir;
+	size_t regions;
+	pid_t child;
+
+	(void)state;
+	skip_without_bpf();
+	child = begin_child();
+	memoir = open_walking();
+	regions = regions_of(memoir, child);
+	assert_true(regions > 0);
+	memoir_close(memoir);
+	memoir = open_walking();
+	seen.refuse_threads = true;
+	assert_int_equal(regions_of(memoir, child), regions);
+	assert_true(seen.refused > 0);
+	assert_int_equal(seen.readings, 1);
+	memoir_close(memoir);
+	end_child(child);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tasks_are_read_once_while_programs_are_loaded),
+		cmocka_unit_test(later_captures_read_them_anew),
+		cmocka_unit_test(without_threads_the_same_is_found),
+	};
+
+	return cmocka_run_group_tests_name("loading", tests, NULL, NULL);
+}
