@@ -10,7 +10,7 @@
 #define WALK_ARENA_BYTES (1u << 18)
 #define WALK_SLACK_BYTES (16u * 1024)
 #define WALK_TASKS_BYTES (1u << 15) /* the same of the program for tasks */
-#define WALK_ARENAS 3               /* some are written while others are read */
+#define WALK_ARENAS 4               /* some are written while others are read */
 #define WALK_PATH_BYTES 4096
 #define WALK_NAME_BYTES 256
 #define WALK_LABEL_BYTES 24
