@@ -114,13 +114,15 @@ static void take_parts(void *arg)
 
 static int count_all(struct capture *c)
 {
+	/* Another one may be looking for kinds, and that is waited for. */
+	unsigned int threads = c->memoir->threads - (c->kinds && c->memoir->threads > 1);
 	struct turn turn = { .c = c };
 	int err = capture_take_shares(c);
 
 	if (err)
 		return err;
 	snapshot_begin_sums(c->snap);
-	crew_run(c->snap->region_count < MANY_REGIONS ? 1 : c->memoir->threads, take_parts, &turn);
+	crew_run(c->snap->region_count < MANY_REGIONS ? 1 : threads, take_parts, &turn);
 	return 0;
 }
 
