@@ -27,9 +27,9 @@ MEMOIR_EXITS = (0, 3)
 QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
-BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-map", "frames-loop", "lib-ledger",
-              "lib-capture", "lib-who", "lib-whatif", "lib-name", "lib-announce", "name-read",
-              "name-weak", "watch-cost", "fds-loop", "lib-files", "lib-watch", "auto-malloc",
+BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-load", "lib-map", "frames-loop", "lib-
+              ledger", "lib-capture", "lib-who", "lib-whatif", "lib-name", "lib-announce", "name-
+              read", "name-weak", "watch-cost", "fds-loop", "lib-files", "lib-watch", "auto-malloc",
               "lib-idle", "name-run")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger", "lib-files", "lib-capture", "name-run")
@@ -135,6 +135,8 @@ REAL = (("cc", "-O2", "-D_GNU_SOURCE", "-c", "{bench}/name-run.c", "-o", "/dev/n
 
 CASES = (
     Case("quiet", (Versus(PS, LOOP, plus_ms=20, pairs=31, quick_pairs=11),), quiet=True),
+    # As often as it is asked for in one process; the first time in a process it is a millisecond more.
+    Case("load", limits=(Limit(("lib-load",), "load_ns", 5e6),)),
     Case("forked",
          (Versus(PS, LOOP, ratio=0.5),
           Versus(PS, ("rollup-loop", "-t", "{cpus}"), ratio=0.9),
