@@ -27,10 +27,10 @@ MEMOIR_EXITS = (0, 3)
 QUIET_PROCESSES = 100
 PARTIAL_NOTE = "memoir says that part of the data was not readable"
 SETTLE_S = 1.0
-BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-load", "lib-map", "frames-loop", "lib-
-              ledger", "lib-capture", "lib-who", "lib-whatif", "lib-name", "lib-announce", "name-
-              read", "name-weak", "watch-cost", "fds-loop", "lib-files", "lib-watch", "auto-malloc",
-              "lib-idle", "name-run")
+BUILT_HERE = ("rollup-loop", "workload", "peak-rss", "lib-load", "lib-map", "frames-loop",
+              "lib-ledger", "lib-capture", "lib-who", "lib-whatif", "lib-name", "lib-announce",
+              "name-read", "name-weak", "watch-cost", "fds-loop", "lib-files", "lib-watch",
+              "auto-malloc", "lib-idle", "name-run")
 # Ours that time themselves, and say so on standard output.
 LIBRARY = ("lib-map", "lib-ledger", "lib-files", "lib-capture", "name-run")
 RSS_TOLERANCE = 0.01
