@@ -105,6 +105,9 @@ static __always_inline void begin_moment(void)
 	state.file.file = 0;
 }
 
+/* So that a read() ends after half a millisecond, also where nothing is sent. */
+#define LEAVES_AT_ONCE 256
+
 static long leaf_step(u32 i, void *unused)
 {
 	begin_moment();
@@ -157,7 +160,9 @@ int walk_vmas(struct bpf_iter__task *ctx)
 	if (!walker.begun)
 		begin_space(task, mm);
 	state.seq_kind = 2;
-	bpf_loop(1 << 23, leaf_step, NULL, 0);
-	walker.begun = walker.stop == WALK_FULL || (walker.stop && !emit_left());
+	bpf_loop(LEAVES_AT_ONCE, leaf_step, NULL, 0);
+	walker.begun = walker.stop || walker.from;
+	if (walker.stop == WALK_CHANGED && walker.tries > config.patience)
+		walker.begun = !emit_left();
 	return walker.begun ? 1 : 0;
 }
