@@ -16,6 +16,7 @@ typedef __u64 u64;
 #include "files_format.h"
 #include "files_kernel.h"
 #include "core_mapping.h"
+#include "core_remember.h"
 #include "dmabuf_read.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -222,5 +223,7 @@ int list_files(struct bpf_iter__task_file *ctx)
 	/* The mask bounds it in the eyes of any verifier. */
 	out->path_bytes = (len + 7) & (2 * FILES_PATH_BYTES - 8);
 	bpf_seq_write(ctx->meta->seq, &draft, sizeof(draft.record) + out->path_bytes);
+	/* dma_buf has taken its place, and the walk waits for it. */
+	remember(struct mm_struct, brk);
 	return 0;
 }

@@ -89,6 +89,10 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
+struct mm_struct {
+	unsigned long brk;
+};
+
 struct dma_buf {
 	unsigned long size;
 	struct file *file;
