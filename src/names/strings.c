@@ -78,7 +78,9 @@ static void free_string(uint32_t name)
 /* Into a new index of this many slots, without the idle ones if asked. */
 static int index_anew(uint32_t slot_count, bool drop_idle)
 {
-	uint32_t *slots = system_map(slot_count * sizeof(*slots));
+	/* Beside the space it is no mapping of its own, which others would have to go through. */
+	size_t bytes = (slot_count * sizeof(uint32_t) + 4095) & ~(size_t)4095;
+	uint32_t *slots = system_map_below(space_at(0), bytes);
 
 	if (!slots)
 		return -ENOMEM;
