@@ -35,6 +35,7 @@ struct walk_layout layout; /* found by tasks.bpf.c */
 #include "walk_leader.h"
 #include "walk_tables.h"
 #include "walk_warm.h"
+#include "walk_names.h"
 #include "walk_vma.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

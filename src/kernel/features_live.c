@@ -69,7 +69,7 @@ void live_begin(struct probing *p)
 {
 	struct memoir_error error = { 0 };
 
-	p->walk_err = walk_open(p->root, NULL, NULL, &p->walk, &error);
+	p->walk_err = walk_open(p->root, false, NULL, NULL, &p->walk, &error);
 	if (p->walk_err) {
 		snprintf(p->walk_why, sizeof(p->walk_why), "%.*s", (int)sizeof(p->walk_why) - 1,
 			 error.text);

@@ -142,6 +142,9 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 		break;
 	case WALK_LEFT:
 		return walk_rest(walk, (const struct walk_left *)head, vr->visitor, vr->arg);
+	case WALK_NAMES:
+		vr->visitor->names((const struct walk_names *)head, vr->arg);
+		break;
 	default:
 		return -EBADMSG;
 	}
@@ -160,6 +163,8 @@ int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
 		return -EOPNOTSUPP;
 	config->scope = scope;
 	config->tables = tables;
+	config->names = tables && visitor->names;
+	config->names_epoch = visitor->names_epoch;
 	config->generation++;
 	state->next_path = 0;
 	state->file = (struct walk_file){ 0 };

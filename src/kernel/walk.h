@@ -32,6 +32,13 @@ struct walk_visitor {
 	void (*table)(uint64_t addr, const uint64_t *entries, size_t count, void *arg);
 	/* One entry that stands for span_bytes: present and large, or not present. */
 	void (*huge)(uint64_t addr, uint64_t entry, uint64_t span_bytes, void *arg);
+	/*
+	 * The last VMA is where a name table is found, and all of it is at hand that its ranges need. NULL: not looked
+	 * for. It may come again, and of no table it has to: what is large, swapped out or being changed does not.
+	 * names_epoch: of a table that has not changed since it came in a walk of the same epoch only the header; 0: all.
+	 */
+	void (*names)(const struct walk_names *names, void *arg);
+	uint32_t names_epoch;
 };
 
 /* What can be done with tasks alone: only walk_tasks() works. */
@@ -40,9 +47,10 @@ typedef void (*walk_meanwhile_fn)(struct walk *walk, void *arg);
 /*
  * Load the programs. The one for tasks works long before the one for VMAs: meanwhile (may be NULL) is then called,
  * from another thread, which has ended on return. -EOPNOTSUPP: built without BPF, or the kernel lacks what is
- * needed; -EPERM; -ENOMEM. On failure error (may be NULL) says which; meanwhile may have been called all the same.
+ * needed; -EPERM; -ENOMEM. names: with what sends name tables, which takes longer to load; without, a visitor is told of
+ * none. On failure error (may be NULL) says which; meanwhile may have been called all the same.
  */
-int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
+int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile, void *arg,
 	      struct walk **ret_walk, struct memoir_error *error);
 void walk_close(struct walk *walk);
 

@@ -23,6 +23,7 @@ enum walk_kind {
 	WALK_TABLE, /* struct walk_table: the entries of (part of) one page table */
 	WALK_HUGE,  /* struct walk_huge: one entry of a higher level that maps memory itself */
 	WALK_LEFT, /* struct walk_left: the rest of an address space that could not be read without its lock */
+	WALK_NAMES, /* struct walk_names: what the last VMA is the anchor of, where that is little */
 };
 
 struct walk_head {
@@ -99,6 +100,41 @@ struct walk_left {
 	u32 tgid, tid;
 };
 
+#define WALK_NAMES_HEADER 23u /* numbers of 8 bytes */
+#define WALK_NAMES_BLOCK_BYTES 1024u
+#define WALK_NAMES_BLOCKS 12u /* more are not sent */
+#define WALK_NAMES_ROOM 16u   /* the next power of two */
+
+/* Of a block of segment 0 as many bytes from its beginning on as there is something in it. */
+struct walk_block {
+	unsigned short block; /* less than 64 */
+	unsigned short bytes; /* a multiple of 8 */
+};
+
+/*
+ * Of a name table (docs/NAME-TABLE.md) the header, and the blocks that its ranges need: as at one moment. Nothing of it
+ * where it is as it was when it was sent last for this address space.
+ */
+struct walk_names {
+	struct walk_head head;
+	u64 anchor; /* where the header is */
+	u64 generation;
+	u32 count;   /* of blocks; 0: as it was, and there is nothing behind this */
+	u32 settled; /* as long as the generation is the same, the table is */
+	u64 header[WALK_NAMES_HEADER];
+	struct walk_block blocks[WALK_NAMES_BLOCKS];
+	char bytes[]; /* of those blocks, one after the other */
+};
+
+#define WALK_NAMES_BYTES (512u + WALK_NAMES_BLOCKS * WALK_NAMES_BLOCK_BYTES) /* and less */
+
+/* Which table was sent last, by pids. */
+#define WALK_SENT 4096u
+struct walk_sent {
+	u64 mm, anchor, generation;
+	u32 epoch, unused;
+};
+
 /* Set by the program in copied entries; bits 52 to 57 are ignored by x86-64 hardware and kernel. */
 #define WALK_FILE_BIT (1ull << 52)
 
@@ -121,6 +157,8 @@ struct walk_config {
 	u32 scope;      /* enum walk_scope */
 	u32 generation; /* path ids of other generations are stale */
 	u32 patience; /* how often in vain the walk without locks looks at a place; 0.2 µs each */
+	u32 names;    /* send small name tables */
+	u32 names_epoch; /* 0: whatever was sent before; else not such as were in this epoch */
 };
 
 /* Offsets of what is read by them, from the program for tasks; tasks.bpf.c says why. */
@@ -184,6 +222,21 @@ struct walker {
 	u32 tries; /* in vain, one after the other */
 	u32 begun; /* the last read ended in this address space */
 	u32 slot;  /* in that node */
+};
+
+/* The name table that is being taken. */
+struct walk_namer {
+	u64 segment; /* 0's address */
+	u64 listed;  /* blocks, by bits */
+	u64 entry;   /* the page table's for what in_ram() was asked for, and where it is */
+	u64 entry_at;
+	u64 entries[WALK_NAMES_ROOM];
+	u64 entries_at[WALK_NAMES_ROOM];
+	u32 count, leaves;
+	u32 bytes; /* taken so far */
+	u32 leaf;  /* where the one begins whose entries are gone through */
+	u32 failed;
+	struct walk_block blocks[WALK_NAMES_ROOM];
 };
 
 #endif

@@ -86,10 +86,15 @@ static void *load_tasks(void *arg)
 /* Linux 6.14; bpf/walk_lockless.bpf.c */
 static int load_lockless(struct walk *walk)
 {
-	struct walk_lockless_bpf *skel = walk_lockless_bpf__open_and_load();
+	struct walk_lockless_bpf *skel = walk_lockless_bpf__open();
 
 	if (!skel)
 		return -EOPNOTSUPP;
+	skel->rodata->with_names = walk->names;
+	if (walk_lockless_bpf__load(skel) < 0) {
+		walk_lockless_bpf__destroy(skel);
+		return -EOPNOTSUPP;
+	}
 	TAKE(walk, skel);
 	walk->lockless = walk->casts = true;
 	walk->config->patience = PATIENCE;
@@ -105,6 +110,7 @@ static int load_locked(struct walk *walk, bool may_cast)
 	if (!skel)
 		return -errno;
 	skel->rodata->may_cast = may_cast;
+	skel->rodata->with_names = walk->names;
 	err = walk_locked_bpf__load(skel);
 	if (err < 0) {
 		walk_locked_bpf__destroy(skel);
@@ -157,8 +163,9 @@ static struct walk *new_walk(const struct kroot *root)
 	return walk;
 }
 
-static int open_walk(const struct kroot *root, bool lockless, walk_meanwhile_fn meanwhile,
-		     void *arg, struct walk **ret_walk, struct memoir_error *error)
+static int open_walk(const struct kroot *root, bool lockless, bool names,
+		     walk_meanwhile_fn meanwhile, void *arg, struct walk **ret_walk,
+		     struct memoir_error *error)
 {
 	struct tasks_load tasks = { .root = root, .meanwhile = meanwhile, .arg = arg };
 	struct walk *walk;
@@ -174,6 +181,7 @@ static int open_walk(const struct kroot *root, bool lockless, walk_meanwhile_fn 
 	if (!walk)
 		return -ENOMEM;
 	walk->self = (uint32_t)getpid();
+	walk->names = names;
 	tasks.walk = walk;
 	err = load(&tasks, lockless);
 	if (err) {
@@ -188,17 +196,17 @@ static int open_walk(const struct kroot *root, bool lockless, walk_meanwhile_fn 
 	return 0;
 }
 
-int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
+int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile, void *arg,
 	      struct walk **ret_walk, struct memoir_error *error)
 {
 	/* Paths are asked for then, of all processes (kernel/walk_path.c). */
-	return open_walk(root, capabilities_include(root, CAP_SYS_PTRACE), meanwhile, arg, ret_walk,
-			 error);
+	return open_walk(root, capabilities_include(root, CAP_SYS_PTRACE), names, meanwhile, arg,
+			 ret_walk, error);
 }
 
 int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
 {
-	return open_walk(root, false, NULL, NULL, ret_walk, error);
+	return open_walk(root, false, true, NULL, NULL, ret_walk, error);
 }
 
 int walk_load_locked(const struct walk *walk, struct walk **ret_locked)

@@ -8,10 +8,11 @@
 
 #include <errno.h>
 
-int walk_open(const struct kroot *root, walk_meanwhile_fn meanwhile, void *arg,
+int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile, void *arg,
 	      struct walk **ret_walk, struct memoir_error *error)
 {
 	(void)root;
+	(void)names;
 	(void)meanwhile;
 	(void)arg;
 	(void)ret_walk;

@@ -43,6 +43,7 @@ struct walk {
 	size_t path_room;
 	int maps_fd; /* of maps_tid, by which the last path was asked for; or -1 */
 	uint32_t maps_tid;
+	bool names; /* its program sends name tables */
 	char name[WALK_NAME_BYTES];
 };
 

@@ -18,15 +18,28 @@
 #define NOT_VALID UINT32_MAX
 #define SMALL_BYTES NAME_SEGMENT_BYTES /* up to that, blocks are read as they are needed */
 
+/* What is read into. */
+struct names_reader {
+	char *space;
+	size_t space_room; /* bytes; and as many numbers as there may be names in them */
+	uint32_t *numbers; /* by 8 bytes: of the name that begins there, from 1 on; or NOT_VALID */
+	uint32_t *places;  /* where numbers are */
+	size_t place_count, place_room;
+	struct named_range *ranges;
+	size_t range_room;
+	const char **names;
+	size_t name_room;
+};
+
 struct reading {
 	const struct names_source *source;
 	uint64_t anchor;
 	struct name_header header;
-	char *space;       /* used_bytes of it */
-	uint8_t *have;     /* which of its blocks, NULL: all */
-	uint32_t *numbers; /* by 8 bytes: of the name that begins there, from 1 on; or NOT_VALID */
+	struct names_reader *into;
+	char *space;   /* used_bytes of it */
+	uint64_t have; /* which of its blocks, by bits, unless has_all */
+	bool has_all;
 	struct names_table table;
-	size_t room, name_room;
 };
 
 static int read_header(const struct reading *r, struct name_header *ret_header)
@@ -94,17 +107,17 @@ static int read_space(const struct reading *r, uint64_t from, uint64_t to)
 }
 
 /* Whether all of this is part of the space, and read. 0; -EBADMSG: it is not; or what `read` said. */
-static int need(const struct reading *r, uint64_t at, uint64_t bytes)
+static int need(struct reading *r, uint64_t at, uint64_t bytes)
 {
 	uint64_t used = r->header.used_bytes, first = at / NAME_BLOCK_BYTES;
 	int err = 0;
 
 	if (at > used || used - at < bytes)
 		return -EBADMSG;
-	for (uint64_t i = first; r->have && i * NAME_BLOCK_BYTES < at + bytes && !err; i++) {
-		if (r->have[i])
+	for (uint64_t i = first; !r->has_all && i * NAME_BLOCK_BYTES < at + bytes && !err; i++) {
+		if (r->have >> i & 1)
 			continue;
-		r->have[i] = true;
+		r->have |= 1ull << i;
 		err = read_space(r, i * NAME_BLOCK_BYTES, (i + 1) * NAME_BLOCK_BYTES);
 	}
 	return err;
@@ -185,41 +198,48 @@ static bool is_valid_text(const struct name_string *string)
 /* For what a leaf may have: growing from range to range costs as much as reading a block. */
 static int make_room(struct reading *r)
 {
-	struct names_table *table = &r->table;
-	const char **names = grow((void *)table->names, &r->name_room,
-				  table->name_count + NAME_LEAF_ENTRIES, sizeof(*names));
+	struct names_reader *into = r->into;
+	size_t need = NAME_LEAF_ENTRIES;
+	const char **names = grow((void *)into->names, &into->name_room, r->table.name_count + need,
+				  sizeof(*names));
+	uint32_t *places =
+		grow(into->places, &into->place_room, into->place_count + need, sizeof(*places));
 	struct named_range *ranges =
-		grow(table->ranges, &r->room, table->count + NAME_LEAF_ENTRIES, sizeof(*ranges));
+		grow(into->ranges, &into->range_room, r->table.count + need, sizeof(*ranges));
 
 	if (names)
-		table->names = names;
+		r->table.names = into->names = names;
+	if (places)
+		into->places = places;
 	if (ranges)
-		table->ranges = ranges;
-	return names && ranges ? 0 : -ENOMEM;
+		r->table.ranges = into->ranges = ranges;
+	return names && places && ranges ? 0 : -ENOMEM;
 }
 
 /* The number of the name that begins there, or NOT_VALID. */
 static int number_name(struct reading *r, uint32_t name, uint32_t *ret_number)
 {
+	uint32_t *numbers = r->into->numbers;
 	uint64_t at = (uint64_t)name * 8;
 	const struct name_string *string = (const void *)(r->space + at);
 	int err = need(r, at, sizeof(*string));
 
 	if (err)
 		return err;
-	if (!r->numbers[name]) {
+	if (!numbers[name]) {
 		if (string->length > NAME_TEXT_MAX)
 			return -EBADMSG;
 		err = need(r, at, sizeof(*string) + string->length + 1u);
 		if (err)
 			return err;
-		r->numbers[name] = NOT_VALID;
+		r->into->places[r->into->place_count++] = name;
+		numbers[name] = NOT_VALID;
 		if (is_valid_text(string)) {
 			r->table.names[r->table.name_count++] = string->text;
-			r->numbers[name] = (uint32_t)r->table.name_count;
+			numbers[name] = (uint32_t)r->table.name_count;
 		}
 	}
-	*ret_number = r->numbers[name];
+	*ret_number = numbers[name];
 	return 0;
 }
 
@@ -339,28 +359,6 @@ static int read_subject(struct reading *r)
 	return wanted > 0 ? 0 : wanted < 0 ? wanted : -ECANCELED;
 }
 
-/* Names are few bytes of the space, which is not kept for them. */
-static int keep_names(struct names_table *table)
-{
-	size_t bytes = 0;
-	char *text;
-
-	for (size_t i = 0; i < table->name_count; i++)
-		bytes += strlen(table->names[i]) + 1;
-	text = table->text = malloc(bytes + 1);
-	if (!text)
-		return -ENOMEM;
-	for (size_t i = 0; i < table->name_count; i++) {
-		const char *name = table->names[i];
-
-		table->names[i] = text;
-		text = stpcpy(text, name) + 1;
-	}
-	for (size_t i = 0; i < table->count; i++)
-		table->ranges[i].name = table->names[table->ranges[i].number];
-	return 0;
-}
-
 /*
  * Of a small table only what its ranges need, a tenth of it: it is as it was at one moment if nothing has changed.
  * -EAGAIN: something has, or it doesn't fit together, which may come of that.
@@ -386,67 +384,110 @@ static int take_at_one_moment(struct reading *r)
 	return err ? err : take_all(r);
 }
 
-/* What was taken in is of no moment. */
-static void take_anew(struct reading *r)
+/* Numbers are 0 wherever nothing is being read. */
+static void clear_numbers(struct names_reader *into)
 {
-	memset(r->numbers, 0, (r->header.used_bytes / 8 + 1) * sizeof(*r->numbers));
-	r->table.count = r->table.name_count = r->table.refused = 0;
-	free(r->have);
-	r->have = NULL;
+	while (into->place_count)
+		into->numbers[into->places[--into->place_count]] = 0;
+}
+
+static int make_space(struct reading *r)
+{
+	struct names_reader *into = r->into;
+	size_t bytes = r->header.used_bytes + 8, count = bytes / 8;
+
+	/* What they have need not be kept. */
+	if (into->space_room < bytes) {
+		free(into->space);
+		free(into->numbers);
+		into->space = malloc(bytes);
+		into->numbers = calloc(count, sizeof(*into->numbers));
+		into->space_room = into->space && into->numbers ? bytes : 0;
+	}
+	r->space = into->space;
+	return into->space_room ? 0 : -ENOMEM;
 }
 
 static int read_once(struct reading *r)
 {
 	int err = read_subject(r);
 
+	if (!err)
+		err = make_space(r);
 	if (err)
 		return err;
-	r->space = malloc(r->header.used_bytes + 8);
-	r->numbers = calloc(r->header.used_bytes / 8 + 1, sizeof(*r->numbers));
-	if (!r->space || !r->numbers)
-		return -ENOMEM;
-	if (r->header.used_bytes <= SMALL_BYTES) {
-		r->have = calloc(SMALL_BYTES / NAME_BLOCK_BYTES, sizeof(*r->have));
-		err = r->have ? take_needed(r) : -ENOMEM;
-	}
-	if (err == -EAGAIN)
-		take_anew(r);
-	if (err == -EAGAIN || (!err && !r->have))
+	r->has_all = r->header.used_bytes > SMALL_BYTES;
+	err = r->has_all ? take_at_one_moment(r) : take_needed(r);
+	if (err == -EAGAIN && !r->has_all) {
+		/* What was taken in is of no moment. */
+		clear_numbers(r->into);
+		r->table.count = r->table.name_count = r->table.refused = 0;
+		r->has_all = true;
 		err = take_at_one_moment(r);
-	if (!err)
-		err = keep_names(&r->table);
-	if (!err)
-		part_announced(&r->table);
+	}
+	clear_numbers(r->into);
 	return err;
 }
 
-int names_read(const struct names_source *source, uint64_t anchor, struct names_table *ret_table)
+int names_reader_read(struct names_reader *reader, const struct names_source *source,
+		      uint64_t anchor, struct names_table *ret_table)
 {
+	struct reading r;
 	int err = -EAGAIN;
 
 	/* Of a busy table some readings come too late; only one that never fits together is none. */
 	for (int tries = 0, unfit = 0;
 	     tries < TRIES && (err == -EAGAIN || (err == -EBADMSG && unfit < HEADER_TRIES));
 	     tries++) {
-		struct reading r = { .source = source, .anchor = anchor };
-
+		r = (struct reading){ .source = source, .anchor = anchor, .into = reader };
 		err = read_once(&r);
 		unfit += err == -EBADMSG;
-		free(r.numbers);
-		free(r.have);
-		free(r.space);
-		if (err)
-			names_table_free(&r.table);
-		else
-			*ret_table = r.table;
 	}
-	return err;
+	if (err)
+		return err;
+	for (size_t i = 0; i < r.table.count; i++)
+		r.table.ranges[i].name = r.table.names[r.table.ranges[i].number];
+	part_announced(&r.table);
+	*ret_table = r.table;
+	return 0;
 }
 
-void names_table_free(struct names_table *table)
+struct names_reader *names_reader_new(void)
 {
-	free(table->ranges);
-	free((void *)table->names);
-	free(table->text);
-	*table = (struct names_table){ 0 };
+	return calloc(1, sizeof(struct names_reader));
+}
+
+static void free_all(struct names_reader *reader)
+{
+	free(reader->space);
+	free(reader->numbers);
+	free(reader->places);
+	free(reader->ranges);
+	free((void *)reader->names);
+}
+
+void names_reader_free(struct names_reader *reader)
+{
+	if (!reader)
+		return;
+	free_all(reader);
+	free(reader);
+}
+
+int names_read(const struct names_source *source, uint64_t anchor, struct names_table *ret_table)
+{
+	struct names_reader reader = { 0 };
+	struct names_table table;
+	int err = names_reader_read(&reader, source, anchor, &table);
+
+	/* They may be many, so they are handed over. */
+	if (!err)
+		err = names_table_keep(&table);
+	if (!err) {
+		reader.ranges = table.ranges ? NULL : reader.ranges;
+		reader.names = table.names ? NULL : reader.names;
+		*ret_table = table;
+	}
+	free_all(&reader);
+	return err;
 }

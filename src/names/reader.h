@@ -30,7 +30,8 @@ struct names_table {
 	uint64_t subject_start_ticks;
 	bool tried; /* about another: names that it was refused, not such as it was given */
 	uint64_t generation;
-	char *text; /* holds the names */
+	char *text; /* holds the names, unless they are a reader's */
+	size_t text_bytes;
 };
 
 /* Where the table is. */
@@ -56,5 +57,20 @@ struct names_source {
 int names_read(const struct names_source *source, uint64_t anchor, struct names_table *ret_table);
 
 void names_table_free(struct names_table *table);
+
+/* Its names into memory of its own: they are few bytes of the space they were read from. 0 or -ENOMEM. */
+int names_table_keep(struct names_table *table);
+/* A copy that is the caller's, to be freed. 0 or -ENOMEM. */
+int names_table_copy(const struct names_table *table, struct names_table *ret_copy);
+
+/*
+ * The same with memory that is kept from table to table: what reading many small ones would mostly spend its time on.
+ * The table is the reader's, and good until it reads the next one or is freed.
+ */
+struct names_reader;
+struct names_reader *names_reader_new(void);
+void names_reader_free(struct names_reader *reader);
+int names_reader_read(struct names_reader *reader, const struct names_source *source,
+		      uint64_t anchor, struct names_table *ret_table);
 
 #endif

@@ -294,6 +294,7 @@ static void capture_free(struct capture *c)
 	capture_kinds_free(c);
 	capture_parts_free(c);
 	capture_forget_tasks(c);
+	capture_naming_free(c);
 	announced_free(&c->announced);
 	tally_free(&c->tally);
 	spans_free(&c->spans);
@@ -365,9 +366,11 @@ static int capture_run(struct capture *c, struct memoir_error *error)
 	if (!err)
 		err = c->error;
 	if (!err)
-		err = capture_names(c);
+		err = capture_names_begin(c);
 	if (!err)
 		err = capture_holders(c);
+	if (!err)
+		err = capture_names_end(c);
 	if (!err)
 		err = capture_finish(c);
 	if (!err)

@@ -16,6 +16,7 @@
 #include "kernel/root.h"
 #include "kernel/walk.h"
 #include "snapshot/announced.h"
+#include "snapshot/kept_names.h"
 #include "snapshot/model.h"
 #include "snapshot/presence.h"
 #include "snapshot/spans.h"
@@ -38,7 +39,10 @@ struct memoir {
 	struct files *files; /* NULL until used, or where text has to do */
 	bool files_tried, files_loading, files_all;
 	pthread_t files_loader;
-	uint64_t huge_zero_frame; /* 0: not seen yet */
+	uint64_t huge_zero_frame;      /* 0: not seen yet */
+	bool wants_names;              /* the first capture does; as the walk is loaded */
+	struct kept_names *kept_names; /* NULL until names were read once */
+	bool names_read;
 };
 
 #define PAGE_BYTES 4096ull
@@ -94,7 +98,8 @@ struct process_note {
 	uint32_t vmas; /* when it was listed */
 	uint32_t seq;
 	bool stale_comm;    /* exec while it was looked at */
-	bool anchored;      /* has a region by which a name table is found */
+	uint32_t anchors;   /* regions by which name tables are found */
+	bool names_taken;   /* the table of the first of them: it came with the walk */
 	bool cookie_stands; /* its address space did not change while pages were counted */
 };
 
@@ -149,6 +154,7 @@ struct capture {
 	struct unix_queues queues;   /* of sockets, where their fds are read as text */
 	struct name_parts *parts;    /* of regions that names split, NULL: none */
 	struct kinds *kinds;         /* while they are looked for, NULL: they are not */
+	struct naming *naming;       /* what is kept from table to table, NULL: none so far */
 	struct announced announced;  /* in name tables: buffers and tags */
 	const char *anchor_paths[2]; /* of the snapshot's strings, NULL until asked for */
 	int error;
@@ -406,10 +412,20 @@ int capture_finish(struct capture *c);
 /* ---- names ---------------------------------------------------------------------------------- */
 
 /*
- * Read the name tables of processes and name their regions; those of which a name has a part are split.
- * When all pages are counted, and before shares are made of the tally.
+ * Read the name tables of processes that did not come with the walk and name their regions; those of which a name has a
+ * part are split. When all pages are counted, and before shares are made of the tally. What was left for later is done
+ * by another thread: until the end nothing may be written of regions, splits, counts and presence.
  */
-int capture_names(struct capture *c);
+int capture_names_begin(struct capture *c);
+int capture_names_end(struct capture *c);
+/*
+ * Of a process that is being walked: the table of this region, its first anchor, came with the walk; and then: all
+ * regions and pages of the process were seen, so that its names can be put on them. What did not come, or not as it
+ * should be, is left to capture_names_begin(). 0 or -ENOMEM.
+ */
+int capture_sent_names(struct capture *c, uint32_t region, const struct walk_names *names);
+int capture_name_walked(struct capture *c);
+void capture_naming_free(struct capture *c);
 bool capture_wants_names(const struct capture *c);
 /* Whether a region is what a name table is found by. */
 bool capture_is_anchor(struct capture *c, const struct memoir_region *region);
@@ -418,11 +434,12 @@ bool capture_is_nameable(const struct memoir_region *region);
 
 /*
  * Split a region of anonymous memory into parts: those of the snapshot's from the first on. It stays one while anything
- * is captured; what its parts have is kept beside it: from the presence, or counted anew.
- * 0; -EOPNOTSUPP: pages can't be told apart with this method, and it is as it was, the parts are the caller's; -ENOMEM.
+ * is captured; what its parts have is kept beside it, by the presence. Where that does not tell, capture_count_splits()
+ * counts anew, once all regions are there and all pages counted; it adds those regions that stay unsplit as their pages
+ * can't be told apart. 0 or -ENOMEM.
  */
-int capture_split(struct capture *c, uint32_t region, uint32_t first_part,
-		  enum memoir_name_source source);
+int capture_split(struct capture *c, uint32_t region, uint32_t first_part, uint8_t source);
+int capture_count_splits(struct capture *c, size_t *unsplit);
 /* What the tally and the counts take for regions may be some of a region's pages. */
 uint32_t capture_region_of(const struct capture *c, uint32_t index);
 size_t capture_index_count(const struct capture *c);

@@ -8,15 +8,30 @@
 
 struct table_walk {
 	struct capture *c;
-	uint32_t region; /* whose tables come now, MEMOIR_NONE: nobody's */
+	uint32_t region;  /* whose tables come now, MEMOIR_NONE: nobody's */
+	uint32_t process; /* of the last region that was taken in */
 };
+
+/* All of a process was seen, and the next one begins, or none. */
+static void leave_process(struct table_walk *tw, uint32_t next)
+{
+	int err = 0;
+
+	if (tw->process == next)
+		return;
+	if (tw->c->presence.wanted)
+		err = capture_name_walked(tw->c);
+	if (err)
+		tw->c->error = err;
+	tw->process = next;
+	presence_enter(&tw->c->presence, next);
+}
 
 /* Names may split it: until the process turns out to have none, its pages are kept. */
 static void keep_presence(struct capture *c, uint32_t i)
 {
 	const struct memoir_region *region = &c->snap->regions[i];
 
-	presence_enter(&c->presence, region->process);
 	if (capture_is_anchor(c, region))
 		presence_keep(&c->presence);
 	c->counts[i].by_presence =
@@ -30,6 +45,7 @@ static void table_vma(const struct walk_vma *vma, const char *path, const char *
 	tw->region = capture_take_vma(tw->c, vma, path, name);
 	if (tw->region == MEMOIR_NONE)
 		return;
+	leave_process(tw, tw->c->snap->regions[tw->region].process);
 	if (tw->c->presence.wanted)
 		keep_presence(tw->c, tw->region);
 	/* Which pages of it are copies only pagemap can tell where struct page could not be read. */
@@ -57,15 +73,32 @@ static void table_huge(uint64_t addr, uint64_t entry, uint64_t span_bytes, void 
 		count_huge(tw->c, tw->region, addr, entry, span_bytes);
 }
 
-static const struct walk_visitor table_visitor = {
-	.vma = table_vma,
-	.table = table_entries,
-	.huge = table_huge,
-};
+static void table_names(const struct walk_names *names, void *arg)
+{
+	struct table_walk *tw = arg;
+	int err = tw->region != MEMOIR_NONE ? capture_sent_names(tw->c, tw->region, names) : 0;
+
+	if (err)
+		tw->c->error = err;
+}
+
+/* Tables are kept from the second capture of a context on: most have but one. */
+static uint32_t begin_names(struct memoir *memoir)
+{
+	if (memoir->names_read && !memoir->kept_names)
+		memoir->kept_names = kept_names_new();
+	memoir->names_read = true;
+	return memoir->kept_names ? kept_names_begin(memoir->kept_names) : 0;
+}
 
 int capture_by_tables(struct capture *c, struct memoir_error *error)
 {
-	struct table_walk tw = { .c = c, .region = MEMOIR_NONE };
+	struct table_walk tw = { .c = c, .region = MEMOIR_NONE, .process = MEMOIR_NONE };
+	struct walk_visitor visitor = {
+		.vma = table_vma,
+		.table = table_entries,
+		.huge = table_huge,
+	};
 	struct walk *walk = capture_open_walk(c, error);
 	int err = walk ? walk_calibrate(walk, c->memoir->root) : -EOPNOTSUPP;
 
@@ -77,10 +110,16 @@ int capture_by_tables(struct capture *c, struct memoir_error *error)
 					   "see `memoir check`");
 	c->file_by_offset = true;
 	c->presence.wanted = capture_wants_names(c) && !c->options.without_pages;
+	if (c->presence.wanted) {
+		visitor.names = table_names;
+		visitor.names_epoch = begin_names(c->memoir);
+	}
 	err = capture_list_tasks(c, walk);
 	if (!err)
-		err = walk_vmas(walk, capture_scope(c, walk), !c->options.without_pages,
-				&table_visitor, &tw);
-	presence_enter(&c->presence, UINT32_MAX);
+		err = walk_vmas(walk, capture_scope(c, walk), !c->options.without_pages, &visitor,
+				&tw);
+	leave_process(&tw, MEMOIR_NONE);
+	if (c->memoir->kept_names)
+		kept_names_end(c->memoir->kept_names, !err && !c->options.wants);
 	return err || c->options.without_pages ? err : capture_words_left(c);
 }

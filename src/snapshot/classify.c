@@ -108,5 +108,5 @@ void capture_classify(struct capture *c, struct memoir_region *region,
 		if (facts->has_file)
 			region->path = NULL;
 	}
-	c->notes[region->process].anchored |= capture_is_anchor(c, region);
+	c->notes[region->process].anchors += capture_is_anchor(c, region);
 }

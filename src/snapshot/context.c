@@ -60,6 +60,7 @@ void memoir_close(struct memoir *memoir)
 	files_close(memoir->files);
 	mappers_close(memoir->mappers);
 	walk_close(memoir->walk);
+	kept_names_free(memoir->kept_names);
 	kroot_close(memoir->root);
 	free(memoir->runtime_dir);
 	free(memoir->tags_dir);
@@ -71,7 +72,8 @@ struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhil
 {
 	if (!memoir->walk_tried) {
 		memoir->walk_tried = true;
-		walk_open(memoir->root, meanwhile, arg, &memoir->walk, &memoir->walk_error);
+		walk_open(memoir->root, memoir->wants_names, meanwhile, arg, &memoir->walk,
+			  &memoir->walk_error);
 	}
 	if (!memoir->walk && error)
 		*error = memoir->walk_error;

@@ -31,6 +31,7 @@ struct region_split {
 	uint32_t first, count; /* of its parts */
 	uint32_t first_row;    /* that of its first part, or MEMOIR_NONE: they have none */
 	uint8_t source;        /* of names */
+	bool uncounted;        /* what its parts have; while that is captured */
 };
 
 /* By region. Few bytes a part, as there may be many; rows only of what is shared, swapped or huge. */

@@ -250,8 +250,7 @@ static int count_again(struct capture *c, const struct region_split *split)
 	return c->tally.error;
 }
 
-int capture_split(struct capture *c, uint32_t region, uint32_t first_part,
-		  enum memoir_name_source source)
+int capture_split(struct capture *c, uint32_t region, uint32_t first_part, uint8_t source)
 {
 	struct region_splits *s = &c->snap->splits;
 	struct region_split *splits = grow(s->splits, &s->room, s->count + 1, sizeof(*splits));
@@ -260,18 +259,34 @@ int capture_split(struct capture *c, uint32_t region, uint32_t first_part,
 		.first = first_part,
 		.count = (uint32_t)s->part_count - first_part,
 		.first_row = MEMOIR_NONE,
-		.source = (uint8_t)source,
+		.source = source,
 	};
-	int err = 0;
 
 	if (!splits)
 		return -ENOMEM;
 	s->splits = splits;
-	if (!count_by_presence(c, &split))
-		err = count_again(c, &split);
-	if (!err)
-		splits[s->count++] = split;
-	return err;
+	split.uncounted = !count_by_presence(c, &split);
+	splits[s->count++] = split;
+	return 0;
+}
+
+int capture_count_splits(struct capture *c, size_t *unsplit)
+{
+	struct region_splits *s = &c->snap->splits;
+	size_t kept = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < s->count && (!err || err == -EOPNOTSUPP); i++) {
+		struct region_split *split = &s->splits[i];
+
+		err = split->uncounted ? count_again(c, split) : 0;
+		if (err == -EOPNOTSUPP)
+			++*unsplit;
+		else
+			s->splits[kept++] = *split;
+	}
+	s->count = kept;
+	return err == -EOPNOTSUPP ? 0 : err;
 }
 
 void capture_parts_free(struct capture *c)

@@ -140,8 +140,14 @@ static uint64_t count_bits(const uint64_t *bits, size_t first, size_t last)
 	for (size_t i = first; i < last;) {
 		size_t word = i / 64, stop = (word + 1) * 64 < last ? (word + 1) * 64 : last;
 
-		pages += (unsigned int)__builtin_popcountll(
-			bits[word] & mask(i % 64, (unsigned int)(stop - word * 64)));
+		uint64_t wanted = mask(i % 64, (unsigned int)(stop - word * 64));
+		uint64_t there = bits[word] & wanted;
+
+		/* Mostly all or nothing, where nothing need be counted. */
+		if (there == wanted)
+			pages += stop - i;
+		else if (there)
+			pages += (unsigned int)__builtin_popcountll(there);
 		i = stop;
 	}
 	return pages;
@@ -150,12 +156,19 @@ static uint64_t count_bits(const uint64_t *bits, size_t first, size_t last)
 bool presence_look(const struct presence *presence, uint32_t process, uint64_t addr,
 		   struct presence_cursor *ret_cursor)
 {
-	uint32_t at = u64map_get(&presence->by_process, process);
-	const struct presence_process *of;
+	struct presence_process now = { process, presence->first,
+					presence->count - presence->first };
+	const struct presence_process *of = &now;
+	uint32_t at;
 
-	if (at == U64MAP_NONE || presence->error)
+	if (process != presence->process) {
+		at = u64map_get(&presence->by_process, process);
+		if (at == U64MAP_NONE)
+			return false;
+		of = &presence->processes[at];
+	}
+	if (presence->error)
 		return false;
-	of = &presence->processes[at];
 	*ret_cursor = (struct presence_cursor){
 		.at = presence->tables + find_table(presence, of, addr),
 		.end = presence->tables + of->first + of->count,

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Sends small name tables (docs/NAME-TABLE.md) along with the VMA that they are found by. What they say is for
+ * user space, which checks all of it: here only the blocks are looked for that it will ask for, of segment 0.
+ *
+ * The process may be changing its table. So what is read counts if the generation is the same behind it, and each
+ * page is still where it was found: then all came from the process's own pages, as none of its mappings has changed
+ * (walk_moment.h). Else nothing is sent.
+ *
+ * Nearly all that it costs is waiting for memory that nobody has looked at, so no more is read than is needed.
+ */
+#ifndef MEMOIR_WALK_NAMES_H
+#define MEMOIR_WALK_NAMES_H
+
+#define PAGE_BYTES (1ull << PAGE_SHIFT)
+#define BLOCK_BYTES ((u64)WALK_NAMES_BLOCK_BYTES)
+#define SEGMENT_BLOCKS 64u
+#define LEAVES_MAX 4u
+#define LEAF_ENTRIES 63u
+#define ENTRY_BYTES 16u /* of a leaf, and its own first ones, and a slot's */
+/* Of the header, in numbers of 8 bytes; the directory's block is the upper half of the root. */
+#define NAMES_MAGIC 0x544e72696f6d656dull /* "memoirNT", as the first of them is read */
+#define HEADER_CHANGES 3 /* its lower half */
+#define HEADER_JOURNAL 5
+#define HEADER_GENERATION 6
+#define HEADER_ROOT 7
+#define HEADER_USED 9
+#define HEADER_SEGMENT 10
+#define NAME_MASK 0xffffffull
+#define NAMES_A_BLOCK 128u /* places where they may begin */
+#define CHANGE_BYTES 24u
+#define WHERE_ROOT (~0ull)
+
+/* Set before loading, as verifying this takes its time: where nobody wants names it is cut out. */
+const volatile u32 with_names = 1;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WALK_SENT);
+	__type(key, u32);
+	__type(value, struct walk_sent);
+} sent SEC(".maps");
+
+struct walk_namer namer;
+
+/* What of an entry tells that the page is still there. */
+static __always_inline u64 place(u64 entry)
+{
+	return entry & (FRAME_MASK | PTE_PRESENT);
+}
+
+/* The kernel's address of what the process being walked has at an address; 0: not in RAM, as far as this knows. */
+__attribute__((noinline)) u64 in_ram(u64 addr)
+{
+	u32 shift = PAGE_SHIFT;
+	u64 table, offset;
+	bool stop = false;
+
+	walker.addr = addr;
+	if ((addr >> PUD_SHIFT << PUD_SHIFT != walker.pmds_start || !walker.pmds) &&
+	    !find_pmds(&stop))
+		return 0;
+	table = walker.pmds;
+	if (!read_entry(table, addr, PMD_SHIFT, &namer.entry) || !(namer.entry & PTE_PRESENT))
+		return 0;
+	if (namer.entry & PTE_LARGE) {
+		shift = PMD_SHIFT;
+	} else {
+		table = namer.entry;
+		if (!read_entry(table, addr, PAGE_SHIFT, &namer.entry) ||
+		    !(namer.entry & PTE_PRESENT))
+			return 0;
+	}
+	namer.entry_at = config.direct_map + (table & FRAME_MASK) + ((addr >> shift) & 511) * 8;
+	offset = (namer.entry & FRAME_MASK) + (addr & ((1ull << shift) - 1));
+	return offset < config.max_phys ? config.direct_map + offset : 0;
+}
+
+/* An index that even older verifiers know to be less than a power of two. */
+static __always_inline u64 below(u32 power, u32 i)
+{
+	barrier_var(i);
+	return i & (power - 1);
+}
+
+/* Each once. A function of its own, and with numbers only, as the others here: so that it is verified once. */
+__attribute__((noinline)) int list_block(u64 block, u32 bytes)
+{
+	u64 i = below(WALK_NAMES_ROOM, namer.count);
+
+	if (block < SEGMENT_BLOCKS && namer.listed >> (block & 63) & 1)
+		return 0;
+	if (block >= SEGMENT_BLOCKS || i >= WALK_NAMES_BLOCKS) {
+		namer.failed = 1;
+		return 0;
+	}
+	namer.listed |= 1ull << block;
+	namer.blocks[i].block = block;
+	namer.blocks[i].bytes = bytes;
+	namer.count = i + 1;
+	return 0;
+}
+
+/* What was taken from an offset on: at least two blocks of room. */
+static __always_inline char *taken(u32 offset)
+{
+	u32 which = state.arena;
+	char *bytes = bpf_map_lookup_elem(&arena, &which);
+	u64 at = state.used + sizeof(struct walk_names) + below(WALK_SLACK_BYTES, offset);
+
+	if (!bytes || at > WALK_ARENA_BYTES + WALK_SLACK_BYTES - 2 * BLOCK_BYTES)
+		return NULL;
+	barrier_var(bytes);
+	return bytes + at;
+}
+
+static long list_name(u32 i, void *unused)
+{
+	const char *leaf = taken(namer.leaf);
+	u64 name;
+
+	if (!leaf || i >= LEAF_ENTRIES || namer.failed)
+		return 1;
+	name = *(const u64 *)(leaf + ENTRY_BYTES + 8 + below(64, i) * ENTRY_BYTES) & NAME_MASK;
+	if (name)
+		list_block(name / NAMES_A_BLOCK, BLOCK_BYTES);
+	return 0;
+}
+
+static long list_leaf(u32 i, void *unused)
+{
+	const char *slots = taken(0);
+
+	if (!slots)
+		return 1;
+	list_block(*(const u64 *)(slots + below(LEAVES_MAX, i) * ENTRY_BYTES + 8), 0);
+	return 0;
+}
+
+/* The directory, which leads to the leaves, which lead to the names. */
+static long take_block(u32 at, void *unused)
+{
+	u64 i = below(WALK_NAMES_ROOM, at), page, bytes;
+	char *to = taken(namer.bytes);
+
+	if (at >= namer.count)
+		return 1;
+	page = in_ram(namer.segment + namer.blocks[i].block * BLOCK_BYTES);
+	namer.failed |= !page || !to;
+	if (namer.failed || !to)
+		return 1;
+	namer.entries[i] = place(namer.entry);
+	namer.entries_at[i] = namer.entry_at;
+	bytes = namer.blocks[i].bytes;
+	/* A leaf says itself how much there is in it. */
+	if (!bytes)
+		bytes = ENTRY_BYTES + (u64)below(64, read_at(page, 0)) * ENTRY_BYTES;
+	bytes &= 2 * BLOCK_BYTES - 1;
+	if (bpf_probe_read_kernel(to, bytes, (void *)page)) {
+		namer.failed = 1;
+		return 1;
+	}
+	namer.blocks[i].bytes = bytes;
+	namer.leaf = namer.bytes;
+	namer.bytes += bytes;
+	if (i == 0)
+		bpf_loop(namer.leaves, list_leaf, NULL, 0);
+	else if (i <= namer.leaves)
+		bpf_loop(bytes / ENTRY_BYTES - 1, list_name, NULL, 0);
+	return namer.failed != 0;
+}
+
+static long prove_block(u32 at, void *unused)
+{
+	u64 i = below(WALK_NAMES_ROOM, at);
+
+	if (at >= namer.count)
+		return 1;
+	namer.failed |= place(read_word(namer.entries_at[i])) != namer.entries[i];
+	return namer.failed != 0;
+}
+
+/* Those that the ranges need. A leaf that is listed twice has not been listed as one, and is read elsewhere. */
+static __always_inline bool take_blocks(const struct walk_names *out)
+{
+	namer.leaves = out->header[HEADER_ROOT];
+	if (namer.leaves > LEAVES_MAX || namer.segment % BLOCK_BYTES ||
+	    out->header[HEADER_USED] > SEGMENT_BLOCKS * BLOCK_BYTES)
+		return false;
+	namer.listed = namer.failed = 0;
+	list_block(out->header[HEADER_ROOT] >> 32, LEAVES_MAX * ENTRY_BYTES);
+	bpf_loop(WALK_NAMES_BLOCKS, take_block, NULL, 0);
+	bpf_loop(WALK_NAMES_BLOCKS, prove_block, NULL, 0);
+	return !namer.failed;
+}
+
+/* A word of segment 0; 0 where it can't be read. */
+__attribute__((noinline)) u64 word_at(u64 where)
+{
+	u64 page = where < SEGMENT_BLOCKS * BLOCK_BYTES ? in_ram(namer.segment + where) : 0;
+
+	return page ? read_word(page) : 0;
+}
+
+/*
+ * Whether the word that makes the last change has been stored: a writer may be stopped before that, and store it when
+ * the generation has long been the same. Only the journal tells; its places may lie across two pages.
+ */
+static __always_inline bool is_settled(const struct walk_names *out)
+{
+	u64 changes = (u32)out->header[HEADER_CHANGES], generation = out->header[HEADER_GENERATION];
+	u64 at, where, before;
+
+	if (!changes)
+		return false;
+	at = out->header[HEADER_JOURNAL] + generation % changes * CHANGE_BYTES;
+	if (word_at(at) != generation)
+		return false;
+	where = word_at(at + 8);
+	before = word_at(at + 16);
+	return before != (where == WHERE_ROOT ? out->header[HEADER_ROOT] : word_at(where));
+}
+
+/* All of it, in the record's place. */
+static __always_inline bool take_names(struct walk_names *out, u64 anchor, u64 page, bool settles)
+{
+	if (bpf_probe_read_kernel(out->header, sizeof(out->header), (void *)page))
+		return false;
+	out->generation = out->header[HEADER_GENERATION];
+	namer.segment = out->header[HEADER_SEGMENT];
+	/* Before anything is taken: then what is taken has that word. */
+	out->settled = settles && is_settled(out);
+	if (!take_blocks(out) || in_ram(anchor) != page ||
+	    read_at(page, HEADER_GENERATION * 8) != out->generation || !stands())
+		return false;
+	out->count = namer.count;
+	__builtin_memcpy(out->blocks, namer.blocks, sizeof(out->blocks));
+	return true;
+}
+
+/* Whether it is what was sent last of that address space. */
+static __always_inline bool was_sent(const struct walk_sent *last, u64 anchor, u64 generation)
+{
+	return last->mm == walker.mm && last->anchor == anchor && last->generation == generation &&
+	       last->epoch == config.names_epoch;
+}
+
+/* Of a private file mapping of tmpfs, which may be an anchor: its path is for user space to know. */
+__attribute__((noinline)) int emit_names(u64 anchor)
+{
+	struct walk_names *out = (void *)stream_end();
+	u32 which = walker.tgid % WALK_SENT;
+	u32 bytes = __builtin_offsetof(struct walk_names, header);
+	struct walk_sent *last;
+	u64 addr = walker.addr, page;
+
+	walker.hugetlb = 0;
+	namer.count = namer.bytes = 0;
+	page = in_ram(anchor);
+	if (!out || !page || read_word(page) != NAMES_MAGIC)
+		goto out;
+	last = config.names_epoch ? bpf_map_lookup_elem(&sent, &which) : NULL;
+	if (last && was_sent(last, anchor, read_at(page, HEADER_GENERATION * 8))) {
+		out->generation = last->generation;
+		out->count = 0;
+		if (!stands())
+			goto out;
+	} else if (take_names(out, anchor, page, last)) {
+		bytes = sizeof(*out) + namer.bytes;
+		if (last && out->settled)
+			*last = (struct walk_sent){ walker.mm, anchor, out->generation,
+						    config.names_epoch };
+	} else {
+		goto out;
+	}
+	out->anchor = anchor;
+	stream_add(&out->head, WALK_NAMES, bytes);
+out:
+	walker.addr = addr;
+	return 0;
+}
+
+#endif
