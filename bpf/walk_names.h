@@ -20,7 +20,7 @@
 #define ENTRY_BYTES 16u /* of a leaf, and its own first ones, and a slot's */
 /* Of the header, in numbers of 8 bytes; the directory's block is the upper half of the root. */
 #define NAMES_MAGIC 0x544e72696f6d656dull /* "memoirNT", as the first of them is read */
-#define HEADER_CHANGES 3 /* its lower half */
+#define HEADER_CHANGES 3                  /* its lower half */
 #define HEADER_JOURNAL 5
 #define HEADER_GENERATION 6
 #define HEADER_ROOT 7

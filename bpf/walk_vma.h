@@ -82,7 +82,7 @@ static __always_inline void emit_path(struct file *file, u32 id)
 	struct walk_text *out = (void *)stream_end();
 	long len;
 
-	/* Of a file that is not known to stay the kernel tells no path: walk_path.c asks for it. */
+	/* Of a file that is not known to stay the kernel tells no path: but for memfds walk_path.c asks for it. */
 	if (LOCKLESS || !out)
 		return;
 	len = bpf_d_path(&file->f_path, out->bytes, WALK_PATH_BYTES);
@@ -107,20 +107,51 @@ static __always_inline u32 is_stacked(u64 mnt, u64 sb_flags)
 	return (!namespace || namespace >= -4095ull) && !(sb_flags & SB_KERNMOUNT);
 }
 
+#define TMPFS_MAGIC 0x01021994
+#define DENTRY_NAME 40            /* behind flags, hash and parent, in every version */
+#define MEMFD 0x3a64666d656d2full /* "/memfd:", as the first of it is read */
+
+/*
+ * The path of a memfd is made of its name only, which never changes. With another layout it would not begin like one,
+ * and be asked for as others are.
+ */
+static __always_inline void emit_memfd(u64 dentry, u32 id)
+{
+	struct walk_text *out = (void *)stream_end();
+	u64 len;
+
+	if (!out)
+		return;
+	len = bpf_probe_read_kernel_str(out->bytes + 1, WALK_NAME_BYTES,
+					(void *)read_at(dentry, DENTRY_NAME));
+	out->bytes[0] = '/';
+	if (len > WALK_NAME_BYTES || *(u64 *)out->bytes << 8 >> 8 != MEMFD)
+		return;
+	len &= 2 * WALK_NAME_BYTES - 1;
+	__builtin_memcpy(out->bytes + len, " (deleted)", 10);
+	out->id = id;
+	out->len = len + 10;
+	stream_add(&out->head, WALK_PATH, sizeof(*out) + ((len + 10 + 7) & ~7ul));
+}
+
 /* Find the file's path; it is sent before its VMA if it is new in this walk. */
 static __always_inline void find_path(struct file *file, struct path_key *key)
 {
 	struct path_value *known = bpf_map_lookup_elem(&paths, key);
 	struct path_value new = { .generation = config.generation };
+	u64 flags;
 
 	if (known && known->generation == config.generation) {
 		state.file.path = known->id;
 		state.file.stacked = known->stacked;
 		return;
 	}
+	flags = read_at(state.file.sb, layout.sb_flags);
 	new.id = ++state.next_path;
-	new.stacked = is_stacked((u64)key->path.mnt, read_at(state.file.sb, layout.sb_flags));
+	new.stacked = is_stacked((u64)key->path.mnt, flags);
 	bpf_map_update_elem(&paths, key, &new, BPF_ANY);
+	if (LOCKLESS && state.file.magic == TMPFS_MAGIC && flags & SB_KERNMOUNT)
+		emit_memfd((u64)key->path.dentry, new.id);
 	emit_path(file, new.id);
 	state.file.path = new.id;
 	state.file.stacked = new.stacked;
@@ -134,7 +165,6 @@ static __always_inline u64 shmem_swapped(u64 inode)
 	return read_field(info, swapped);
 }
 
-#define TMPFS_MAGIC 0x01021994
 #define DMABUF_MAGIC 0x444d4142
 #define SB_DEV 16 /* behind a list_head, in every version */
 

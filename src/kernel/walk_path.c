@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The paths of files that a walk meets. A program that holds the lock sends them; one that doesn't can't, and then
- * they are asked for, once for each file, by a mapping that is compared with what was seen.
+ * The paths of files that a walk meets. A program that holds the lock sends them; one that doesn't sends those of memfds
+ * only, and then the others are asked for, once for each file, by a mapping that is compared with what was seen.
  */
 #include <errno.h>
 #include <limits.h>
