@@ -35,7 +35,9 @@ struct walk_layout layout; /* found by tasks.bpf.c */
 #include "walk_leader.h"
 #include "walk_tables.h"
 #include "walk_warm.h"
+#ifdef NAMES
 #include "walk_names.h"
+#endif
 #include "walk_vma.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -31,9 +31,6 @@
 #define CHANGE_BYTES 24u
 #define WHERE_ROOT (~0ull)
 
-/* Set before loading, as verifying this takes its time: where nobody wants names it is cut out. */
-const volatile u32 with_names = 1;
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, WALK_SENT);

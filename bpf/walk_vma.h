@@ -389,9 +389,10 @@ static __always_inline u32 send_vma(struct mm_struct *mm, struct vm_area_struct 
 	state.resume_addr = 0;
 	if (!config.tables)
 		return 0;
-	if (with_names && config.names && file && state.file.magic == TMPFS_MAGIC &&
-	    !(vma->vm_flags & VM_SHARED))
+#ifdef NAMES
+	if (config.names && file && state.file.magic == TMPFS_MAGIC && !(vma->vm_flags & VM_SHARED))
 		emit_names(walker.start);
+#endif
 	walker.end = vma->vm_end;
 	walker.stop = 0;
 	walker.hugetlb = vma->vm_flags & VM_HUGETLB;

@@ -47,8 +47,8 @@ typedef void (*walk_meanwhile_fn)(struct walk *walk, void *arg);
 /*
  * Load the programs. The one for tasks works long before the one for VMAs: meanwhile (may be NULL) is then called,
  * from another thread, which has ended on return. -EOPNOTSUPP: built without BPF, or the kernel lacks what is
- * needed; -EPERM; -ENOMEM. names: with what sends name tables, which takes longer to load; without, a visitor is told of
- * none. On failure error (may be NULL) says which; meanwhile may have been called all the same.
+ * needed; -EPERM; -ENOMEM. names: with what sends name tables, which takes longer to load, and is only had without locks
+ * (Linux 6.14); without it a visitor is told of none. On failure error (may be NULL) says which; meanwhile may have been called all the same.
  */
 int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile, void *arg,
 	      struct walk **ret_walk, struct memoir_error *error);
@@ -56,6 +56,9 @@ void walk_close(struct walk *walk);
 
 /* The same by the mmap lock of each process, as before Linux 6.14. */
 int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error);
+
+/* Whether it was loaded with what sends name tables. */
+bool walk_sends_names(const struct walk *walk);
 
 /* Whether page tables can be read: proves it at the first call. 0, or -EOPNOTSUPP. */
 int walk_calibrate(struct walk *walk, const struct kroot *root);

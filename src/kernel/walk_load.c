@@ -24,6 +24,7 @@
 
 #include "walk_locked.lskel.h"
 #include "walk_lockless.lskel.h"
+#include "walk_named.lskel.h"
 
 #define ARENA_MAP_BYTES (WALK_ARENAS * WALK_ARENA_STRIDE)
 #define TASKS_MAP_BYTES (WALK_ARENAS * WALK_TASKS_STRIDE)
@@ -70,7 +71,7 @@ static void *load_tasks(void *arg)
 	return NULL;
 }
 
-/* Both skeletons have the same members, but of different types. */
+/* The skeletons have the same members, but of different types. */
 #define TAKE(walk, skel)                                           \
 	do {                                                       \
 		(walk)->skeleton = (skel);                         \
@@ -86,17 +87,25 @@ static void *load_tasks(void *arg)
 /* Linux 6.14; bpf/walk_lockless.bpf.c */
 static int load_lockless(struct walk *walk)
 {
-	struct walk_lockless_bpf *skel = walk_lockless_bpf__open();
+	struct walk_lockless_bpf *skel = walk_lockless_bpf__open_and_load();
 
 	if (!skel)
 		return -EOPNOTSUPP;
-	skel->rodata->with_names = walk->names;
-	if (walk_lockless_bpf__load(skel) < 0) {
-		walk_lockless_bpf__destroy(skel);
-		return -EOPNOTSUPP;
-	}
 	TAKE(walk, skel);
 	walk->lockless = walk->casts = true;
+	walk->config->patience = PATIENCE;
+	return 0;
+}
+
+/* bpf/walk_named.bpf.c */
+static int load_named(struct walk *walk)
+{
+	struct walk_named_bpf *skel = walk_named_bpf__open_and_load();
+
+	if (!skel)
+		return -EOPNOTSUPP;
+	TAKE(walk, skel);
+	walk->lockless = walk->casts = walk->names = true;
 	walk->config->patience = PATIENCE;
 	return 0;
 }
@@ -110,7 +119,6 @@ static int load_locked(struct walk *walk, bool may_cast)
 	if (!skel)
 		return -errno;
 	skel->rodata->may_cast = may_cast;
-	skel->rodata->with_names = walk->names;
 	err = walk_locked_bpf__load(skel);
 	if (err < 0) {
 		walk_locked_bpf__destroy(skel);
@@ -121,10 +129,12 @@ static int load_locked(struct walk *walk, bool may_cast)
 	return 0;
 }
 
-static int load_vmas(struct walk *walk, bool lockless)
+static int load_vmas(struct walk *walk, bool lockless, bool names)
 {
-	int err = lockless ? load_lockless(walk) : -EOPNOTSUPP;
+	int err = lockless && names ? load_named(walk) : -EOPNOTSUPP;
 
+	if (err && lockless)
+		err = load_lockless(walk);
 	if (err)
 		err = load_locked(walk, true);
 	if (err)
@@ -134,12 +144,12 @@ static int load_vmas(struct walk *walk, bool lockless)
 			    &walk->arena);
 }
 
-static int load(struct tasks_load *tasks, bool lockless)
+static int load(struct tasks_load *tasks, bool lockless, bool names)
 {
 	struct walk *walk = tasks->walk;
 	pthread_t thread;
 	bool beside = crew_thread(&thread, load_tasks, tasks) == 0;
-	int err = load_vmas(walk, lockless);
+	int err = load_vmas(walk, lockless, names);
 
 	if (beside)
 		pthread_join(thread, NULL);
@@ -181,9 +191,8 @@ static int open_walk(const struct kroot *root, bool lockless, bool names,
 	if (!walk)
 		return -ENOMEM;
 	walk->self = (uint32_t)getpid();
-	walk->names = names;
 	tasks.walk = walk;
-	err = load(&tasks, lockless);
+	err = load(&tasks, lockless, names);
 	if (err) {
 		walk_close(walk);
 		return error_set(
@@ -206,13 +215,13 @@ int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile,
 
 int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
 {
-	return open_walk(root, false, true, NULL, NULL, ret_walk, error);
+	return open_walk(root, false, false, NULL, NULL, ret_walk, error);
 }
 
 int walk_load_locked(const struct walk *walk, struct walk **ret_locked)
 {
 	struct walk *locked = new_walk(walk->root);
-	int err = locked ? load_vmas(locked, false) : -ENOMEM;
+	int err = locked ? load_vmas(locked, false, false) : -ENOMEM;
 
 	if (err) {
 		walk_close(locked);
@@ -223,6 +232,11 @@ int walk_load_locked(const struct walk *walk, struct walk **ret_locked)
 	locked->tables_work = walk->tables_work;
 	*ret_locked = locked;
 	return 0;
+}
+
+bool walk_sends_names(const struct walk *walk)
+{
+	return walk->names;
 }
 
 void walk_close(struct walk *walk)
@@ -241,7 +255,9 @@ void walk_close(struct walk *walk)
 		close(walk->vma_link);
 	if (walk->task_link >= 0)
 		close(walk->task_link);
-	if (walk->lockless)
+	if (walk->names)
+		walk_named_bpf__destroy(walk->skeleton);
+	else if (walk->lockless)
 		walk_lockless_bpf__destroy(walk->skeleton);
 	else
 		walk_locked_bpf__destroy(walk->skeleton);

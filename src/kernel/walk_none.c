@@ -24,6 +24,12 @@ int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct me
 	return walk_open(root, NULL, NULL, ret_walk, error);
 }
 
+bool walk_sends_names(const struct walk *walk)
+{
+	(void)walk;
+	return false;
+}
+
 void walk_close(struct walk *walk)
 {
 	(void)walk;

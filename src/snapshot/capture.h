@@ -40,9 +40,8 @@ struct memoir {
 	bool files_tried, files_loading, files_all;
 	pthread_t files_loader;
 	uint64_t huge_zero_frame;      /* 0: not seen yet */
-	bool wants_names;              /* the first capture does; as the walk is loaded */
-	struct kept_names *kept_names; /* NULL until names were read once */
-	bool names_read;
+	bool wants_names, names_tried; /* the walk that sends name tables, as some were met */
+	struct kept_names *kept_names; /* NULL until there is that walk */
 };
 
 #define PAGE_BYTES 4096ull

@@ -82,12 +82,10 @@ static void table_names(const struct walk_names *names, void *arg)
 		tw->c->error = err;
 }
 
-/* Tables are kept from the second capture of a context on: most have but one. */
 static uint32_t begin_names(struct memoir *memoir)
 {
-	if (memoir->names_read && !memoir->kept_names)
+	if (walk_sends_names(memoir->walk) && !memoir->kept_names)
 		memoir->kept_names = kept_names_new();
-	memoir->names_read = true;
 	return memoir->kept_names ? kept_names_begin(memoir->kept_names) : 0;
 }
 

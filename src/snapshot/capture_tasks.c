@@ -85,7 +85,6 @@ static void find_meanwhile(struct walk *walk, void *arg)
 
 struct walk *capture_open_walk(struct capture *c, struct memoir_error *error)
 {
-	c->memoir->wants_names |= capture_wants_names(c) && !c->options.without_pages;
 	return memoir_walk_while(c->memoir, find_meanwhile, c, error);
 }
 

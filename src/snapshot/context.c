@@ -67,14 +67,28 @@ void memoir_close(struct memoir *memoir)
 	free(memoir);
 }
 
+/* In the place of what is there; that will do where this can't be had. */
+static void load_names(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg)
+{
+	struct walk *walk;
+
+	memoir->names_tried = true;
+	if (walk_open(memoir->root, true, meanwhile, arg, &walk, NULL) < 0)
+		return;
+	walk_close(memoir->walk);
+	memoir->walk = walk;
+}
+
 struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
 			       struct memoir_error *error)
 {
 	if (!memoir->walk_tried) {
 		memoir->walk_tried = true;
-		walk_open(memoir->root, memoir->wants_names, meanwhile, arg, &memoir->walk,
-			  &memoir->walk_error);
+		walk_open(memoir->root, false, meanwhile, arg, &memoir->walk, &memoir->walk_error);
 	}
+	if (memoir->wants_names && memoir->walk && walk_is_lockless(memoir->walk) &&
+	    !memoir->names_tried)
+		load_names(memoir, meanwhile, arg);
 	if (!memoir->walk && error)
 		*error = memoir->walk_error;
 	return memoir->walk;

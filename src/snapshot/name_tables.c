@@ -262,6 +262,10 @@ int capture_names_begin(struct capture *c)
 	if (!capture_wants_names(c))
 		return 0;
 	err = naming_of(c) ? take_tables(&search) : -ENOMEM;
+	/* To load it takes as long as to read some hundred tables, so that it is for those who capture again. */
+	if (search.found_count && c->snap->engine == MEMOIR_ENGINE_TABLES &&
+	    !c->options.without_pages)
+		c->memoir->wants_names = true;
 	for (size_t i = 0; i < search.found_count; i++)
 		names_table_free(&search.found[i].table);
 	free(search.found);
