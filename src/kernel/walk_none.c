@@ -21,7 +21,7 @@ int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile,
 
 int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
 {
-	return walk_open(root, NULL, NULL, ret_walk, error);
+	return walk_open(root, false, NULL, NULL, ret_walk, error);
 }
 
 bool walk_sends_names(const struct walk *walk)
