@@ -253,6 +253,9 @@ struct memoir_capture_options {
 	    figures of regions and processes, no sets, no mapped_bytes, and of name tables only what is
 	    announced and tagged. A few ms, of whatever size the processes are. */
 	bool without_pages;
+	/** Names of many processes are what is asked for: what reads their tables at once is loaded now,
+	    which takes 1 ms, and not when a context that has met some captures again. */
+	bool many_names;
 };
 
 /**

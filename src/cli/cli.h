@@ -68,6 +68,7 @@ struct cli {
 	bool plain_bytes;
 	bool no_heading;
 	bool totals;
+	bool many_names;    /* they are what is to be printed */
 	bool without_sets;  /* as COMMAND_WITHOUT_SETS: what is to be printed does not need them */
 	bool without_pages; /* only who has what is to be printed: no kinds, no figures */
 	bool buffers;       /* --buffers */

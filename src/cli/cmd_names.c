@@ -110,6 +110,7 @@ static int print_names(struct cli *cli, bool tree)
 	int code, err;
 
 	cli->without_sets = !needs_sets(&cli->shape);
+	cli->many_names = memoir_selection_empty(cli->selection);
 	code = cli_take_snapshot(cli);
 	if (code != EXIT_DONE)
 		return code;

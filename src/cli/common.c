@@ -117,6 +117,7 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 	bool whole = !memoir_selection_has_region_keys(cli->selection);
 	struct memoir_capture_options options = {
 		.sz = sizeof(options),
+		.many_names = cli->many_names,
 		.without_sets = cli->without_sets || cli->command->flags & COMMAND_WITHOUT_SETS,
 		.without_holders = cli->command->flags & COMMAND_WITHOUT_HOLDERS,
 		.without_kinds = cli->without_pages ||

@@ -41,7 +41,8 @@ struct memoir {
 	pthread_t files_loader;
 	uint64_t huge_zero_frame;      /* 0: not seen yet */
 	bool wants_names, names_tried; /* the walk that sends name tables, as some were met */
-	struct kept_names *kept_names; /* NULL until there is that walk */
+	bool names_sent;               /* by the capture before */
+	struct kept_names *kept_names; /* NULL until then */
 };
 
 #define PAGE_BYTES 4096ull

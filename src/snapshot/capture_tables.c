@@ -84,8 +84,10 @@ static void table_names(const struct walk_names *names, void *arg)
 
 static uint32_t begin_names(struct memoir *memoir)
 {
-	if (walk_sends_names(memoir->walk) && !memoir->kept_names)
+	/* Most contexts capture once. */
+	if (memoir->names_sent && !memoir->kept_names)
 		memoir->kept_names = kept_names_new();
+	memoir->names_sent = walk_sends_names(memoir->walk);
 	return memoir->kept_names ? kept_names_begin(memoir->kept_names) : 0;
 }
 

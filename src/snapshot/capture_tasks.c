@@ -85,6 +85,7 @@ static void find_meanwhile(struct walk *walk, void *arg)
 
 struct walk *capture_open_walk(struct capture *c, struct memoir_error *error)
 {
+	c->memoir->wants_names |= c->options.many_names && capture_wants_names(c);
 	return memoir_walk_while(c->memoir, find_meanwhile, c, error);
 }
 

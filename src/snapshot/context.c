@@ -84,7 +84,9 @@ struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhil
 {
 	if (!memoir->walk_tried) {
 		memoir->walk_tried = true;
-		walk_open(memoir->root, false, meanwhile, arg, &memoir->walk, &memoir->walk_error);
+		memoir->names_tried = memoir->wants_names;
+		walk_open(memoir->root, memoir->wants_names, meanwhile, arg, &memoir->walk,
+			  &memoir->walk_error);
 	}
 	if (memoir->wants_names && memoir->walk && walk_is_lockless(memoir->walk) &&
 	    !memoir->names_tried)

@@ -207,9 +207,11 @@ static void a_table_comes_with_the_walk_and_only_once(void **state)
 	struct scene *s = scene_of(state);
 
 	/* What sends it is loaded for those who capture again, and have met one; then it is kept. */
-	assert_int_equal(both_ways(s), CHILD_NAMES);
-	assert_int_equal(opened, 0);
-	assert_int_equal(parsed, 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(both_ways(s), CHILD_NAMES);
+		assert_int_equal(opened, 0);
+		assert_int_equal(parsed, 1);
+	}
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(both_ways(s), CHILD_NAMES);
 		assert_int_equal(opened, 0);
