@@ -277,6 +277,9 @@ uint64_t capture_inode_key(uint32_t dev, uint64_t inode);
 /* How text about files is read in this capture. */
 struct files_text capture_files_text(struct capture *c);
 
+/* Whether it is asked for who has open what. */
+bool capture_wants_holders(const struct capture *c);
+
 /* To be called before the walk, once or twice, and last of all: what holders need is loaded meanwhile. */
 void capture_holders_begin(struct capture *c);
 void capture_holders_end(struct capture *c);

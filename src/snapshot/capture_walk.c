@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Regions from the BPF walk, and which of them a partial capture needs.
+ * Regions from the BPF walk.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -186,95 +186,4 @@ uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const c
 	add_objects(c, region, vma);
 	capture_settle_later(c, i);
 	return i;
-}
-
-/* ---- scope ---------------------------------------------------------------------------------- */
-
-/* In a partial capture: the objects of the processes asked for that others may share. */
-static void want_objects(const struct walk_vma *vma, const char *path, const char *name, void *arg)
-{
-	struct capture *c = arg;
-	int err = 0;
-
-	(void)path;
-	(void)name;
-	c->vmas_listed++;
-	if (vma->flags & VM_MERGEABLE)
-		c->mergeable_listed = true;
-	if (vma->mapping && !(vma->bits & WALK_SOLE))
-		err = walk_wanted_add(c->memoir->walk, vma->mapping);
-	if (!err && vma->anon_root && (!(vma->bits & WALK_ALONE) || vma->flags & VM_MERGEABLE))
-		err = walk_wanted_add(c->memoir->walk, vma->anon_root);
-	if (err)
-		c->error = err;
-}
-
-/* One pass over the processes asked for; where it is one only, the others aren't even iterated over. */
-static int list_objects(struct capture *c, struct walk *walk, size_t wanted, pid_t only)
-{
-	struct walk_visitor visitor = { .vma = want_objects };
-
-	/* Before 6.1 there is no such iterator, and 6.1's stops at a leader that has exited. */
-	if (wanted == 1 && walk_vmas_of(walk, only, false, &visitor, c) == 0 && c->vmas_listed)
-		return c->error;
-	int err = walk_vmas(walk, WALK_LISTED_MMS, false, &visitor, c);
-
-	return err ? err : c->error;
-}
-
-/* Tables about others are in the memory of supervisors, which docs/NAME-TABLE.md says how to know. */
-static bool may_publish(const struct memoir_process *process)
-{
-	return process->comm && strncmp(process->comm, "memoir", strlen("memoir")) == 0;
-}
-
-/* What it costs, in ns: only how they compare matters. */
-#define LISTING_NS 170       /* a VMA whose object is asked for */
-#define TAKING_IN_NS 150     /* a VMA, more than passing it over */
-#define TABLE_BYTES_PER_NS 5 /* of page tables */
-
-/*
- * Whether to leave out what has nothing to do with the processes asked for: these have to be gone through twice
- * then, which for one that has most of a machine's VMAs takes longer.
- */
-static bool partial_pays(const struct capture *c)
-{
-	uint64_t listing = 0, others = 0;
-
-	for (size_t i = 0; i < c->snap->process_count; i++) {
-		const struct memoir_process *process = &c->snap->processes[i];
-
-		if (process->in_scope)
-			listing += c->notes[i].vmas * (uint64_t)LISTING_NS;
-		else
-			others += c->notes[i].vmas * (uint64_t)TAKING_IN_NS +
-				  process->page_table_bytes / TABLE_BYTES_PER_NS;
-	}
-	return listing < others;
-}
-
-enum walk_scope capture_scope(struct capture *c, struct walk *walk)
-{
-	size_t wanted = 0;
-	pid_t only = 0;
-
-	for (size_t i = 0; i < c->snap->process_count; i++) {
-		if (!c->snap->processes[i].in_scope)
-			continue;
-		wanted++;
-		only = c->snap->processes[i].pid;
-	}
-	if (!partial_pays(c))
-		return WALK_ALL;
-	walk_wanted_clear(walk);
-	for (size_t i = 0; i < c->snap->process_count; i++)
-		if ((c->snap->processes[i].in_scope || may_publish(&c->snap->processes[i])) &&
-		    walk_wanted_add(walk, c->notes[i].mm) < 0)
-			return WALK_ALL;
-	if (list_objects(c, walk, wanted, only) < 0)
-		return WALK_ALL;
-	/* Merged pages are shared across families: then all have to be looked at. */
-	if (c->mergeable_listed && process_ksm_in_use(c->memoir->root))
-		return WALK_ALL;
-	return WALK_LISTED_OBJECTS;
 }

@@ -336,7 +336,7 @@ static void keep_in_flight(struct memoir_snapshot *s)
 	s->in_flight_count = kept;
 }
 
-static bool wanted(const struct capture *c)
+bool capture_wants_holders(const struct capture *c)
 {
 	return kroot_is_live(c->memoir->root) && !c->options.without_holders;
 }
@@ -345,7 +345,7 @@ void capture_holders_begin(struct capture *c)
 {
 	enum memoir_engine engine = c->memoir->engine;
 
-	if (wanted(c) && (engine == MEMOIR_ENGINE_AUTO || may_use_bpf(engine)))
+	if (capture_wants_holders(c) && (engine == MEMOIR_ENGINE_AUTO || may_use_bpf(engine)))
 		memoir_files_begin(c->memoir, capture_wants_buffers(c));
 }
 
@@ -365,7 +365,7 @@ int capture_holders(struct capture *c)
 	struct gathering g = { .c = c, .text = capture_files_text(c) };
 	int err;
 
-	if (!wanted(c))
+	if (!capture_wants_holders(c))
 		return 0;
 	err = find_processes(&g);
 	if (!err && gather_by_bpf(&g) != 0)
