@@ -28,6 +28,7 @@
 
 #define ARENA_MAP_BYTES (WALK_ARENAS * WALK_ARENA_STRIDE)
 #define TASKS_MAP_BYTES (WALK_ARENAS * WALK_TASKS_STRIDE)
+#define PATIENCE 4096 /* lookups in vain, then the lock is taken */
 
 /* A link to the iterator, and the array that it writes to. */
 static int attach(int program, int map, size_t map_bytes, int *ret_link, const char **ret_arena)
@@ -43,8 +44,6 @@ static int attach(int program, int map, size_t map_bytes, int *ret_link, const c
 	*ret_arena = arena;
 	return 0;
 }
-
-#define PATIENCE 4096 /* then the lock is taken */
 
 struct tasks_load {
 	struct walk *walk;
@@ -84,6 +83,13 @@ static void *load_tasks(void *arg)
 		(walk)->layout = &(skel)->bss->layout;             \
 	} while (0)
 
+static void takes_no_lock(struct walk *walk, bool names)
+{
+	walk->lockless = walk->casts = true;
+	walk->names = names;
+	walk->config->patience = PATIENCE;
+}
+
 /* Linux 6.14; bpf/walk_lockless.bpf.c */
 static int load_lockless(struct walk *walk)
 {
@@ -92,12 +98,11 @@ static int load_lockless(struct walk *walk)
 	if (!skel)
 		return -EOPNOTSUPP;
 	TAKE(walk, skel);
-	walk->lockless = walk->casts = true;
-	walk->config->patience = PATIENCE;
+	takes_no_lock(walk, false);
 	return 0;
 }
 
-/* bpf/walk_named.bpf.c */
+/* The same; bpf/walk_named.bpf.c */
 static int load_named(struct walk *walk)
 {
 	struct walk_named_bpf *skel = walk_named_bpf__open_and_load();
@@ -105,8 +110,7 @@ static int load_named(struct walk *walk)
 	if (!skel)
 		return -EOPNOTSUPP;
 	TAKE(walk, skel);
-	walk->lockless = walk->casts = walk->names = true;
-	walk->config->patience = PATIENCE;
+	takes_no_lock(walk, true);
 	return 0;
 }
 
