@@ -15,8 +15,16 @@ struct rest {
 	const struct walk_left *left;
 	const struct walk_visitor *visitor;
 	void *arg;
+	/* Told up to here; where the stream is full the lock is let go of, and VMAs may merge. */
+	uint64_t done;
 	uint64_t from; /* of the VMA at hand; behind its end: nothing of it */
 };
+
+/* The one of which a part was sent, if it still is that one. */
+static bool is_begun(const struct walk_left *left, const struct walk_vma *vma, uint64_t from)
+{
+	return left->addr && from == left->start && vma->end == left->end;
+}
 
 static void rest_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
 {
@@ -24,18 +32,24 @@ static void rest_vma(const struct walk_vma *vma, const char *path, const char *n
 	const struct walk_left *left = rest->left;
 	struct walk_vma missing = *vma;
 
-	rest->from = vma->start > left->from ? vma->start : left->from;
-	if (vma->mm != left->mm)
-		rest->from = UINT64_MAX;
+	rest->from = vma->mm == left->mm ? rest->done : UINT64_MAX;
+	if (rest->from < vma->start)
+		rest->from = vma->start;
+	if (rest->from < vma->end && is_begun(left, vma, rest->from)) {
+		rest->from = left->addr;
+		rest->done = vma->end;
+		return;
+	}
+	/* What it covered has been told. */
+	if (left->addr && rest->from < left->end)
+		rest->from = left->end;
 	if (rest->from >= vma->end)
 		return;
+	rest->done = vma->end;
 	missing.tid = left->tid;
 	missing.start = rest->from;
 	missing.offset_pages += (rest->from - vma->start) / PAGE_BYTES;
-	if (left->addr && left->start == missing.start && left->end == missing.end)
-		rest->from = left->addr;
-	else
-		rest->visitor->vma(&missing, path, name, rest->arg);
+	rest->visitor->vma(&missing, path, name, rest->arg);
 }
 
 static void rest_table(uint64_t addr, const uint64_t *entries, size_t count, void *arg)
@@ -67,7 +81,7 @@ int walk_rest(struct walk *walk, const struct walk_left *left, const struct walk
 	      void *arg)
 {
 	const struct walk_visitor rest_visitor = { rest_vma, rest_table, rest_huge };
-	struct rest rest = { .left = left, .visitor = visitor, .arg = arg };
+	struct rest rest = { .left = left, .visitor = visitor, .arg = arg, .done = left->from };
 	int err = 0;
 
 	if (has_ended(walk, left))
