@@ -54,8 +54,9 @@ static int load_once(void)
 	err = capture(memoir, &first_ns);
 	if (!err)
 		err = capture(memoir, &second_ns);
-	if (!err)
-		printf("load_ns %" PRIu64 "\n", first_ns > second_ns ? first_ns - second_ns : 0);
+	/* Where the second one was held up nothing is known. */
+	if (!err && first_ns > second_ns)
+		printf("load_ns %" PRIu64 "\n", first_ns - second_ns);
 	memoir_close(memoir);
 	return err;
 }

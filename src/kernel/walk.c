@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs the BPF iterators of bpf/tasks.bpf.c and walk_lockless.bpf.c, or walk_locked.bpf.c, and hands out their records; draws no conclusions.
+ * Runs the BPF iterators of bpf/tasks.bpf.c and of the walks of VMAs, and hands out their records; draws no
+ * conclusions.
  */
 #include "kernel/walk.h"
 
@@ -151,8 +152,8 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 	return 0;
 }
 
-int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
-	    const struct walk_visitor *visitor, void *arg)
+static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
+		   const struct walk_visitor *visitor, void *arg)
 {
 	struct walk_config *config = walk->config;
 	struct walk_state *state = walk->state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks, VMAs and page tables read by BPF iterators (bpf/tasks.bpf.c, walk_lockless.bpf.c, walk_locked.bpf.c), as a stream of callbacks.
+ * Tasks, VMAs and page tables read by BPF iterators (bpf/tasks.bpf.c, walk_lockless.bpf.c, walk_locked.bpf.c), as a
+ * stream of callbacks.
  *
  * Needs Linux 5.17 (bpf_loop, light skeletons), CAP_BPF, CAP_PERFMON, and the initial pid namespace.
  * Page tables need x86-64 besides, and to have been calibrated: the address of the direct map is
@@ -47,8 +48,9 @@ typedef void (*walk_meanwhile_fn)(struct walk *walk, void *arg);
 /*
  * Load the programs. The one for tasks works long before the one for VMAs: meanwhile (may be NULL) is then called,
  * from another thread, which has ended on return. -EOPNOTSUPP: built without BPF, or the kernel lacks what is
- * needed; -EPERM; -ENOMEM. names: with what sends name tables, which takes longer to load, and is only had without locks
- * (Linux 6.14); without it a visitor is told of none. On failure error (may be NULL) says which; meanwhile may have been called all the same.
+ * needed; -EPERM; -ENOMEM. names: with what sends name tables, which takes longer to load, and is only had without
+ * locks (Linux 6.14); without it a visitor is told of none. On failure error (may be NULL) says which; meanwhile may
+ * have been called all the same.
  */
 int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile, void *arg,
 	      struct walk **ret_walk, struct memoir_error *error);

@@ -47,10 +47,6 @@ struct walk {
 	char name[WALK_NAME_BYTES];
 };
 
-/* One walk by a link to an iterator; walk.h says the rest. */
-int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
-	    const struct walk_visitor *visitor, void *arg);
-
 int walk_keep_path(struct walk *walk, uint32_t id, const char *path, size_t length);
 void walk_forget_paths(struct walk *walk);
 

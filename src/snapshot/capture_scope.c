@@ -144,7 +144,7 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk)
 		if ((c->snap->processes[i].in_scope || may_publish(&c->snap->processes[i])) &&
 		    walk_wanted_add(walk, c->notes[i].mm) < 0)
 			return WALK_ALL;
-	if (list_objects(c, walk, wanted, only) < 0 || list_open(c, walk) < 0) {
+	if (list_objects(c, walk, wanted, only) < 0) {
 		/* More than there is room for is no failure. */
 		c->error = 0;
 		return WALK_ALL;
@@ -152,5 +152,5 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk)
 	/* Merged pages are shared across families: then all have to be looked at. */
 	if (c->mergeable_listed && process_ksm_in_use(c->memoir->root))
 		return WALK_ALL;
-	return WALK_LISTED_OBJECTS;
+	return list_open(c, walk) < 0 ? WALK_ALL : WALK_LISTED_OBJECTS;
 }
