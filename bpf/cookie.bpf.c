@@ -48,6 +48,8 @@ struct task_struct {
 
 #pragma clang attribute pop
 
+#include "core_seq.h"
+
 struct cookie_found found;
 
 static __always_inline u32 seq_kind(struct mm_struct *mm)
@@ -55,17 +57,6 @@ static __always_inline u32 seq_kind(struct mm_struct *mm)
 	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
 		return 2;
 	return bpf_core_field_exists(((struct mm_struct___int *)mm)->mm_lock_seq) ? 1 : 0;
-}
-
-static __always_inline u32 read_seq(struct mm_struct *mm)
-{
-	struct mm_struct___int *old = (void *)mm;
-
-	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
-		return BPF_CORE_READ(mm, mm_lock_seq.sequence);
-	if (bpf_core_field_exists(old->mm_lock_seq))
-		return BPF_CORE_READ(old, mm_lock_seq);
-	return 0;
 }
 
 /* The link says which task. */
@@ -94,6 +85,6 @@ int cookie_read(struct cookie_query *query)
 
 	query->mm = (u64)mm;
 	query->exec_id = BPF_CORE_READ(task, self_exec_id);
-	query->seq = read_seq(mm);
+	query->seq = probe_seq(mm);
 	return 0;
 }

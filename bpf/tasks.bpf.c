@@ -19,23 +19,12 @@ typedef __u64 u64;
 #define STREAM_BYTES WALK_TASKS_BYTES
 #define STREAM_SLACK_BYTES sizeof(struct walk_task)
 #include "walk_stream.h"
+#include "core_seq.h"
 #include "walk_leader.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct walk_layout layout;
-
-/* Of an address: by the helper. */
-static __always_inline u32 probe_seq(struct mm_struct *mm)
-{
-	struct mm_struct___int *old = (void *)mm;
-
-	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
-		return BPF_CORE_READ(mm, mm_lock_seq.sequence);
-	if (bpf_core_field_exists(old->mm_lock_seq))
-		return BPF_CORE_READ(old, mm_lock_seq);
-	return 0;
-}
 
 /*
  * The kernel looks a structure up in all its types by name, 0.3 ms each time, and remembers one name for each of 31

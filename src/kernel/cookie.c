@@ -27,11 +27,8 @@ int cookies_open(const struct kroot *root, struct cookies **ret_cookies, struct 
 {
 	struct cookies *cookies;
 
-	if (!kroot_is_live(root))
-		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
-	if (!process_pids_are_initial(root))
-		return error_set(error, -EOPNOTSUPP,
-				 "BPF iterators need the initial pid namespace");
+	if (process_may_iterate(root, error) < 0)
+		return -EOPNOTSUPP;
 	cookies = calloc(1, sizeof(*cookies));
 	if (!cookies)
 		return error_set(error, -ENOMEM, "out of memory");

@@ -57,11 +57,8 @@ int files_open(const struct kroot *root, bool all, struct files **ret_files,
 	struct files *files;
 	int err = 0, program;
 
-	if (!kroot_is_live(root))
-		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
-	if (!process_pids_are_initial(root))
-		return error_set(error, -EOPNOTSUPP,
-				 "BPF iterators need the initial pid namespace");
+	if (process_may_iterate(root, error) < 0)
+		return -EOPNOTSUPP;
 	files = calloc(1, sizeof(*files));
 	if (!files)
 		return error_set(error, -ENOMEM, "out of memory");

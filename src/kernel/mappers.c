@@ -45,11 +45,8 @@ int mappers_open(const struct kroot *root, struct mappers **ret_mappers, struct 
 	struct mappers *mappers;
 	int err;
 
-	if (!kroot_is_live(root))
-		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
-	if (!process_pids_are_initial(root))
-		return error_set(error, -EOPNOTSUPP,
-				 "BPF iterators need the initial pid namespace");
+	if (process_may_iterate(root, error) < 0)
+		return -EOPNOTSUPP;
 	mappers = calloc(1, sizeof(*mappers));
 	if (!mappers)
 		return error_set(error, -ENOMEM, "out of memory");

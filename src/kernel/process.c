@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 #define PF_KTHREAD 0x00200000ul
 
 /* comm may hold spaces and parentheses: it ends at the last ')'. */
@@ -336,6 +338,16 @@ bool process_pids_are_initial(const struct kroot *root)
 	struct statx st;
 
 	return kroot_stat(root, &st, "proc/self/ns/pid") == 0 && st.stx_ino == initial;
+}
+
+int process_may_iterate(const struct kroot *root, struct memoir_error *error)
+{
+	if (!kroot_is_live(root))
+		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
+	if (!process_pids_are_initial(root))
+		return error_set(error, -EOPNOTSUPP,
+				 "BPF iterators need the initial pid namespace");
+	return 0;
 }
 
 bool process_ksm_in_use(const struct kroot *root)

@@ -12,6 +12,8 @@
 
 #include "kernel/root.h"
 
+struct memoir_error;
+
 struct process_stat {
 	char comm[64];
 	char state;
@@ -105,6 +107,9 @@ bool process_same_memory(pid_t a, pid_t b);
  * Whether pids here are those of the initial pid namespace, by which the BPF iterators number processes.
  */
 bool process_pids_are_initial(const struct kroot *root);
+
+/* Whether BPF iterators see the processes of this root, by the same pids. 0, or -EOPNOTSUPP and which it is. */
+int process_may_iterate(const struct kroot *root, struct memoir_error *error);
 
 /* Whether the two threads have one table of open files (kcmp(2)); true where that can't be asked. */
 bool process_same_files(pid_t a, pid_t b);

@@ -185,12 +185,8 @@ static int open_walk(const struct kroot *root, bool lockless, bool names,
 	struct walk *walk;
 	int err;
 
-	if (!kroot_is_live(root))
-		return error_set(error, -EOPNOTSUPP, "BPF reads the running kernel only");
-	/* The iterators number processes as that does: elsewhere pids would be wrong. */
-	if (!process_pids_are_initial(root))
-		return error_set(error, -EOPNOTSUPP,
-				 "BPF iterators need the initial pid namespace");
+	if (process_may_iterate(root, error) < 0)
+		return -EOPNOTSUPP;
 	walk = new_walk(root);
 	if (!walk)
 		return -ENOMEM;
