@@ -95,9 +95,7 @@ def check_threads(tap):
     with auto.running(mkauto("threads"), auto.environment()) as process:
         process.stdout.readline()
         for _ in range(LOOKS):
-            os.kill(process.pid, signal.SIGSTOP)
-            while mkmem.stat_of(process.pid)[0] not in "tT":
-                time.sleep(0.001)
+            mkmem.stop([process.pid])
             found = look(process.pid)
             os.kill(process.pid, signal.SIGCONT)
             right, nameless = right + found[0], nameless + found[1]

@@ -41,15 +41,6 @@ def running(script, *arguments):
             process.wait(timeout=10)
 
 
-def stop(*pids):
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    deadline = time.monotonic() + 5
-    while any(mkmem.stat_of(pid)[0] not in mkmem.STILL for pid in pids):
-        if time.monotonic() > deadline:
-            raise mkmem.Broken("a process does not stop")
-
-
 def named_rows(rows, source):
     """[(start, end, name)], neighbours of one name joined; and rows of another source."""
     found, strays = [], []
@@ -91,7 +82,7 @@ def figures_differ(pid, rows):
 def check_library(tap):
     with running("name_user.py") as (process, truth, _):
         try:
-            stop(process.pid, truth["child"], truth["other"])
+            mkmem.stop([process.pid, truth["child"], truth["other"]])
             for engine in ENGINES:
                 rows = map_of(process.pid, engine)
                 tap.check(not (bad := differences(truth["named"], rows)),
@@ -141,7 +132,7 @@ def check_alone(tap):
               "most of a page": 3000, "from page to page": 2 * PAGE, "little of a page": 1000,
               "more": 2000, "half a huge page": 256 * PAGE, "three bytes that are not there": 0}
     with running("name_user.py", "alone") as (process, truth, _):
-        stop(process.pid)
+        mkmem.stop([process.pid])
         for engine in ENGINES:
             rows = map_of(process.pid, engine)
             got = {row["name"]: row for row in rows if row["name"]}

@@ -146,11 +146,8 @@ def test_traced(tap):
         os.read(ours, 1)
         try:
             row = trimming.trim(target.selector(), "--freeze")[0]["rows"][0]
-            until = time.monotonic() + RUN_ON_S
-            while target.state()[0] in "Tt" and time.monotonic() < until:
-                time.sleep(0.01)
             tap.check(row["hold"] == "sigstop" and row["hinted_bytes"] and
-                      target.state()[0] not in "Tt",
+                      runs_on(target, traced=True),
                       "who is traced already is held by SIGSTOP, and runs on", [str(row), str(target.state())])
             test_killed_memoir(tap, "killed while it holds by SIGSTOP", target, ("--freeze",),
                                traced=True)
