@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,11 +96,21 @@ uint64_t wait_now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
+/* A signal that comes after the look at what it leaves behind has to end the sleep, too. */
 static void sleep_until(uint64_t ns)
 {
-	struct timespec until = { (time_t)(ns / NS_PER_SECOND), (long)(ns % NS_PER_SECOND) };
+	uint64_t now = wait_now_ns(), rest = ns > now ? ns - now : 0;
+	struct timespec time = { (time_t)(rest / NS_PER_SECOND), (long)(rest % NS_PER_SECOND) };
+	sigset_t caught, before;
 
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+	sigemptyset(&caught);
+	sigaddset(&caught, SIGINT);
+	sigaddset(&caught, SIGTERM);
+	sigaddset(&caught, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &caught, &before);
+	if (!interrupted && !asked)
+		ppoll(NULL, 0, &time, &before);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void wait_until(uint64_t began_ns, uint64_t until_ns, uint64_t total_ns, const char *what)

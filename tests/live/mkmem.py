@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 
 UP_TIMEOUT_S = 100
-STOP_TIMEOUT_S = 5
+STOP_TIMEOUT_S = 60
 END_TIMEOUT_S = 30
 EXIT_SKIP = 77
 STILL = "TtZXD"  # a vfork parent is in D, and does not run
+WAITING_LOOKS = 12
+LOOK_EVERY_S = 0.01
 
 
 class Skip(Exception):
@@ -85,12 +87,36 @@ def descendants(root):
     return found
 
 
-def _still(pid):
+def _all_in(pid, states):
+    """Whether each of its threads is in one of these; none of one that is gone is in another."""
     try:
-        states = [stat_of(pid, task) for task in os.listdir(f"/proc/{pid}/task")]
-    except FileNotFoundError:
+        stats = [stat_of(pid, task) for task in os.listdir(f"/proc/{pid}/task")]
+    except (FileNotFoundError, ProcessLookupError):
         return True
-    return all(stat is None or stat[0] in STILL for stat in states)
+    return all(stat is None or stat[0] in states for stat in stats)
+
+
+def _still(pid):
+    return _all_in(pid, STILL)
+
+
+def comes_true(question, seconds=60):
+    """What it is in the end. The time is for machines that are very busy; it is asked often."""
+    until = time.monotonic() + seconds
+    while not (answer := question()) and time.monotonic() < until:
+        time.sleep(LOOK_EVERY_S)
+    return answer
+
+
+def wait_until_waiting(pid):
+    """Returns when it has done what it began with, however long that takes here, and sleeps: all of its threads do,
+    each time for a while."""
+    until, looks = time.monotonic() + UP_TIMEOUT_S, 0
+    while looks < WAITING_LOOKS:
+        if time.monotonic() > until:
+            raise Broken(f"process {pid} does not come to wait")
+        time.sleep(LOOK_EVERY_S)
+        looks = looks + 1 if _all_in(pid, "SZ") else 0
 
 
 def stop(pids):

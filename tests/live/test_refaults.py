@@ -14,6 +14,7 @@ import sys
 import time
 
 import memoir
+import mkmem
 import zram
 from tap import Tap
 
@@ -130,7 +131,7 @@ def watch_touches(it, **popen):
     early, late = it.swapped("a", 0, 300), it.swapped("a", 300, 500)
     dropped = it.swapped("b", 0, 100)
     process = start(it.pid, "--watch", "3.5", "--by", "region", **popen)
-    time.sleep(0.4)
+    mkmem.wait_until_waiting(process.pid)
     good = it.do("touch", "a", 0, 300) == 300
     time.sleep(1.6)
     good &= it.do("touch", "a", 300, 500) == 200
@@ -139,15 +140,16 @@ def watch_touches(it, **popen):
 
 
 def test_touches(tap, who, **popen):
-    with target(**popen) as it:
-        for _ in range(LATE_TRIES):
+    for _ in range(LATE_TRIES):
+        # Each time another, as what was dropped is gone.
+        with target(**popen) as it:
             (code, answer, err), truth, (early, late, dropped, good) = watch_touches(it, **popen)
-            if code != 0:
-                break
-            a, b = row_of(answer, it, "a"), row_of(answer, it, "b")
-            # A loaded machine: memoir began after the first were touched, or they were touched too late.
-            if pages(a, "swapped_bytes", "back_1s_bytes") == [truth["a"], early]:
-                break
+        if code != 0:
+            break
+        a, b = row_of(answer, it, "a"), row_of(answer, it, "b")
+        # A loaded machine: the first were touched too late.
+        if pages(a, "swapped_bytes", "back_1s_bytes") == [truth["a"], early]:
+            break
     if not tap.check(code == 0 and good, f"{who}: works, and what comes back is what went out", [err]):
         return
     tap.check(early > 280 and late > 180 and dropped > 90, f"{who}: most of it was paged out",
@@ -161,7 +163,7 @@ def test_touches(tap, who, **popen):
               [pages(b, *names), f"truth {want}"])
     tap.check(answer["major_faults"] >= early + late and
               answer["machine_swapped_in_bytes"] >= (early + late) * PAGE and
-              3500 <= answer["watched_ms"] < 6000, f"{who}: the kernel's own counts agree",
+              3500 <= answer["watched_ms"] < 15000, f"{who}: the kernel's own counts agree",
               [answer["major_faults"], answer["machine_swapped_in_bytes"], answer["watched_ms"]])
     rate = a["back_bytes"] * 1000 / answer["watched_ms"]
     tap.check(abs(a["back_per_second_bytes"] - rate) <= rate / 100, f"{who}: the rate")
@@ -194,7 +196,7 @@ def test_ends(tap):
         it.page_out("a")
         swapped = it.swapped("a")
         process = start(it.pid, "--watch", "2", "--by", "region")
-        time.sleep(0.7)
+        mkmem.wait_until_waiting(process.pid)
         it.process.kill()
         it.process.wait()
         code, answer, err = finish(process)
@@ -203,10 +205,10 @@ def test_ends(tap):
                   "of a process that ended all is gone", [code, row, err])
     with target() as it:
         process = start(it.pid, "--watch", "60")
-        time.sleep(0.8)
+        mkmem.wait_until_waiting(process.pid)
         process.send_signal(signal.SIGINT)
         code, answer, err = finish(process)
-        tap.check(code == 3 and answer["watched_ms"] < 10000 and "interrupted" in err + str(answer["notes"]),
+        tap.check(code == 3 and answer["watched_ms"] < 30000 and "interrupted" in err + str(answer["notes"]),
                   "interrupted, it tells what it saw until then", [code, err])
     for arguments, said in ((("1", "--watch", "soon"), "takes a time"), ((), "say which process")):
         code, _, err = finish(start(*arguments))

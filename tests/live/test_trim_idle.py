@@ -7,9 +7,9 @@ tells where the pages are. And that whatif trim says what trim plans.
 import struct
 import subprocess
 import sys
-import time
 
 import memoir
+import mkmem
 import trimming
 import zram
 from tap import Tap
@@ -115,9 +115,9 @@ def test_usage(tap):
     with target() as it:
         process = subprocess.Popen([memoir.program(), "trim", str(it.pid), "--idle", "60"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(0.8)
+        mkmem.wait_until_waiting(process.pid)
         process.send_signal(2)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=memoir.TIMEOUT_S)
         tap.check(process.returncode == 1 and "before anything was done" in err and
                   in_ram(it, "alone", 0, 700) == 700, "interrupted while it waits, nothing is moved", [err])
 
