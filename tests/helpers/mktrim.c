@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -165,10 +166,18 @@ static char *make_small(void)
 
 static char *make_swapped(void)
 {
-	char *mem = anonymous();
+	cpu_set_t all, one;
+	char *mem;
 
+	/* Pages that another CPU faulted wait in its LRU batch, where paging out does not see them. */
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	if (sched_getaffinity(0, sizeof(all), &all) < 0 || sched_setaffinity(0, sizeof(one), &one) < 0)
+		die("affinity");
+	mem = anonymous();
 	if (madvise(mem, HALF, MADV_PAGEOUT) < 0)
 		die("MADV_PAGEOUT");
+	sched_setaffinity(0, sizeof(all), &all);
 	say(mem, HALF, "out", HALF);
 	return mem;
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import memoir
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 def build():

@@ -42,7 +42,7 @@ def script(name, *arguments, before=(), **options):
             yield process
         finally:
             process.stdin.close()
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ MALLOC_CASES = ("large", "in-heap", "in-arena", "new")
 KINDS = {"heap": "heap", "in-heap": "heap", "in-arena": "arena:glibc"}
 MARKS = {"libauto-one.so:map_memory": 1, "libauto-two.so:map_memory": 2}
 LOOKS = 60
-LOOKS_AT_PROGRAM = 20
+PROGRAM_S = 60  # until a program has mapped what is looked for, on a very busy machine
 NOBODY = 65534
 LIBRARIES = Path("/usr/lib") / f"{os.uname().machine}-linux-gnu"
 
@@ -156,11 +156,11 @@ def check_program(tap, what, arguments, names, expected, kinds=(), behind=()):
     rows, missing = [], ["it ended"]
     with auto.running(arguments, auto.environment(*behind)) as process:
         said = process.stdout.readline().decode().strip()
-        for _ in range(LOOKS_AT_PROGRAM):
-            if missing and process.poll() is None:
-                time.sleep(0.05)
-                rows = auto.rows_of(process.pid)
-                missing = missing_in(rows, names, kinds)
+        until = time.monotonic() + PROGRAM_S
+        while missing and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+            rows = auto.rows_of(process.pid)
+            missing = missing_in(rows, names, kinds)
     tap.check(re.search(expected, said) and process.returncode == 0 and not missing,
               f"{what}: runs as ever, and its memory has names",
               [f"says {said!r}, exit {process.returncode}", *missing, names_of(rows)])
@@ -208,16 +208,16 @@ def check_run(tap):
     check_case(tap, "named", by_run, env=env)
     env["LD_PRELOAD"] = "/nonexistent.so"
     done = subprocess.run([*by_run, "sh", "-c", "echo $LD_PRELOAD"], env=env, check=False,
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=auto.TIMEOUT_S)
     tap.check(done.stdout == f"{auto.library()}:/nonexistent.so\n",
               "what was to be preloaded is preloaded too, behind ours", [done.stdout, done.stderr])
     done = subprocess.run([*by_run, "busybox", "true"], stdin=subprocess.DEVNULL, check=False,
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=auto.TIMEOUT_S)
     tap.check("linked statically" in done.stderr and done.returncode == 0,
               "a static program is out of reach, which is said", [done.stderr])
     del env["LD_PRELOAD"]
     done = subprocess.run([*by_run, "ls", "/"], env=env, check=False, user=NOBODY,
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=auto.TIMEOUT_S)
     tap.check(done.returncode == 0 and not done.stderr, "it needs no privileges", [done.stderr])
 
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import memoir
 import mkmem
@@ -92,8 +91,7 @@ def pass_and_map(scene):
         # Another program, the same process, with the same file.
         taker.stdin.write(b"\n")
         taker.stdin.flush()
-        while open(f"/proc/{taker.pid}/comm", encoding="ascii").read() != "cat\n":
-            time.sleep(0.01)
+        mkmem.comes_true(lambda: open(f"/proc/{taker.pid}/comm", encoding="ascii").read() == "cat\n")
         second = scene.marker("exec")
     finally:
         taker.stdin.close()

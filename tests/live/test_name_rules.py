@@ -238,7 +238,7 @@ def check_place(tap, place):
                 check_rule(tap, place, rule, seen)
         finally:
             process.stdin.close()
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
 
 def check_cost(tap):

@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 ENGINES = ("tables", "scan", "text")
 NOBODY = 65534
 PAGE = 4096
+END_S = 60  # to end, on a very busy machine
 FIGURES = ("rss_bytes", "pss_bytes", "uss_bytes")
 
 
@@ -38,7 +39,7 @@ def running(script, *arguments):
         finally:
             process.send_signal(signal.SIGCONT)
             process.stdin.close()
-            process.wait(timeout=10)
+            process.wait(timeout=END_S)
 
 
 def named_rows(rows, source):
@@ -261,7 +262,7 @@ def named_whole(name, **user):
             yield process
         finally:
             process.stdin.close()
-            process.wait(timeout=10)
+            process.wait(timeout=END_S)
 
 
 def registry_rows(*arguments):

@@ -120,6 +120,11 @@ def _fork_on(libc):
         os.waitpid(pid, 0)
 
 
+def _has_mapping(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+        return any(line.startswith(f"{REUSE_AT:x}-") for line in file)
+
+
 @contextlib.contextmanager
 def _short_lives():
     """Their parents' pids."""
@@ -130,6 +135,8 @@ def _short_lives():
             if not pid:
                 _fork_on(libc)
             forkers.append(pid)
+        if not mkmem.comes_true(lambda: all(_has_mapping(pid) for pid in forkers)):
+            raise mkmem.Broken("those that fork have not begun")
         yield forkers
     finally:
         for pid in forkers:

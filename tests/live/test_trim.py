@@ -72,7 +72,8 @@ def test_limits(tap):
                   "--max is kept to the byte", [str(row)])
         answer = trimming.trim(target.selector(), "--rate", "20M")[0]
         seconds = answer["wall_us"] / 1e6
-        tap.check(0.5 <= seconds <= 1.5 and near(answer["moved_bytes"], 11 << 20),
+        # It may take longer on a busy machine; without a limit it takes some hundredths of a second.
+        tap.check(0.5 <= seconds <= 10 and near(answer["moved_bytes"], 11 << 20),
                   "--rate is kept", [f"{seconds} s, {answer['rows']}"])
 
 
@@ -83,7 +84,7 @@ def test_hints(tap):
                   "--cold is given for all, and what it moved is not known", [str(row)])
         trimming.trim(target.selector())
         row = trimming.trim(target.selector(), "--willneed")[0]["rows"][0]
-        tap.check(row["hinted_bytes"] == 16 << 20, "--willneed is given for what is in swap", [str(row)])
+        tap.check(near(row["hinted_bytes"], 16 << 20), "--willneed is given for what is in swap", [str(row)])
     with trimming.target("small") as target:
         row = trimming.trim(target.selector(), "--collapse")[0]["rows"][0]
         tap.check(near(row["moved_bytes"], 16 << 20), "--collapse makes huge pages", [str(row)])

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import memoir
+import mkmem
 import watching
 from tap import Tap
 from test_names import differences
@@ -27,7 +28,7 @@ from test_names import differences
 NAMER = os.environ.get("NAMER", str(Path(os.environ.get("MEMOIR_BUILD", "build")) /
                                     "tests/helpers/namer"))
 NOBODY = 65534
-SECONDS = 20
+SECONDS = 60
 # Names as Python programs give them: by ctypes.
 PYTHON = """
 import ctypes, sys
@@ -160,12 +161,9 @@ def check_programs(tap, expected):
 def check_processes(tap, expected):
     with Watch() as watch, namer("exec") as (process, ranges, said):
         watch.names_of(said["other"], 1)
-        deadline = time.monotonic() + SECONDS
-        # It waits when it has called exec.
-        while Path(f"/proc/{said['other']}/comm").read_text(encoding="utf-8") != "exe\n" and \
-                time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.05)
+        # It waits when it has called exec, of which memoir hears a moment later.
+        mkmem.comes_true(lambda: Path(f"/proc/{said['other']}/comm").read_text(encoding="utf-8") == "exe\n")
+        mkmem.comes_true(lambda: not shown(said["other"], [], expected.source), SECONDS)
         for pid in (process.pid, said["copy"]):
             tap.check(not (bad := shown(pid, ranges, expected.source)),
                       "a child has its parent's names" if pid == said["copy"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import memoir
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 def build():
