@@ -27,7 +27,7 @@ class Failed(Exception):
 
 
 def run(args, **kwargs):
-    done = subprocess.run([str(arg) for arg in args], check=False, text=True, timeout=60,
+    done = subprocess.run([str(arg) for arg in args], check=False, text=True, timeout=300,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
     if done.returncode != 0:
         raise Failed(f"{shlex.join(map(str, args))}: exit {done.returncode}\n{done.stderr}")

@@ -105,11 +105,17 @@ def move_differences(before, after, expected, tolerance):
 def check_move(tap, what, allocate, expected, tolerance=SLACK):
     """allocate() is a context manager that gives what there is, expected() of it says how the lines
     have to move. Tried again where others moved as much meanwhile."""
-    for _ in range(TRIES):
-        before = Ledger()
-        with allocate() as have:
-            after = Ledger()
-        bad = move_differences(before, after, expected(have), tolerance)
+    for attempt in range(TRIES):
+        try:
+            before = Ledger()
+            with allocate() as have:
+                after = Ledger()
+            bad = move_differences(before, after, expected(have), tolerance)
+        except mkmem.Skip:
+            # Huge pages that can't be had, or not all: memory is compacted meanwhile.
+            if attempt == TRIES - 1:
+                raise
+            bad = ["not tried"]
         if not bad:
             break
         time.sleep(SETTLE_S)
@@ -419,11 +425,16 @@ def test_zram(tap):
 
 
 def test_easy(tap):
-    before = Ledger().easy
-    with file_of(128 * MIB) as have:
-        after = Ledger().easy
     what = "clean page cache that nobody maps"
-    by = after.get(what, 0) - before.get(what, 0)
+    for _ in range(TRIES):
+        before = Ledger().easy
+        with file_of(128 * MIB) as have:
+            after = Ledger().easy
+        by = after.get(what, 0) - before.get(what, 0)
+        # What others have written becomes clean meanwhile.
+        if abs(by - have) < OTHERS:
+            break
+        time.sleep(SETTLE_S)
     tap.check(abs(by - have) < OTHERS, "clean page cache is easy to get back",
               [f"moved by {by / MIB:.1f} MiB, not {have / MIB:.1f}"])
 

@@ -19,6 +19,8 @@ from tap import Tap
 
 PROCESSES_MIN = 100
 SHARE_MIN = 0.95
+# Programs that begin or end meanwhile map libc and Python, and change the Pss of a part of all regions.
+ATTEMPTS = 4
 SHOWN = 12
 
 
@@ -82,7 +84,10 @@ def check(tap, engine):
         about = [f"{len(pids)} processes", *(f"not in the load: {why}" for why in skipped)]
         tap.check(len(pids) >= PROCESSES_MIN, f"at least {PROCESSES_MIN} processes stand still",
                   about)
-        every, anonymous = compare(pids, engine)
+        for _ in range(ATTEMPTS):
+            every, anonymous = compare(pids, engine)
+            if every.share() >= SHARE_MIN or anonymous.share() < 1:
+                break
     name = f" ({engine[0][2:]})" if engine else ""
     tap.check(every.share() >= SHARE_MIN, f"{SHARE_MIN:.0%} of regions equal smaps{name}",
               every.about())

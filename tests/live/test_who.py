@@ -326,7 +326,10 @@ def main():
                 test_scenario(tap, name, engine)
     if not engine and not arguments.scenario:
         for test in (test_objects, test_saved, test_movers, test_errors, test_unprivileged):
-            test(tap)
+            try:
+                test(tap)
+            except (mkmem.Broken, memoir.Failed, OSError, subprocess.TimeoutExpired) as error:
+                tap.check(False, f"{test.__name__} ran", [f"{type(error).__name__}: {error}"])
     return tap.done()
 
 
