@@ -172,7 +172,8 @@ static char *make_swapped(void)
 	/* Pages that another CPU faulted wait in its LRU batch, where paging out does not see them. */
 	CPU_ZERO(&one);
 	CPU_SET((size_t)sched_getcpu(), &one);
-	if (sched_getaffinity(0, sizeof(all), &all) < 0 || sched_setaffinity(0, sizeof(one), &one) < 0)
+	if (sched_getaffinity(0, sizeof(all), &all) < 0 ||
+	    sched_setaffinity(0, sizeof(one), &one) < 0)
 		die("affinity");
 	mem = anonymous();
 	if (madvise(mem, HALF, MADV_PAGEOUT) < 0)
