@@ -54,16 +54,21 @@ def stat_of(pid, task=None):
     return words[0].decode(), int(words[1]), int(words[19])
 
 
+PF_KTHREAD = 0x200000
+
+
 def everybody():
     """{pid: (start time, where its program was loaded, page faults and size)} of all processes but
-    kernel threads. The last two tell of what it mapped meanwhile; of ourselves they tell nothing."""
+    kernel threads. The last two tell of what it mapped meanwhile; of ourselves they tell nothing. Of a child that
+    came and went in between only its parent's sum of children's faults tells, and before that a zombie: a parent that
+    calls vfork has no faults by it."""
     found, own = {}, str(os.getpid())
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             with open(f"/proc/{name}/stat", "rb") as file:
                 words = file.read().rpartition(b") ")[2].split()
-            if words[20] != b"0":
-                doings = None if name == own else (words[7], words[9], words[20])
+            if not int(words[6]) & PF_KTHREAD:
+                doings = None if name == own else (*words[7:11], words[20])
                 found[name] = words[19], words[23], doings
     return found
 
