@@ -21,6 +21,8 @@ SHOWN = 12
 # and have to be right once. Where no process stays the same that long, they are left out, and said.
 ATTEMPTS = 8
 PAUSE_S = 0.2
+# Of all scenarios together: where it is never quiet that would take all day, under the thread sanitizer above all.
+AGAIN_S = 90
 SMAPS = ["--engine=smaps"]
 
 
@@ -137,29 +139,41 @@ def truth_differences(run):
             for text in truth.smaps_differences(line, looks[line["pid"]])]
 
 
-def differences(run, engine, truth_only):
+class Patience:
+    """What is left of AGAIN_S."""
+
+    def __init__(self):
+        self.left_s = AGAIN_S
+
+    def ask_again(self, verdict, run, engine):
+        began = time.monotonic()
+        time.sleep(PAUSE_S)
+        verdict.ask_again(attempt(run, engine))
+        self.left_s -= time.monotonic() - began
+
+
+def differences(run, engine, truth_only, patience):
     """(what differs, a sentence about what was compared)."""
     bad = truth_differences(run)
     if truth_only or bad:
         return bad, f"{len(run.truths)} truths, {len(run.pids)} processes"
     verdict = attempt(run, engine)
     for _ in range(ATTEMPTS - 1):
-        if verdict.is_final():
+        if verdict.is_final() or patience.left_s < 0:
             break
-        time.sleep(PAUSE_S)
-        verdict.ask_again(attempt(run, engine))
+        patience.ask_again(verdict, run, engine)
     about = f"{len(run.truths)} truths, {len(run.pids)} processes, {verdict.compared} regions"
     if not verdict.quiet or verdict.left_out():
         about += "; those of files that other processes map were left out: they come and go"
     return verdict.differences(), about
 
 
-def test_scenario(tap, name, engine, truth_only):
+def test_scenario(tap, name, engine, truth_only, patience):
     what = f"{name} equals {'smaps' if truth_only else 'smaps and truth'}"
     what += f" ({engine[0][2:]})" if engine else ""
     try:
         with mkmem.running(name) as run:
-            bad, about = differences(run, engine, truth_only)
+            bad, about = differences(run, engine, truth_only, patience)
     except mkmem.Skip as why:
         tap.skip(what, why)
         return
@@ -185,15 +199,16 @@ def main():
         tap.skip("memoir equals smaps and truth", "needs root: frame numbers are hidden")
         return tap.done()
     known = mkmem.scenarios()
+    patience = Patience()
     names = args.scenario or [name for name, what in known.items() if not mkmem.is_mover(what)]
     for name in names:
         if not name.startswith("swap"):
-            test_scenario(tap, name, engine, args.truth_only)
+            test_scenario(tap, name, engine, args.truth_only, patience)
     # Others wait for zram meanwhile, so that these come together.
     with zram.swap_if_any():
         for name in names:
             if name.startswith("swap"):
-                test_scenario(tap, name, engine, args.truth_only)
+                test_scenario(tap, name, engine, args.truth_only, patience)
     return tap.done()
 
 
