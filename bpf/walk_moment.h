@@ -25,15 +25,20 @@ static __always_inline u32 read_seq(struct mm_struct *mm)
  * Whether the task still has this address space, and all that was read since walker.seq was taken is of one moment. The
  * task comes first to let go of it: while it has it, what was counted there was not something else's memory.
  */
-static __always_inline bool stands(void)
+#if LOCKLESS
+__attribute__((noinline)) int stands(void)
 {
 	struct task_struct *task = NULL;
 	struct mm_struct *mm = NULL;
 
-	if (!LOCKLESS)
-		return true;
 	return (u32)cast_at(walker.mm + bpf_core_field_offset(mm->mm_lock_seq)) == walker.seq &&
 	       cast_at(walker.task + bpf_core_field_offset(task->mm)) == walker.mm;
 }
+#else
+static __always_inline bool stands(void)
+{
+	return true;
+}
+#endif
 
 #endif
