@@ -136,6 +136,13 @@ static __always_inline u32 files_in_flight(struct file *file)
 	return BPF_CORE_READ(unix_sk, scm_stat.nr_fds.counter);
 }
 
+/* How many bytes were put behind the path. */
+static __always_inline u32 add_dmabuf(struct file_record *out, struct file *file, char *exporter)
+{
+	fill_dmabuf(out, BPF_CORE_READ(file, private_data), exporter);
+	return out->exporter_bytes;
+}
+
 #else
 
 static __always_inline bool is_ring(struct file *file)
@@ -145,6 +152,14 @@ static __always_inline bool is_ring(struct file *file)
 
 static __always_inline u32 files_in_flight(struct file *file)
 {
+	return 0;
+}
+
+/* The inode is the file's own, and counts its bytes as blocks. The exporter is left to fdinfo. */
+static __always_inline u32 add_dmabuf(struct file_record *out, struct file *file, char *exporter)
+{
+	out->mapping = (u64)BPF_CORE_READ(file, f_inode);
+	out->size_bytes = out->blocks * 512;
 	return 0;
 }
 
@@ -215,15 +230,14 @@ int list_files(struct bpf_iter__task_file *ctx)
 		draft.path[0] = '\0';
 		len = 1;
 	}
-	if (out->magic == MAGIC_DMABUF) {
-		fill_dmabuf(out, BPF_CORE_READ(file, private_data),
-			    &draft.path[len & (FILES_PATH_BYTES - 1)]);
-		len += out->exporter_bytes;
-	}
+	if (out->magic == MAGIC_DMABUF)
+		len += add_dmabuf(out, file, &draft.path[len & (FILES_PATH_BYTES - 1)]);
 	/* The mask bounds it in the eyes of any verifier. */
 	out->path_bytes = (len + 7) & (2 * FILES_PATH_BYTES - 8);
 	bpf_seq_write(ctx->meta->seq, &draft, sizeof(draft.record) + out->path_bytes);
+#ifdef FILES_ALL
 	/* dma_buf has taken its place, and the walk waits for it. */
 	remember(struct mm_struct, brk);
+#endif
 	return 0;
 }
