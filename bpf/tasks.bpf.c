@@ -27,15 +27,16 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 struct walk_layout layout;
 
 /*
- * The kernel looks a structure up in all its types by name, 0.3 ms each time, and remembers one name for each of 31
- * hashes: anon_vma and vm_area_struct have the same one. So the first is asked for here only, and the second, behind
- * it, for the program for VMAs, which is not that far yet.
+ * The kernel looks a structure up in all its types by name, 0.4 ms each time, and remembers one name for each of 31
+ * hashes. anon_vma has the same one as vm_area_struct, so it is not asked for: its members are where they stand behind
+ * its rw_semaphore, which is as large as that of an mm. Whoever reads them looks whether they are (anon_alone()).
  */
+#define ANON_RWSEM 8 /* behind the root */
+
 static __always_inline void find_layout(void)
 {
 	struct super_block *sb = NULL;
-	struct anon_vma *anon = NULL;
-	struct vm_area_struct *vma = NULL;
+	struct mm_struct *mm = NULL;
 
 	if (layout.known)
 		return;
@@ -44,10 +45,11 @@ static __always_inline void find_layout(void)
 	layout.mapping_pages = mapping_offset(nrpages);
 	layout.mapping_root = mapping_offset(i_mmap.rb_root.rb_node);
 	layout.mapping_head = mapping_offset(i_pages.xa_head);
-	layout.anon_children = bpf_core_field_offset(anon->num_children);
-	layout.anon_vmas = bpf_core_field_offset(anon->num_active_vmas);
-	layout.anon_parent = bpf_core_field_offset(anon->parent);
-	layout.known = bpf_core_field_size(vma->vm_start);
+	/* A count of references, filled up to eight bytes, is before them. */
+	layout.anon_children = ANON_RWSEM + bpf_core_field_size(mm->mmap_lock) + 8;
+	layout.anon_vmas = layout.anon_children + 8;
+	layout.anon_parent = layout.anon_vmas + 8;
+	layout.known = 1;
 }
 
 SEC("iter/task")

@@ -32,6 +32,7 @@ struct vm_special_mapping {
 	const char *name;
 };
 
+struct anon_vma;
 struct task_struct;
 struct vm_area_struct;
 struct bpf_iter_meta;
@@ -48,10 +49,8 @@ struct bpf_iter__task_vma {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct anon_vma {
-	unsigned long num_children;
-	unsigned long num_active_vmas;
-	struct anon_vma *parent;
+struct rw_semaphore {
+	long count;
 };
 
 typedef struct {
@@ -73,6 +72,7 @@ struct maple_tree {
 struct mm_struct {
 	struct maple_tree mm_mt;
 	pgd_t *pgd;
+	struct rw_semaphore mmap_lock;
 	seqcount_t mm_lock_seq;
 	atomic_long_t pgtables_bytes;
 	unsigned long start_brk, brk, start_stack;

@@ -52,13 +52,15 @@ static long anon_step(u32 i, void *unused)
 /*
  * Whether no VMA but those of this very anon_vma can map its pages: it has no children, and each of
  * its ancestors has neither VMAs nor another child. Deep chains are left to the counting of frames.
+ * A root is its own parent, and all others lead to it: with members elsewhere than they are taken to be (tasks.bpf.c)
+ * neither would be so.
  */
 static __always_inline bool anon_alone(u64 anon, u64 root)
 {
 	if (read_at(anon, layout.anon_children) != (anon == root ? 1 : 0))
 		return false;
 	if (anon == root)
-		return true;
+		return read_at(anon, layout.anon_parent) == anon;
 	walker.anon = anon;
 	walker.anon_root = root;
 	walker.alone = 0;
