@@ -29,7 +29,7 @@ struct walk_layout layout;
 /*
  * The kernel looks a structure up in all its types by name, 0.4 ms each time, and remembers one name for each of 31
  * hashes. anon_vma has the same one as vm_area_struct, so it is not asked for: its members are where they stand behind
- * its rw_semaphore, which is as large as that of an mm. Whoever reads them looks whether they are (anon_alone()).
+ * its rw_semaphore, which is as large as that of an mm. Whoever reads them looks whether they are (find_alone()).
  */
 #define ANON_RWSEM 8 /* behind the root */
 

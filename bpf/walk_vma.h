@@ -45,8 +45,10 @@ static long anon_step(u32 i, void *unused)
 	    read_at(at, layout.anon_children) != (at == walker.anon_root ? 2 : 1))
 		return 1;
 	walker.anon = at;
-	walker.alone = at == walker.anon_root;
-	return walker.alone;
+	if (at != walker.anon_root)
+		return 0;
+	walker.bits |= WALK_ALONE;
+	return 1;
 }
 
 /*
@@ -55,18 +57,19 @@ static long anon_step(u32 i, void *unused)
  * A root is its own parent, and all others lead to it: with members elsewhere than they are taken to be (tasks.bpf.c)
  * neither would be so.
  */
-static __always_inline bool anon_alone(u64 anon, u64 root)
+static __always_inline void find_alone(u64 anon, u64 root)
 {
 	if (read_at(anon, layout.anon_children) != (anon == root ? 1 : 0))
-		return false;
-	if (anon == root)
-		return read_at(anon, layout.anon_parent) == anon;
+		return;
+	if (anon == root) {
+		if (read_at(anon, layout.anon_parent) == anon)
+			walker.bits |= WALK_ALONE;
+		return;
+	}
 	walker.anon = anon;
 	walker.anon_root = root;
-	walker.alone = 0;
 	/* Not a loop: the verifier would go through it as often as it can run. */
 	bpf_loop(12, anon_step, NULL, 0);
-	return walker.alone;
 }
 
 /* Whether the VMA is all there is in its address_space's tree: the root, without children. */
@@ -239,9 +242,9 @@ static __always_inline void fill_file(struct walk_vma *out, struct vm_area_struc
 	out->dev = state.file.dev;
 	out->magic = state.file.magic;
 	if (mapping_sole(vma))
-		out->bits |= WALK_SOLE;
+		walker.bits |= WALK_SOLE;
 	if (state.file.stacked)
-		out->bits |= WALK_STACKED;
+		walker.bits |= WALK_STACKED;
 }
 
 static __always_inline void fill_label(struct walk_vma *out, struct vm_area_struct *vma)
@@ -283,15 +286,23 @@ static __always_inline bool file_wanted(struct file *file)
 	return state.last_file_wanted;
 }
 
+/* The anon_vma of the VMA at hand: read anew each time, or the verifier goes through all behind it for both cases. */
+static __always_inline u64 anon_of_vma(void)
+{
+	return *(volatile u64 *)&walker.vma_anon;
+}
+
 /* The root is the first member, since there is one: read without a relocation (see walk_kernel.h). */
 static __always_inline u64 anon_root(u64 anon)
 {
 	return read_at(anon, 0);
 }
 
-static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct *vma, u64 anon,
+static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct *vma,
 				     struct file *file)
 {
+	u64 anon;
+
 	if (config.scope == WALK_ALL || mm_wanted((u64)mm))
 		return true;
 	if (config.scope != WALK_LISTED_OBJECTS)
@@ -301,6 +312,7 @@ static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct
 		return true;
 	if (file && file_wanted(file))
 		return true;
+	anon = anon_of_vma();
 	return anon && is_wanted(anon_root(anon));
 }
 
@@ -311,12 +323,12 @@ static __always_inline void probe(struct file *file)
 	state.page_struct_bytes = bpf_core_type_size(struct page);
 }
 
-static __always_inline bool emit_vma(struct mm_struct *mm, struct vm_area_struct *vma, u64 anon,
+static __always_inline bool emit_vma(struct mm_struct *mm, struct vm_area_struct *vma,
 				     struct file *file)
 {
 	struct walk_vma *out;
 	struct inode *inode = NULL;
-	bool named;
+	u64 anon;
 
 	/* Before a path counts as sent: what finds no room comes again when the arena has been emptied. */
 	if (!stream_end())
@@ -326,7 +338,9 @@ static __always_inline bool emit_vma(struct mm_struct *mm, struct vm_area_struct
 		find_file(file, inode, (u64)mm);
 	}
 	/* Of files only anonymous ones can have a name: those are shmem. */
-	named = (!file || state.file.magic == TMPFS_MAGIC) && emit_name(vma);
+	walker.bits = walker.tag ? WALK_TAGGED : 0;
+	if ((!file || state.file.magic == TMPFS_MAGIC) && emit_name(vma))
+		walker.bits |= WALK_NAMED;
 	out = (void *)stream_end();
 	if (!out)
 		return false;
@@ -339,18 +353,19 @@ static __always_inline bool emit_vma(struct mm_struct *mm, struct vm_area_struct
 	out->tgid = walker.tgid;
 	out->tid = walker.tid;
 	out->seq = walker.seq;
-	out->bits = (named ? WALK_NAMED : 0) | (walker.tag ? WALK_TAGGED : 0);
+	anon = anon_of_vma();
 	if (anon) {
 		u64 root = anon_root(anon);
 
 		out->anon_vma = anon;
 		out->anon_root = root;
-		out->bits |= anon_alone(anon, root) ? WALK_ALONE : 0;
+		find_alone(anon, root);
 	}
 	if (inode)
 		fill_file(out, vma, inode);
 	else
 		fill_label(out, vma);
+	out->bits = walker.bits;
 	stream_add(&out->head, WALK_VMA, sizeof(*out));
 	return true;
 }
@@ -367,20 +382,21 @@ static __always_inline bool resumes(struct vm_area_struct *vma, struct mm_struct
  */
 static __always_inline u32 send_vma(struct mm_struct *mm, struct vm_area_struct *vma)
 {
-	u64 before = state.used, anon = number_of(vma->anon_vma);
+	u64 before = state.used;
 	struct file *file = vma->vm_file;
 
-	if (!in_scope(mm, vma, anon, file))
+	walker.vma_anon = (u64)vma->anon_vma;
+	if (!in_scope(mm, vma, file))
 		return stands() ? 0 : WALK_CHANGED;
 	if (walker.tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
 		probe(file);
 	if (!state.used)
 		state.file.file = 0;
-	walker.tag = file && anon && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
+	walker.tag = file && anon_of_vma() && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
 	if (resumes(vma, mm)) {
 		walker.addr = state.resume_addr;
 	} else {
-		if (!emit_vma(mm, vma, anon, file))
+		if (!emit_vma(mm, vma, file))
 			return WALK_FULL;
 		if (!stands()) {
 			state.used = before;

@@ -209,12 +209,13 @@ struct walker {
 	u64 pgd;   /* kernel address of the top table */
 	u64 pmds; /* physical address of the table for [pmds_start, pmds_start + 1 GiB) */
 	u64 pmds_start;
+	u64 vma_anon;        /* of the VMA at hand */
 	u64 number;          /* see number_of() in walk_read.h */
 	u64 anon, anon_root; /* on the way from the one to the other */
 	u64 root, maple;     /* of the maple tree; its node, on the way down (walk_warm.h) */
 	u64 warm_mm, warm_addr, warm_last;
 	u32 tgid, tid;
-	u32 alone;
+	u32 bits; /* WALK_ALONE … of the VMA at hand */
 	u32 seq;
 	u32 hugetlb;
 	u32 tag;
