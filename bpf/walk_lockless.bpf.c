@@ -95,9 +95,9 @@ static __always_inline u32 visit_leaf(void)
 static __always_inline void begin_moment(void)
 {
 	struct mm_struct *mm = NULL;
-	u32 seq = cast_at(walker.mm + bpf_core_field_offset(mm->mm_lock_seq));
+	u32 seq = read_word(walker.mm + bpf_core_field_offset(mm->mm_lock_seq));
 
-	walker.root = cast_at(walker.mm + bpf_core_field_offset(mm->mm_mt.ma_root));
+	walker.root = read_word(walker.mm + bpf_core_field_offset(mm->mm_mt.ma_root));
 	if (seq == walker.seq)
 		return;
 	walker.seq = seq;
@@ -133,7 +133,7 @@ static __always_inline void begin_space(struct task_struct *task, u64 mm)
 	walker.from = 0;
 	walker.tries = 0;
 	walker.seq = ~0u; /* odd: none yet */
-	walker.pgd = cast_at(mm + bpf_core_field_offset(layout_of_mm->pgd));
+	walker.pgd = read_word(mm + bpf_core_field_offset(layout_of_mm->pgd));
 }
 
 /* Returning 1 makes the kernel end this read() and begin the next one with the same task. */
@@ -148,7 +148,7 @@ int walk_vmas(struct bpf_iter__task *ctx)
 	if (!bpf_core_field_exists(layout_of_mm->mm_lock_seq.sequence))
 		return 2;
 	if (task)
-		mm = cast_at(number_of(task) + bpf_core_field_offset(task->mm));
+		mm = read_word(number_of(task) + bpf_core_field_offset(task->mm));
 	/* The task in which the last read() ended let go of its memory. */
 	if (walker.begun && (!task || number_of(task) != walker.task || mm != walker.mm)) {
 		emit_left();

@@ -23,7 +23,7 @@ static __always_inline struct vm_area_struct *as_vma(u64 address)
 	return bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct vm_area_struct));
 }
 
-/* Only where may_cast is known to be set. */
+/* Only where may_cast is known to be set, and often gone by: each costs 10 µs to load. */
 static __always_inline u64 cast_at(u64 address)
 {
 	return as_vma(address)->vm_start;

@@ -54,12 +54,12 @@ static long level_step(u32 i, void *unused)
 	}
 	bpf_loop(MAPLE_SLOTS, pivot_step, &slots, 0);
 	at += (u64)walker.slot * 8;
-	walker.maple = cast_at(at);
-	next = cast_at(at + 8) & ~(MAPLE_NODE_BYTES - 1);
-	touch(cast_at(next));
-	touch(cast_at(next + 64));
-	touch(cast_at(next + 128));
-	touch(cast_at(next + 192));
+	walker.maple = read_word(at);
+	next = read_word(at + 8) & ~(MAPLE_NODE_BYTES - 1);
+	touch(read_word(next));
+	touch(read_word(next + 64));
+	touch(read_word(next + 128));
+	touch(read_word(next + 192));
 	return 0;
 }
 
