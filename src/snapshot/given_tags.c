@@ -119,7 +119,7 @@ static int find_rows(struct listing *l, struct tag_sights *sights, uint32_t obje
 
 static int find_objects(struct listing *l)
 {
-	struct tag_sights sights = { .memoir = l->memoir, .snapshot = l->snapshot };
+	struct tag_sights sights = tag_sights_of(l->memoir, l->snapshot);
 	int err = 0;
 
 	for (uint32_t i = 0; i < l->snapshot->object_count && !err; i++)

@@ -218,7 +218,7 @@ static int write_link(const struct tagging *t, const char *base, const char *wor
 
 static int tag_by_link(struct tagging *t)
 {
-	struct tag_sights sights = { .memoir = t->memoir, .snapshot = t->snapshot };
+	struct tag_sights sights = tag_sights_of(t->memoir, t->snapshot);
 	const char *base = own_base(t->memoir);
 	char word[TAG_WORD_MAX];
 	int err = tag_word_of(&sights, (uint32_t)(t->object - t->snapshot->objects), word);

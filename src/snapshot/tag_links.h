@@ -19,13 +19,16 @@
 
 /* ---- which object is meant (tag_words.c) ---------------------------------------------------- */
 
-/* Where objects can be looked at: made when first needed. All zero but for the first two. */
+/* Where objects can be looked at: made when first needed. All zero but for the first two, while that is captured. */
 struct tag_sights {
 	struct memoir *memoir;
 	const struct memoir_snapshot *snapshot;
 	uint32_t *holders; /* of each object the first, or MEMOIR_NONE */
 	uint32_t *regions;
 };
+
+/* Of a snapshot that is handed out, as not all of its regions may be there yet. */
+struct tag_sights tag_sights_of(struct memoir *memoir, const struct memoir_snapshot *snapshot);
 
 void tag_sights_free(struct tag_sights *sights);
 

@@ -19,6 +19,12 @@
 
 /* ---- where objects can be looked at --------------------------------------------------------- */
 
+struct tag_sights tag_sights_of(struct memoir *memoir, const struct memoir_snapshot *snapshot)
+{
+	(void)snapshot_regions(snapshot);
+	return (struct tag_sights){ .memoir = memoir, .snapshot = snapshot };
+}
+
 void tag_sights_free(struct tag_sights *sights)
 {
 	free(sights->holders);

@@ -20,6 +20,7 @@ import memoir
 import mkmem
 import scenes
 from tap import Tap
+from test_names import running
 
 NOBODY = 65534
 PAGE = make.PAGE
@@ -214,6 +215,19 @@ def test_gone(tap):
               "gc drops them", code, err, dropped)
 
 
+def test_beside_names(tap):
+    """Names make several regions of one, but not before somebody looks at them. Memory that was never written to is full
+    of bytes that are no index."""
+    os.environ["MALLOC_PERTURB_"] = "85"
+    with running("name_user.py", "alone"), acting(all_sorts, "beside") as actor:
+        for kind in KINDS:
+            tag(f"pid:{actor.pid}", f"kind:{kind}", f"still {kind}")
+        ids = [row["object"] for row in rows_of(actor.pid).values()]
+        known = listed()
+        check(tap, all(known[object_id]["present"] for object_id in ids),
+              "the list is right where memory has names", [known.get(object_id) for object_id in ids])
+
+
 def test_gc_keeps(tap):
     with acting(all_sorts, "kept") as actor:
         tag(f"pid:{actor.pid}", "--all", "stays")
@@ -303,7 +317,7 @@ def test_user(tap):
 
 
 TESTS = {"shown": test_shown, "meant": test_meant, "gone": test_gone, "gc": test_gc_keeps,
-         "user": test_user}
+         "names": test_beside_names, "user": test_user}
 
 
 def main():
