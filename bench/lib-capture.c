@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Captures the machine again and again with libmemoir, its programs loaded, and prints how long each
- * capture took; with `rows` until each region has a row, as those of parts are made when one is asked for.
+ * capture took; with `rows` until each region has a row, as these are made when one is asked for.
  */
 #include <inttypes.h>
 #include <stdbool.h>

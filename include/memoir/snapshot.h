@@ -293,8 +293,8 @@ size_t memoir_snapshot_vanished(const struct memoir_snapshot *snapshot);
 const char *memoir_snapshot_scope(const struct memoir_snapshot *snapshot);
 
 /**
- * How many, and the i-th, or NULL beyond the end. All O(1), but for the first region that is asked for where name
- * tables name parts: these become regions then, 0.05 µs each.
+ * How many, and the i-th, or NULL beyond the end. All O(1), but for the first region that is asked for: all of a
+ * capture's are made then, 0.05 µs each, on all threads. Several threads may ask at once.
  */
 size_t memoir_snapshot_note_count(const struct memoir_snapshot *snapshot);
 const char *memoir_snapshot_note(const struct memoir_snapshot *snapshot, size_t i);

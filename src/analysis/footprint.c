@@ -28,7 +28,6 @@ struct user {
 
 struct footprints {
 	const struct memoir_snapshot *s;
-	const struct memoir_region *regions;
 	struct memoir_footprint *all; /* one for each process */
 	uint64_t *shares;             /* of each process */
 	uint32_t *processes;          /* of each set: how many have it */
@@ -111,8 +110,10 @@ static int add_sets(struct footprints *f)
 
 static void add_regions(struct footprints *f)
 {
+	const struct memoir_region *regions = snapshot_regions(f->s);
+
 	for (size_t i = 0; i < f->s->region_count; i++) {
-		const struct memoir_region *region = &f->regions[i];
+		const struct memoir_region *region = &regions[i];
 
 		add_bytes(&f->shares[region->process], share_of(region->own_anon_bytes, 1));
 		add_bytes(&f->shares[region->process], share_of(f->rest[i], 1));
@@ -190,17 +191,17 @@ static int add_user(struct footprints *f, uint32_t object, uint32_t process)
 static int list_users(struct footprints *f)
 {
 	const struct memoir_snapshot *s = f->s;
+	struct mapping last = { .object = MEMOIR_NONE };
 	int err = 0;
 
-	for (size_t i = 0; i < s->region_count && !err; i++) {
-		const struct memoir_region *region = &f->regions[i];
+	for (size_t i = 0; i < snapshot_mapping_count(s) && !err; i++) {
+		const struct mapping mapping = snapshot_mapping(s, i);
 
 		/* A library's regions come one after the other. */
-		if (region->object == MEMOIR_NONE ||
-		    (i > 0 && region->object == region[-1].object &&
-		     region->process == region[-1].process))
-			continue;
-		err = add_user(f, region->object, region->process);
+		if (mapping.object != MEMOIR_NONE &&
+		    (mapping.object != last.object || mapping.process != last.process))
+			err = add_user(f, mapping.object, mapping.process);
+		last = mapping;
 	}
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = add_user(f, s->holders[i].object, s->holders[i].process);
@@ -276,7 +277,7 @@ static void round_shares(struct footprints *f)
 int memoir_footprints(const struct memoir_snapshot *snapshot,
 		      struct memoir_footprint **ret_footprints)
 {
-	struct footprints f = { .s = snapshot, .regions = snapshot_regions(snapshot) };
+	struct footprints f = { .s = snapshot };
 	int err = make_room(&f);
 
 	if (!err) {

@@ -51,44 +51,42 @@ static int reserve(void **array, size_t *room, size_t count, size_t size)
 	return 0;
 }
 
-int capture_reserve(struct capture *c, size_t regions, size_t parts)
+int capture_reserve(struct capture *c, size_t regions)
 {
-	void *counts = c->counts, *rows = c->snap->regions, *objects = c->snap->objects;
-	int err = reserve(&counts, &c->count_room, regions, sizeof(*c->counts));
+	struct memoir_snapshot *s = c->snap;
+	void *captured = s->captured.regions, *objects = s->objects;
+	int err = reserve(&captured, &s->captured.room, regions, sizeof(*s->captured.regions));
 
 	if (!err)
-		err = reserve(&rows, &c->snap->region_room, regions + parts,
-			      sizeof(*c->snap->regions));
-	if (!err)
-		err = reserve(&objects, &c->snap->object_room, regions, sizeof(*c->snap->objects));
-	c->counts = counts;
-	c->snap->regions = rows;
-	c->snap->objects = objects;
+		err = reserve(&objects, &s->object_room, regions, sizeof(*s->objects));
+	s->captured.regions = captured;
+	s->objects = objects;
 	return err;
 }
 
-struct memoir_region *capture_add_region(struct capture *c, uint32_t process,
-					 struct region_count **ret_count)
+struct region *capture_add_region(struct capture *c, uint32_t process)
 {
-	size_t i = c->snap->region_count;
-	struct region_count *counts = grow(c->counts, &c->count_room, i + 1, sizeof(*counts));
-	struct memoir_region *region = counts ? snapshot_add_region(c->snap) : NULL;
+	struct captured *captured = &c->snap->captured;
+	struct memoir_process *p = &c->snap->processes[process];
+	struct region *regions = captured->count < MEMOIR_NONE - 1
+					 ? grow(captured->regions, &captured->room,
+						captured->count + 1, sizeof(*regions))
+					 : NULL;
 
-	if (counts)
-		c->counts = counts;
-	if (!region) {
+	if (!regions) {
 		c->error = -ENOMEM;
 		return NULL;
 	}
-	counts[i] = (struct region_count){ 0 };
-	*ret_count = &counts[i];
-	region->process = process;
-	region->object = MEMOIR_NONE;
-	region->family = MEMOIR_NONE;
-	region->exact = true;
-	if (c->snap->processes[process].region_count++ == 0)
-		c->snap->processes[process].first_region = (uint32_t)i;
-	return region;
+	captured->regions = regions;
+	if (p->region_count++ == 0)
+		p->first_region = (uint32_t)captured->count;
+	regions += captured->count++;
+	*regions = (struct region){
+		.process = process,
+		.object = MEMOIR_NONE,
+		.family = MEMOIR_NONE,
+	};
+	return regions;
 }
 
 /* How many address spaces have this device and inode so far, this one included. */
@@ -299,7 +297,6 @@ static void capture_free(struct capture *c)
 	tally_free(&c->tally);
 	spans_free(&c->spans);
 	presence_free(&c->presence);
-	free(c->counts);
 	free(c->notes);
 	free(c->unsettled);
 	u64map_free(&c->process_by_mm);

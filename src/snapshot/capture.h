@@ -45,50 +45,7 @@ struct memoir {
 	struct kept_names *kept_names; /* NULL until then */
 };
 
-#define PAGE_BYTES 4096ull
 #define HUGE_PAGES 512u
-/* Pss as smaps sums it: fixed point with 12 bits. */
-#define PSS_SHIFT 12
-
-/*
- * What a region's figures are counted up in, in pages; and what the kernel said of it. Kept small:
- * there is one for each VMA of the machine, and touching fresh memory is what capture would wait for.
- */
-struct region_count {
-	uint64_t rss, anon, swap, thp, hugetlb;
-	uint64_t alone; /* resident pages that only this region maps, known without the tally */
-	uint64_t alone_anon; /* those of them that are anonymous */
-	uint64_t swap_alone;
-	uint64_t uss; /* the tally's share of the private pages */
-	uint64_t pss_fixed, swap_pss_fixed;
-	uint64_t shmem_swapped; /* pages of the whole object that are swapped out */
-	uint32_t flags;         /* VM_… of linux/mm.h, those that memoir knows by this method */
-	uint32_t seq;
-	uint16_t bits;        /* WALK_… */
-	bool has_anon : 1;    /* has an anon_vma */
-	bool has_mapping : 1; /* has an address_space, by what BPF says */
-	bool text_path : 1;   /* path and object are to be read from /proc/PID/maps */
-	bool smaps_swap : 1;  /* Swap of shmem can only be read from smaps */
-	bool smaps_thp : 1;   /* may hold PMD-mapped pages, which pagemap doesn't tell */
-	bool by_words : 1;    /* pages are still to be read from pagemap */
-	bool by_proof : 1;    /* counted as its own by the anon_vma proof */
-	bool empty : 1;       /* smaps says that there is nothing in it */
-	bool by_offset : 1;   /* two regions with the same (object, offset) have the same page */
-	bool by_presence : 1; /* all its pages are its own, small, and known to the presence */
-	bool is_cut : 1;      /* its pages were counted again, by cut */
-};
-
-#define VM_READ 0x1u
-#define VM_WRITE 0x2u
-#define VM_EXEC 0x4u
-#define VM_SHARED 0x8u
-#define VM_MAYSHARE 0x80u
-#define VM_PFNMAP 0x400u
-#define VM_LOCKED 0x2000u
-#define VM_IO 0x4000u
-#define VM_HUGETLB 0x400000u
-#define VM_MIXEDMAP 0x10000000u
-#define VM_MERGEABLE 0x80000000u
 
 /* Per process, beside struct memoir_process. */
 struct process_note {
@@ -114,17 +71,34 @@ struct found_tasks {
 	int error;
 };
 
+/* What the last VMA of the walk led to: those of a process, and in it those of a file, stand together. */
+struct last_vma {
+	uint64_t mm, mapping; /* 0: of none */
+	uint32_t process;     /* of mm */
+	uint32_t object;      /* of mapping */
+	const char *path;     /* as the walk gave it */
+	const char *path_kept;
+};
+
+/* A file's kind, as it was found out: many processes map the same files. By path. */
+struct known_kind {
+	const char *path; /* of the snapshot's strings; NULL: none */
+	uint32_t dev, magic, mode;
+	bool hugetlb;
+	uint8_t kind;
+};
+
+#define KNOWN_KINDS 64u
+
 struct capture {
 	struct memoir *memoir;
 	struct memoir_capture_options options;
 	struct memoir_snapshot *snap;
 	struct tally tally;
-	struct spans spans;          /* pages of objects, where sets are not wanted */
-	bool by_spans;               /* then they go there, not to the tally */
-	struct presence presence;    /* of processes with name tables */
-	pthread_mutex_t lock;        /* around the tally, the spans and what else threads share */
-	struct region_count *counts; /* one per region */
-	size_t count_room;
+	struct spans spans;         /* pages of objects, where sets are not wanted */
+	bool by_spans;              /* then they go there, not to the tally */
+	struct presence presence;   /* of processes with name tables */
+	pthread_mutex_t lock;       /* around the tally, the spans and what else threads share */
 	struct process_note *notes; /* one per process */
 	size_t note_room;
 	struct found_tasks found;
@@ -140,8 +114,8 @@ struct capture {
 	size_t vmas_expected;  /* of all processes, about */
 	size_t vmas_listed;    /* of the processes asked for, in a partial capture */
 	bool mergeable_listed; /* one of theirs is open to KSM */
-	const char *last_path; /* as the walk gave it, and as it was kept */
-	const char *last_path_kept;
+	struct last_vma last;
+	struct known_kind known_kinds[KNOWN_KINDS];
 	bool scan_works;     /* PAGEMAP_SCAN is there */
 	bool words_left;     /* some region is by_words */
 	bool text_left;      /* some region has what only text tells */
@@ -161,15 +135,20 @@ struct capture {
 };
 
 /*
- * Before there is any: make room for about as many regions, and rows of parts, and their objects. Growing step by
- * step would touch the memory twice.
+ * Before there is any: make room for about as many regions, and their objects. Growing step by step would touch the
+ * memory twice.
  */
-int capture_reserve(struct capture *c, size_t regions, size_t parts);
+int capture_reserve(struct capture *c, size_t regions);
 
 /* Append; NULL when out of memory (and capture->error is set). Indices are those of the snapshot. */
 struct memoir_process *capture_add_process(struct capture *c, struct process_note **ret_note);
-struct memoir_region *capture_add_region(struct capture *c, uint32_t process,
-					 struct region_count **ret_count);
+struct region *capture_add_region(struct capture *c, uint32_t process);
+
+/* Valid until the next one is added. */
+static inline struct region *capture_region(const struct capture *c, size_t i)
+{
+	return &c->snap->captured.regions[i];
+}
 
 /* The index of the object with this key, made on first sight. MEMOIR_NONE when out of memory. */
 uint32_t capture_object(struct capture *c, uint64_t key, enum memoir_kind kind, uint32_t dev_major,
@@ -181,13 +160,6 @@ void capture_add_peer(struct capture *c, struct memoir_process *process, pid_t p
 
 /* The process ended (or called exec) while its pages were read: it has no figures, and is counted. */
 void capture_lost(struct capture *c, uint32_t process);
-
-/* Whether smaps counts a kind of region's swap by its object, and memoir its pages as shmem. */
-static inline bool kind_is_shmem(uint8_t kind)
-{
-	return kind == MEMOIR_KIND_SHMEM || kind == MEMOIR_KIND_MEMFD ||
-	       kind == MEMOIR_KIND_SHARED_ANON || kind == MEMOIR_KIND_SYSV;
-}
 
 /* Tell the caller how far it has come; only from the thread that captures. */
 void capture_progress(struct capture *c, size_t done);
@@ -210,8 +182,7 @@ enum memoir_kind capture_file_kind(const struct capture *c, const char *path,
 				   const struct region_facts *facts);
 
 /* Fill in kind and name_source, and the path of heap and stack; path and name must be there. */
-void capture_classify(struct capture *c, struct memoir_region *region,
-		      const struct region_facts *facts);
+void capture_classify(struct capture *c, struct region *region, const struct region_facts *facts);
 
 /* ---- shared buffers ------------------------------------------------------------------------- */
 
@@ -293,18 +264,18 @@ int capture_holders(struct capture *c);
 /* ---- counting pages ------------------------------------------------------------------------- */
 
 /* Count resident pages that only this region maps. */
-static inline void count_alone(struct region_count *count, uint64_t pages, bool anon)
+static inline void count_alone(struct region *region, uint64_t pages, bool anon)
 {
-	count->rss += pages;
-	count->alone += pages;
+	region_add(&region->rss, pages);
+	region_add(&region->alone, pages);
 	if (anon) {
-		count->anon += pages;
-		count->alone_anon += pages;
+		region_add(&region->anon, pages);
+		region_add(&region->alone_anon, pages);
 	}
 }
 
 /* The key of an object's page: two regions that have it present map the same page. */
-static inline uint64_t capture_offset_key(const struct memoir_region *region, uint64_t addr)
+static inline uint64_t capture_offset_key(const struct region *region, uint64_t addr)
 {
 	return TALLY_OFFSET | (uint64_t)region->object << 36 |
 	       (region->offset_bytes + addr - region->start) / PAGE_BYTES;
@@ -340,9 +311,9 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 bool capture_is_huge_zero(struct memoir *memoir, uint64_t entry, uint64_t frame);
 
 /* Whether this region's own pages can be in no other region. */
-static inline bool region_anon_alone(const struct region_count *count)
+static inline bool region_anon_alone(const struct region *region)
 {
-	return (count->bits & WALK_ALONE) && !(count->flags & VM_MERGEABLE);
+	return region->anon_alone && !(region->flags & VM_MERGEABLE);
 }
 
 /* ---- methods -------------------------------------------------------------------------------- */
@@ -431,9 +402,9 @@ int capture_name_walked(struct capture *c);
 void capture_naming_free(struct capture *c);
 bool capture_wants_names(const struct capture *c);
 /* Whether a region is what a name table is found by. */
-bool capture_is_anchor(struct capture *c, const struct memoir_region *region);
+bool capture_is_anchor(struct capture *c, const struct region *region);
 /* Private anonymous memory: only such may be part of a table, and only such is named. */
-bool capture_is_nameable(const struct memoir_region *region);
+bool capture_is_nameable(const struct region *region);
 
 /*
  * Split a region of anonymous memory into parts: those of the snapshot's from the first on. It stays one while anything
@@ -448,12 +419,11 @@ uint32_t capture_region_of(const struct capture *c, uint32_t index);
 size_t capture_index_count(const struct capture *c);
 /* When shares are known: the figures of parts, and of regions that were cut. */
 int capture_settle_parts(struct capture *c);
-/* At the very end: from here on all indices of regions are those that there are once parts are regions. */
-int capture_number_parts(struct capture *c);
+/* At the very end: from here on all indices of regions are those of rows, and how many there will be. */
+int capture_number_parts(struct capture *c, size_t *ret_rows);
 void capture_parts_free(struct capture *c);
-/* Make figures of a region's counts, and add to its process's and object's what nobody else has. */
-void capture_take_figures(struct capture *c, struct memoir_region *region,
-			  const struct region_count *count);
+/* Add what a region has, and nobody else has of it, to its process and its object; its figures are returned. */
+struct memoir_figures capture_take_figures(struct capture *c, const struct region *region);
 
 /* What was counted into figures of regions and processes, and what kinds were found: the last of all. */
 int capture_figures(struct capture *c);

@@ -51,22 +51,22 @@ static int count_swapped_run(struct scan *s, const struct pagemap_run *run)
 /* Runs of a region of a file: the pages' keys are their offsets in the object. */
 static void count_run(struct scan *s, const struct pagemap_run *run)
 {
-	const struct memoir_region *region = &s->c->snap->regions[s->region];
+	const struct region *region = capture_region(s->c, s->region);
 
 	count_offsets(s->c, s->region, capture_offset_key(region, run->start), run_pages(run));
 }
 
 static void count_present_run(struct scan *s, const struct pagemap_run *run, bool anon)
 {
-	struct region_count *rc = &s->c->counts[s->region];
+	struct region *region = capture_region(s->c, s->region);
 
 	if (run->categories & PAGEMAP_RUN_HUGE)
-		rc->thp += run_pages(run);
-	if (anon || rc->bits & WALK_SOLE) {
-		count_alone(rc, run_pages(run), anon);
+		region_add(&region->thp, run_pages(run));
+	if (anon || region->sole) {
+		count_alone(region, run_pages(run), anon);
 		return;
 	}
-	rc->rss += run_pages(run);
+	region_add(&region->rss, run_pages(run));
 	pthread_mutex_lock(&s->c->lock);
 	count_run(s, run);
 	pthread_mutex_unlock(&s->c->lock);
@@ -74,8 +74,8 @@ static void count_present_run(struct scan *s, const struct pagemap_run *run, boo
 
 static int scan_region(struct scan *s, bool anon)
 {
-	uint64_t at = s->c->snap->regions[s->region].start,
-		 end = s->c->snap->regions[s->region].end;
+	uint64_t at = capture_region(s->c, s->region)->start,
+		 end = capture_region(s->c, s->region)->end;
 
 	while (at < end) {
 		uint64_t walked = at;
@@ -104,11 +104,11 @@ static int scan_region(struct scan *s, bool anon)
 /* Words don't say which pages are PMD-mapped, runs do. */
 static void scan_huge(struct scan *s)
 {
-	struct region_count *rc = &s->c->counts[s->region];
-	uint64_t at = s->c->snap->regions[s->region].start,
-		 end = s->c->snap->regions[s->region].end;
+	struct region *region = capture_region(s->c, s->region);
+	uint64_t at = capture_region(s->c, s->region)->start,
+		 end = capture_region(s->c, s->region)->end;
 
-	rc->thp = 0;
+	region->thp = 0;
 	while (at < end) {
 		uint64_t walked = at;
 		ssize_t got = pagemap_scan(s->fd, at, end, false, s->scratch->runs, RUNS, &walked);
@@ -119,45 +119,46 @@ static void scan_huge(struct scan *s)
 			if ((s->scratch->runs[i].categories &
 			     (PAGEMAP_RUN_HUGE | PAGEMAP_RUN_PRESENT)) ==
 			    (PAGEMAP_RUN_HUGE | PAGEMAP_RUN_PRESENT))
-				rc->thp += run_pages(&s->scratch->runs[i]);
+				region_add(&region->thp, run_pages(&s->scratch->runs[i]));
 		at = walked;
 	}
-	rc->smaps_thp = false;
+	region->smaps_thp = false;
 }
 
 static int read_words(struct scan *s)
 {
 	int err = capture_words(s->c, s->fd, s->region, s->scratch->words);
 
-	if (!err && s->c->counts[s->region].smaps_thp)
+	if (!err && capture_region(s->c, s->region)->smaps_thp)
 		scan_huge(s);
 	return err;
 }
 
-static bool proven_alone(const struct capture *c, const struct region_count *rc)
+static bool proven_alone(const struct capture *c, const struct region *region)
 {
 	/* Only a seqcount shows a fork that is under way. */
-	return !c->by_folio && !rc->has_mapping && rc->has_anon && region_anon_alone(rc) &&
-	       !(rc->flags & VM_HUGETLB) && !(rc->seq & 1) && walk_seq_kind(c->memoir->walk) == 2;
+	return !c->by_folio && !region->has_mapping && region->has_anon &&
+	       region_anon_alone(region) && !(region->flags & VM_HUGETLB) &&
+	       !region->was_changing && walk_seq_kind(c->memoir->walk) == 2;
 }
 
-static bool keyed_by_offset(const struct region_count *rc)
+static bool keyed_by_offset(const struct region *region)
 {
-	return rc->by_offset && (!rc->has_anon || rc->flags & VM_SHARED);
+	return region->by_offset && (!region->has_anon || region->flags & VM_SHARED);
 }
 
 static int scan_one(struct scan *s)
 {
-	struct region_count *rc = &s->c->counts[s->region];
+	struct region *region = capture_region(s->c, s->region);
 
 	/* Never written to: nothing that smaps would count. */
-	if (!rc->has_anon && !rc->has_mapping && !s->c->snap->regions[s->region].path)
+	if (!region->has_anon && !region->has_mapping && !capture_region(s->c, s->region)->path)
 		return 0;
-	if (proven_alone(s->c, rc)) {
-		rc->by_proof = true;
+	if (proven_alone(s->c, region)) {
+		region->by_proof = true;
 		return scan_region(s, true);
 	}
-	return keyed_by_offset(rc) ? scan_region(s, false) : read_words(s);
+	return keyed_by_offset(region) ? scan_region(s, false) : read_words(s);
 }
 
 static int scan_process(struct capture *c, uint32_t process, void *scratch)
@@ -194,15 +195,15 @@ static void compare_cookie(const struct walk_task *task, void *arg)
 /* Regions proven alone in an address space that changed since: their pages are looked at one by one. */
 static void drop_proofs(struct capture *c)
 {
-	for (uint32_t i = 0; i < c->snap->region_count; i++) {
-		struct region_count *rc = &c->counts[i];
+	for (uint32_t i = 0; i < c->snap->captured.count; i++) {
+		struct region *region = capture_region(c, i);
 
-		if (!rc->by_proof || c->notes[c->snap->regions[i].process].cookie_stands)
+		if (!region->by_proof || c->notes[capture_region(c, i)->process].cookie_stands)
 			continue;
-		rc->rss = rc->anon = rc->alone = rc->alone_anon = rc->swap = rc->swap_alone =
-			rc->thp = 0;
-		rc->bits &= (uint16_t)~WALK_ALONE;
-		rc->by_words = true;
+		region->rss = region->anon = region->alone = region->alone_anon = region->swap =
+			region->swap_alone = region->thp = 0;
+		region->anon_alone = false;
+		region->by_words = true;
 		c->words_left = true;
 	}
 }
@@ -214,7 +215,7 @@ static void list_vma(const struct walk_vma *vma, const char *path, const char *n
 
 	/* The cookie that the proof hangs on is the one of this moment. */
 	if (region != MEMOIR_NONE)
-		c->notes[c->snap->regions[region].process].seq = vma->seq;
+		c->notes[capture_region(c, region)->process].seq = vma->seq;
 }
 
 int capture_by_scan(struct capture *c, struct memoir_error *error)

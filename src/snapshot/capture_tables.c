@@ -30,11 +30,11 @@ static void leave_process(struct table_walk *tw, uint32_t next)
 /* Names may split it: until the process turns out to have none, its pages are kept. */
 static void keep_presence(struct capture *c, uint32_t i)
 {
-	const struct memoir_region *region = &c->snap->regions[i];
+	struct region *region = capture_region(c, i);
 
 	if (capture_is_anchor(c, region))
 		presence_keep(&c->presence);
-	c->counts[i].by_presence =
+	region->by_presence =
 		capture_is_nameable(region) && c->snap->processes[region->process].in_scope;
 }
 
@@ -45,13 +45,13 @@ static void table_vma(const struct walk_vma *vma, const char *path, const char *
 	tw->region = capture_take_vma(tw->c, vma, path, name);
 	if (tw->region == MEMOIR_NONE)
 		return;
-	leave_process(tw, tw->c->snap->regions[tw->region].process);
+	leave_process(tw, capture_region(tw->c, tw->region)->process);
 	if (tw->c->presence.wanted)
 		keep_presence(tw->c, tw->region);
 	/* Which pages of it are copies only pagemap can tell where struct page could not be read. */
 	if (vma->mapping && vma->anon_vma && !(vma->flags & VM_SHARED) &&
 	    !(vma->bits & WALK_TAGGED)) {
-		tw->c->counts[tw->region].by_words = true;
+		capture_region(tw->c, tw->region)->by_words = true;
 		tw->c->words_left = true;
 		tw->region = MEMOIR_NONE;
 	}

@@ -193,10 +193,8 @@ int capture_list_tasks(struct capture *c, struct walk *walk)
 	u64map_free(&l.cgroup_by_css_set);
 	u64map_free(&l.seen);
 	capture_settle_scope(c);
-	/* With some that are born meanwhile, and what names may add: memory that is not touched costs nothing. */
-	size_t vmas = c->vmas_expected + c->vmas_expected / 8;
-
+	/* With some that are born meanwhile: memory that is not touched costs nothing. */
 	if (!err)
-		err = capture_reserve(c, vmas, capture_wants_names(c) ? vmas * 4 : 0);
+		err = capture_reserve(c, c->vmas_expected + c->vmas_expected / 8);
 	return err ? err : c->error;
 }

@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/grow.h"
 #include "kernel/maps.h"
 #include "kernel/pagemap.h"
 #include "kernel/process.h"
@@ -48,23 +49,19 @@ const char *capture_text_path(struct capture *c, uint32_t process, const struct 
 	return snapshot_string(c->snap, line->path);
 }
 
-static void take_line(struct capture *c, uint32_t process, const struct maps_line *line,
-		      struct region_count **ret_count, struct memoir_region **ret_region)
+/* NULL when out of memory. */
+static struct region *take_line(struct capture *c, uint32_t process, const struct maps_line *line)
 {
 	uint32_t dev = line->dev_major << 20 | line->dev_minor;
-	struct region_count *count;
-	struct memoir_region *region = capture_add_region(c, process, &count);
+	struct region *region = capture_add_region(c, process);
 
-	*ret_region = region;
 	if (!region)
-		return;
-	*ret_count = count;
+		return NULL;
 	region->start = line->start;
 	region->end = line->end;
-	memcpy(region->perms, line->perms, sizeof(region->perms));
 	region->name = snapshot_string(c->snap, line->name);
 	region->path = capture_text_path(c, process, line);
-	count->flags = flags_of(line->perms);
+	region->flags = flags_of(line->perms);
 
 	if (line->dev_major == 0 && line->inode)
 		internal_devs_learn(c->memoir->root, &c->devs, c->snap->processes[process].pid,
@@ -77,44 +74,51 @@ static void take_line(struct capture *c, uint32_t process, const struct maps_lin
 	};
 
 	capture_classify(c, region, &facts);
-	capture_settle_later(c, (uint32_t)c->snap->region_count - 1);
+	capture_settle_later(c, (uint32_t)c->snap->captured.count - 1);
 	if (region->kind == MEMOIR_KIND_HUGETLB)
-		count->flags |= VM_HUGETLB;
+		region->flags |= VM_HUGETLB;
 	if (!facts.has_file)
-		return;
+		return region;
 	region->offset_bytes = line->offset_bytes;
 	region->object =
 		capture_object(c, capture_inode_key(dev, line->inode), region->kind,
 			       line->dev_major, line->dev_minor, line->inode, region->path, 0);
+	return region;
 }
 
-static void set_smaps_figures(struct memoir_region *region, const struct smaps_figures *f)
+static int keep_told(struct capture *c, struct region *region, const struct smaps_figures *f)
 {
-	uint64_t *bytes = region->figures.bytes;
+	struct captured *captured = &c->snap->captured;
+	struct memoir_figures *told =
+		grow(captured->told, &captured->told_room, captured->count, sizeof(*told));
 
-	bytes[MEMOIR_RSS] = f->rss;
-	bytes[MEMOIR_PSS] = f->pss;
-	bytes[MEMOIR_USS] = f->private_;
-	bytes[MEMOIR_SHARED] = f->shared;
-	bytes[MEMOIR_SWAP] = f->swap;
-	bytes[MEMOIR_SWAP_PSS] = f->swap_pss;
-	bytes[MEMOIR_ANON] = f->anonymous;
-	bytes[kind_is_shmem(region->kind) ? MEMOIR_SHMEM : MEMOIR_FILE] =
+	if (!told)
+		return -ENOMEM;
+	captured->told = told;
+	told += captured->count - 1;
+	*told = (struct memoir_figures){ .known = (1u << MEMOIR_FIGURES) - 1 };
+	told->bytes[MEMOIR_RSS] = f->rss;
+	told->bytes[MEMOIR_PSS] = f->pss;
+	told->bytes[MEMOIR_USS] = f->private_;
+	told->bytes[MEMOIR_SHARED] = f->shared;
+	told->bytes[MEMOIR_SWAP] = f->swap;
+	told->bytes[MEMOIR_SWAP_PSS] = f->swap_pss;
+	told->bytes[MEMOIR_ANON] = f->anonymous;
+	told->bytes[kind_is_shmem(region->kind) ? MEMOIR_SHMEM : MEMOIR_FILE] =
 		f->rss > f->anonymous ? f->rss - f->anonymous : 0;
-	bytes[MEMOIR_THP] = f->huge;
-	bytes[MEMOIR_HUGETLB] = f->hugetlb;
-	region->figures.known = (1u << MEMOIR_FIGURES) - 1;
-	region->locked = f->locked;
-	region->exact = false;
-	region->inexact_why = "from smaps: Pss is cut to kB and counts memoir itself as a sharer";
+	told->bytes[MEMOIR_THP] = f->huge;
+	told->bytes[MEMOIR_HUGETLB] = f->hugetlb;
+	if (f->locked)
+		region->flags |= VM_LOCKED;
+	region->doubt = REGION_BY_SMAPS;
+	return 0;
 }
 
 static int take_text(struct text_listing *l, uint32_t process)
 {
 	bool smaps = l->which == PROCESS_SMAPS;
 	struct smaps_figures figures;
-	struct region_count *count;
-	struct memoir_region *region;
+	struct region *region;
 	struct maps_line line;
 	char *at = l->text.data;
 	int got;
@@ -122,11 +126,9 @@ static int take_text(struct text_listing *l, uint32_t process)
 	while ((got = smaps ? smaps_next(&at, &line, &figures) : maps_next(&at, &line)) > 0) {
 		if (maps_is_gate(&line))
 			continue;
-		take_line(l->c, process, &line, &count, &region);
-		if (!region)
+		region = take_line(l->c, process, &line);
+		if (!region || (smaps && keep_told(l->c, region, &figures) < 0))
 			return -ENOMEM;
-		if (smaps)
-			set_smaps_figures(region, &figures);
 	}
 	return got;
 }
@@ -269,17 +271,18 @@ static void find_empty(struct capture *c, uint32_t process)
 	uint64_t vast = 0;
 
 	for (uint32_t r = i; r < end; r++)
-		vast += c->snap->regions[r].end - c->snap->regions[r].start >= VAST_BYTES;
+		vast += capture_region(c, r)->end - capture_region(c, r)->start >= VAST_BYTES;
 	if (!vast || process_text(c->memoir->root, p->pid, (pid_t)c->notes[process].tid,
 				  PROCESS_SMAPS, &text) <= 0) {
 		kbuf_free(&text);
 		return;
 	}
 	for (char *at = text.data; i < end && smaps_next(&at, &line, &figures) > 0;) {
-		while (i < end && c->snap->regions[i].start < line.start)
+		while (i < end && capture_region(c, i)->start < line.start)
 			i++;
-		if (i < end && c->snap->regions[i].start == line.start)
-			c->counts[i].empty = !figures.rss && !figures.swap && !figures.hugetlb;
+		if (i < end && capture_region(c, i)->start == line.start)
+			capture_region(c, i)->empty =
+				!figures.rss && !figures.swap && !figures.hugetlb;
 	}
 	kbuf_free(&text);
 }
@@ -312,8 +315,8 @@ static void ask_for_shmem_swap(struct capture *c)
 	memoir_snapshot_meminfo(c->snap, "SwapFree", &unused);
 	if (total == unused)
 		return;
-	for (size_t i = 0; i < c->snap->region_count; i++)
-		c->counts[i].smaps_swap = kind_is_shmem(c->snap->regions[i].kind);
+	for (size_t i = 0; i < c->snap->captured.count; i++)
+		capture_region(c, i)->smaps_swap = kind_is_shmem(capture_region(c, i)->kind);
 	c->text_left = true;
 }
 

@@ -54,9 +54,12 @@ static uint32_t owner_of(struct capture *c, const struct walk_vma *vma)
 
 	if (vma->tgid == (uint32_t)c->memoir->self)
 		return U64MAP_NONE;
-	i = u64map_get(&c->process_by_mm, vma->mm);
-	if (i == U64MAP_NONE)
-		i = adopt(c, vma);
+	if (vma->mm != c->last.mm) {
+		i = u64map_get(&c->process_by_mm, vma->mm);
+		c->last.process = i != U64MAP_NONE ? i : adopt(c, vma);
+		c->last.mm = c->last.process != U64MAP_NONE ? vma->mm : 0;
+	}
+	i = c->last.process;
 	if (i == U64MAP_NONE || c->notes[i].mm != vma->mm)
 		return U64MAP_NONE;
 
@@ -71,19 +74,10 @@ static uint32_t owner_of(struct capture *c, const struct walk_vma *vma)
 	}
 	size_t last = (size_t)process->first_region + process->region_count - 1;
 
-	if (note->tid != vma->tid || last + 1 != c->snap->region_count ||
-	    c->snap->regions[last].end > vma->start)
+	if (note->tid != vma->tid || last + 1 != c->snap->captured.count ||
+	    capture_region(c, last)->end > vma->start)
 		return U64MAP_NONE;
 	return i;
-}
-
-static void set_perms(char perms[5], uint64_t flags)
-{
-	perms[0] = flags & VM_READ ? 'r' : '-';
-	perms[1] = flags & VM_WRITE ? 'w' : '-';
-	perms[2] = flags & VM_EXEC ? 'x' : '-';
-	perms[3] = flags & VM_MAYSHARE ? 's' : 'p';
-	perms[4] = '\0';
 }
 
 /* A library's VMAs come one after the other, with the very same string. */
@@ -91,11 +85,11 @@ static const char *path_of(struct capture *c, const char *path)
 {
 	if (!*path)
 		return NULL;
-	if (path != c->last_path || path[0] == '[') {
-		c->last_path = path;
-		c->last_path_kept = snapshot_string(c->snap, path);
+	if (path != c->last.path || path[0] == '[') {
+		c->last.path = path;
+		c->last.path_kept = snapshot_string(c->snap, path);
 	}
-	return c->last_path_kept;
+	return c->last.path_kept;
 }
 
 /* What tells that an offset is enough to know a page by: no driver and no anonymous inode. */
@@ -119,32 +113,46 @@ static void note_object(struct capture *c, uint32_t object, const struct walk_vm
 			     });
 }
 
-static void add_objects(struct capture *c, struct memoir_region *region, const struct walk_vma *vma)
+/* What is known of it is told by each of its VMAs, which stand together. */
+static uint32_t object_of(struct capture *c, const struct region *region,
+			  const struct walk_vma *vma)
+{
+	if (vma->mapping == c->last.mapping)
+		return c->last.object;
+	c->last.mapping = vma->mapping;
+	c->last.object =
+		capture_object(c, vma->mapping, region->kind, vma->dev >> 20, vma->dev & 0xfffff,
+			       vma->inode, region->path, vma->size_bytes);
+	note_object(c, c->last.object, vma);
+	return c->last.object;
+}
+
+static void add_objects(struct capture *c, struct region *region, const struct walk_vma *vma)
 {
 	if (vma->mapping) {
 		region->offset_bytes = vma->offset_pages * PAGE_BYTES;
-		region->object = capture_object(c, vma->mapping, region->kind, vma->dev >> 20,
-						vma->dev & 0xfffff, vma->inode, region->path,
-						vma->size_bytes);
-		note_object(c, region->object, vma);
+		region->object = object_of(c, region, vma);
 	}
 	if (vma->anon_root)
 		region->family = capture_family(c, vma->anon_root);
 }
 
-static void take_facts(struct region_count *count, const struct walk_vma *vma)
+static void take_facts(struct region *region, const struct walk_vma *vma)
 {
-	count->flags = (uint32_t)vma->flags;
-	count->has_anon = vma->anon_vma;
-	count->has_mapping = vma->mapping;
-	count->bits = (uint16_t)vma->bits;
-	count->seq = vma->seq;
-	count->shmem_swapped = vma->swapped_pages;
-	count->text_path = vma->bits & WALK_STACKED;
-	count->by_offset = goes_by_offset(vma);
+	region->start = vma->start;
+	region->end = vma->end;
+	region->flags = (uint32_t)vma->flags;
+	region->anon_alone = vma->bits & WALK_ALONE;
+	region->sole = vma->bits & WALK_SOLE;
+	region->has_anon = vma->anon_vma;
+	region->has_mapping = vma->mapping;
+	region->was_changing = vma->seq & 1;
+	region->object_swapped = vma->swapped_pages;
+	region->text_path = vma->bits & WALK_STACKED;
+	region->by_offset = goes_by_offset(vma);
 }
 
-static void classify(struct capture *c, struct memoir_region *region, const struct walk_vma *vma)
+static void classify(struct capture *c, struct region *region, const struct walk_vma *vma)
 {
 	const struct process_note *note = &c->notes[region->process];
 
@@ -164,24 +172,19 @@ static void classify(struct capture *c, struct memoir_region *region, const stru
 uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,
 			  const char *name)
 {
-	uint32_t process = owner_of(c, vma), i = (uint32_t)c->snap->region_count;
-	struct region_count *count;
-	struct memoir_region *region;
+	uint32_t process = owner_of(c, vma), i = (uint32_t)c->snap->captured.count;
+	struct region *region;
 
 	if (process == U64MAP_NONE)
 		return MEMOIR_NONE;
-	region = capture_add_region(c, process, &count);
+	region = capture_add_region(c, process);
 	if (!region)
 		return MEMOIR_NONE;
 	if (c->snap->processes[process].region_count == 1)
 		capture_progress(c, process);
-	region->start = vma->start;
-	region->end = vma->end;
-	set_perms(region->perms, vma->flags);
+	take_facts(region, vma);
 	region->name = snapshot_string(c->snap, name);
 	region->path = path_of(c, path);
-	region->locked = vma->flags & VM_LOCKED;
-	take_facts(count, vma);
 	classify(c, region, vma);
 	add_objects(c, region, vma);
 	capture_settle_later(c, i);

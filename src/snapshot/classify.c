@@ -68,18 +68,18 @@ enum memoir_kind capture_file_kind(const struct capture *c, const char *path,
 	return MEMOIR_KIND_FILE;
 }
 
-static bool is_heap(const struct memoir_region *region, const struct region_facts *facts)
+static bool is_heap(const struct region *region, const struct region_facts *facts)
 {
 	return region->start < facts->brk_end && region->end > facts->brk_start;
 }
 
-static bool is_stack(const struct memoir_region *region, const struct region_facts *facts)
+static bool is_stack(const struct region *region, const struct region_facts *facts)
 {
 	return region->start <= facts->start_stack && region->end >= facts->start_stack;
 }
 
 /* The kernel's own order (get_vma_name): its special mappings, heap, stack, then names. */
-static enum memoir_kind anon_kind(struct capture *c, struct memoir_region *region,
+static enum memoir_kind anon_kind(struct capture *c, struct region *region,
 				  const struct region_facts *facts)
 {
 	if (starts(region->path, "[vdso") || starts(region->path, "[vvar"))
@@ -97,10 +97,30 @@ static enum memoir_kind anon_kind(struct capture *c, struct memoir_region *regio
 	return MEMOIR_KIND_SPECIAL;
 }
 
-void capture_classify(struct capture *c, struct memoir_region *region,
-		      const struct region_facts *facts)
+/* As above, of a path that is kept. Where the file system is not known, what is known of mounts may change. */
+static enum memoir_kind known_file_kind(struct capture *c, const char *path,
+					const struct region_facts *facts)
 {
-	region->kind = facts->has_file ? capture_file_kind(c, region->path, facts)
+	struct known_kind *known = &c->known_kinds[(uintptr_t)path / 16 % KNOWN_KINDS];
+
+	if (!path || !facts->magic)
+		return capture_file_kind(c, path, facts);
+	if (known->path != path || known->dev != facts->dev || known->magic != facts->magic ||
+	    known->mode != facts->mode || known->hugetlb != facts->hugetlb)
+		*known = (struct known_kind){
+			.path = path,
+			.dev = facts->dev,
+			.magic = facts->magic,
+			.mode = facts->mode,
+			.hugetlb = facts->hugetlb,
+			.kind = (uint8_t)capture_file_kind(c, path, facts),
+		};
+	return known->kind;
+}
+
+void capture_classify(struct capture *c, struct region *region, const struct region_facts *facts)
+{
+	region->kind = facts->has_file ? known_file_kind(c, region->path, facts)
 				       : anon_kind(c, region, facts);
 	if (region->name) {
 		region->name_source = MEMOIR_NAME_KERNEL;

@@ -16,40 +16,38 @@ struct rule {
 	bool file_alone; /* nor its file pages */
 };
 
-static struct rule rule_for(const struct capture *c, const struct memoir_region *region,
-			    const struct region_count *count)
+static struct rule rule_for(const struct capture *c, const struct region *r)
 {
-	bool has_file =
-		count->has_mapping || region->object != MEMOIR_NONE || count->bits & WALK_SOLE;
-	bool vdso = region->kind == MEMOIR_KIND_VDSO || region->kind == MEMOIR_KIND_SPECIAL;
+	bool has_file = r->has_mapping || r->object != MEMOIR_NONE || r->sole;
+	bool vdso = r->kind == MEMOIR_KIND_VDSO || r->kind == MEMOIR_KIND_SPECIAL;
 
 	return (struct rule){
 		.anon_only = !has_file && !vdso,
-		.file_only = (has_file && (count->flags & VM_SHARED)) || vdso ||
-			     (count->has_mapping && !count->has_anon),
-		.anon_alone = region_anon_alone(count) && !c->by_folio,
-		.file_alone = count->bits & WALK_SOLE,
+		.file_only = (has_file && (r->flags & VM_SHARED)) || vdso ||
+			     (r->has_mapping && !r->has_anon),
+		.anon_alone = region_anon_alone(r) && !c->by_folio,
+		.file_alone = r->sole,
 	};
 }
 
-static void count_resident(struct tally *tally, struct region_count *count, uint32_t region,
-			   bool anon, bool alone, uint64_t key)
+static void count_resident(struct tally *tally, struct region *r, uint32_t region, bool anon,
+			   bool alone, uint64_t key)
 {
 	if (alone) {
-		count_alone(count, 1, anon);
+		count_alone(r, 1, anon);
 		return;
 	}
-	count->rss++;
-	count->anon += anon;
+	region_add(&r->rss, 1);
+	region_add(&r->anon, anon);
 	tally_add(tally, key, region);
 }
 
-static void count_swapped(struct tally *tally, struct region_count *count, uint32_t region,
-			  bool alone, uint64_t key)
+static void count_swapped(struct tally *tally, struct region *r, uint32_t region, bool alone,
+			  uint64_t key)
 {
-	count->swap++;
+	region_add(&r->swap, 1);
 	if (alone)
-		count->swap_alone++;
+		region_add(&r->swap_alone, 1);
 	else
 		tally_add(tally, TALLY_SWAP | key, region);
 }
@@ -64,7 +62,7 @@ static uint64_t swap_key(uint64_t entry)
 /* Where a run of entries is counted. */
 struct entry_run {
 	struct capture *c;
-	struct region_count *count;
+	struct region *r;
 	uint32_t region;
 	struct rule rule;
 	uint64_t offset_key; /* of the first entry's page in its object, or 0: pages go by frame */
@@ -78,18 +76,18 @@ static void count_entry(const struct entry_run *run, size_t i, uint64_t entry)
 		bool anon = rule->anon_only || (!rule->file_only && !(entry & WALK_FILE_BIT));
 
 		if (!anon && run->offset_key && !rule->file_alone) {
-			run->count->rss++;
+			region_add(&run->r->rss, 1);
 			count_offsets(run->c, run->region, run->offset_key + i, 1);
 			return;
 		}
-		count_resident(&run->c->tally, run->count, run->region, anon,
+		count_resident(&run->c->tally, run->r, run->region, anon,
 			       anon ? rule->anon_alone : rule->file_alone,
 			       (anon ? TALLY_FRAME : TALLY_FILE_FRAME) | pte_frame(entry));
 	} else if (pte_swapped(entry)) {
-		count_swapped(&run->c->tally, run->count, run->region, rule->anon_alone,
+		count_swapped(&run->c->tally, run->r, run->region, rule->anon_alone,
 			      swap_key(entry));
 	} else if (pte_migrating(entry)) {
-		count_alone(run->count, 1, rule->anon_only);
+		count_alone(run->r, 1, rule->anon_only);
 	}
 }
 
@@ -125,7 +123,7 @@ static void count_anon(const struct entry_run *run, uint64_t addr, const uint64_
 		       size_t n)
 {
 	struct tally *tally = &run->c->tally;
-	uint32_t family = run->c->snap->regions[run->region].family;
+	uint32_t family = capture_region(run->c, run->region)->family;
 	size_t first = addr / PAGE_BYTES % HUGE_PAGES;
 	struct tally_step step = { 0 };
 	struct tally_place *place = NULL;
@@ -150,8 +148,8 @@ static void count_anon(const struct entry_run *run, uint64_t addr, const uint64_
 					     TALLY_FRAME | pte_frame(entry)),
 			       run->region, &step);
 	}
-	run->count->rss += pages;
-	run->count->anon += pages;
+	region_add(&run->r->rss, pages);
+	region_add(&run->r->anon, pages);
 }
 
 /* Where all pages are the object's, and known by their offset. */
@@ -163,7 +161,7 @@ static void count_object(const struct entry_run *run, const uint64_t *entries, s
 		while (i < n && pte_counted(entries[i]))
 			i++;
 		if (i > first) {
-			run->count->rss += i - first;
+			region_add(&run->r->rss, i - first);
 			count_offsets(run->c, run->region, run->offset_key + first, i - first);
 		}
 		if (i < n && entries[i])
@@ -174,17 +172,16 @@ static void count_object(const struct entry_run *run, const uint64_t *entries, s
 void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *entries,
 		 size_t n)
 {
-	const struct memoir_region *r = &c->snap->regions[region];
-	struct region_count *count = &c->counts[region];
+	struct region *r = capture_region(c, region);
 	struct entry_run run = {
 		.c = c,
-		.count = count,
+		.r = r,
 		.region = region,
-		.rule = rule_for(c, r, count),
-		.offset_key = count->by_offset ? capture_offset_key(r, addr) : 0,
+		.rule = rule_for(c, r),
+		.offset_key = r->by_offset ? capture_offset_key(r, addr) : 0,
 	};
 
-	if (count->flags & VM_HUGETLB)
+	if (r->flags & VM_HUGETLB)
 		return;
 	if ((run.rule.anon_only && run.rule.anon_alone) ||
 	    (run.rule.file_only && run.rule.file_alone)) {
@@ -192,13 +189,13 @@ void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64
 		uint64_t resident = count_simple(entries, n, &odd);
 
 		if (!odd) {
-			count_alone(count, resident, run.rule.anon_only);
-			if (count->by_presence)
+			count_alone(r, resident, run.rule.anon_only);
+			if (r->by_presence)
 				presence_add(&c->presence, addr, entries, n, resident);
 			return;
 		}
 	}
-	count->by_presence = false;
+	r->by_presence = false;
 	if (run.rule.anon_only && !run.rule.anon_alone)
 		count_anon(&run, addr, entries, n);
 	else if (run.rule.file_only && !run.rule.file_alone && run.offset_key)
@@ -236,31 +233,30 @@ bool capture_is_huge_zero(struct memoir *memoir, uint64_t entry, uint64_t frame)
 void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entry,
 		uint64_t span_bytes)
 {
-	const struct memoir_region *r = &c->snap->regions[region];
-	struct region_count *count = &c->counts[region];
-	struct rule rule = rule_for(c, r, count);
+	struct region *r = capture_region(c, region);
+	struct rule rule = rule_for(c, r);
 	uint64_t pages = span_bytes / PAGE_BYTES, frame = pte_huge_frame(entry, pages), key;
 
-	count->by_presence = false;
-	if (count->flags & VM_HUGETLB) {
+	r->by_presence = false;
+	if (r->flags & VM_HUGETLB) {
 		if (pte_present(entry))
-			count->hugetlb += pages;
+			region_add(&r->hugetlb, pages);
 		return;
 	}
 	if (pte_migrating(entry)) {
-		count_alone(count, pages, rule.anon_only);
+		count_alone(r, pages, rule.anon_only);
 		return;
 	}
 	if (!pte_counted(entry) ||
 	    (!rule.file_only && capture_is_huge_zero(c->memoir, entry, frame)))
 		return;
-	count->thp += pages;
-	if (rule.anon_only && region_anon_alone(count)) {
-		count_alone(count, pages, true);
+	region_add(&r->thp, pages);
+	if (rule.anon_only && region_anon_alone(r)) {
+		count_alone(r, pages, true);
 		return;
 	}
-	if (rule.file_only && !rule.file_alone && count->by_offset) {
-		count->rss += pages;
+	if (rule.file_only && !rule.file_alone && r->by_offset) {
+		region_add(&r->rss, pages);
 		count_offsets(c, region, capture_offset_key(r, addr), pages);
 		return;
 	}
@@ -268,7 +264,7 @@ void count_huge(struct capture *c, uint32_t region, uint64_t addr, uint64_t entr
 	if (!rule.file_only)
 		mark_huge(&c->tally, key);
 	for (uint64_t i = 0; i < pages; i++)
-		count_resident(&c->tally, count, region, !rule.file_only,
+		count_resident(&c->tally, r, region, !rule.file_only,
 			       rule.file_only ? rule.file_alone : rule.anon_alone, key + i);
 }
 
@@ -288,14 +284,14 @@ static bool looks_huge(uint64_t addr, const uint64_t *words, size_t n)
 
 struct word_run {
 	struct capture *c;
-	struct region_count *count;
+	struct region *r;
 	uint32_t region;
 	struct rule rule;
 };
 
 static void count_word(const struct word_run *run, uint64_t page, uint64_t word, bool huge)
 {
-	struct region_count *count = run->count;
+	struct region *r = run->r;
 	struct tally *tally = &run->c->tally;
 
 	if (pagemap_present(word)) {
@@ -306,21 +302,19 @@ static void count_word(const struct word_run *run, uint64_t page, uint64_t word,
 		if ((run->rule.anon_only && file) || pagemap_frame(word) == run->c->zero_frame)
 			return;
 		/* As those regions of the file have them that were counted without frames. */
-		if (file && !alone && run->c->file_by_offset && run->count->by_offset) {
-			count->rss++;
-			count_offsets(run->c, run->region,
-				      capture_offset_key(&run->c->snap->regions[run->region],
-							 page * PAGE_BYTES),
+		if (file && !alone && run->c->file_by_offset && run->r->by_offset) {
+			region_add(&r->rss, 1);
+			count_offsets(run->c, run->region, capture_offset_key(r, page * PAGE_BYTES),
 				      1);
 			return;
 		}
-		count_resident(tally, count, run->region, run->rule.anon_only || !file, alone,
+		count_resident(tally, r, run->region, run->rule.anon_only || !file, alone,
 			       (file && !run->rule.anon_only ? TALLY_FILE_FRAME : TALLY_FRAME) |
 				       pagemap_frame(word));
 	} else if (pagemap_swapped(word)) {
-		count_swapped(tally, count, run->region, false, pagemap_frame(word));
+		count_swapped(tally, r, run->region, false, pagemap_frame(word));
 	} else if (pagemap_migrating(word)) {
-		count_alone(count, 1, !run->rule.file_only);
+		count_alone(r, 1, !run->rule.file_only);
 	}
 }
 
@@ -329,14 +323,14 @@ void count_pagemap(struct capture *c, uint32_t region, uint64_t addr, const uint
 {
 	struct word_run run = {
 		.c = c,
-		.count = &c->counts[region],
+		.r = capture_region(c, region),
 		.region = region,
-		.rule = rule_for(c, &c->snap->regions[region], &c->counts[region]),
+		.rule = rule_for(c, capture_region(c, region)),
 	};
 
-	if (run.count->flags & VM_HUGETLB) {
+	if (run.r->flags & VM_HUGETLB) {
 		for (size_t i = 0; i < n; i++)
-			run.count->hugetlb += pagemap_present(words[i]);
+			region_add(&run.r->hugetlb, pagemap_present(words[i]));
 		return;
 	}
 	pthread_mutex_lock(&c->lock);
@@ -345,7 +339,7 @@ void count_pagemap(struct capture *c, uint32_t region, uint64_t addr, const uint
 			continue;
 		if (!huge_left && looks_huge(addr + i * PAGE_BYTES, words + i, n - i)) {
 			huge_left = HUGE_PAGES;
-			run.count->smaps_thp = true;
+			run.r->smaps_thp = true;
 			__atomic_store_n(&c->text_left, true,
 					 __ATOMIC_RELAXED); /* of all threads */
 		}

@@ -108,7 +108,7 @@ static bool ends(const char *path, const char *with)
  * By the path alone: where it lacks the kernel's " (deleted)" there is a link. Where it has that, the
  * file may have other links, or really be called so.
  */
-static void judge_by_path(struct capture *c, const struct memoir_region *region)
+static void judge_by_path(struct capture *c, const struct region *region)
 {
 	struct memoir_object *o = &c->snap->objects[region->object];
 	const struct object_facts linked = { .magic = magic_of(c, o), .nlink = 1 };
@@ -118,8 +118,7 @@ static void judge_by_path(struct capture *c, const struct memoir_region *region)
 		o->fate = fate_of(o->kind, &linked);
 }
 
-static void ask_text(struct capture *c, const struct files_text *text,
-		     const struct memoir_region *region)
+static void ask_text(struct capture *c, const struct files_text *text, const struct region *region)
 {
 	pid_t pid = c->snap->processes[region->process].pid;
 	struct open_file file;
@@ -164,8 +163,8 @@ static int settle_mapped(struct capture *c)
 	asked = calloc(c->snap->object_count + 1, sizeof(*asked));
 	if (!asked)
 		return -ENOMEM;
-	for (size_t i = 0; i < c->snap->region_count; i++) {
-		const struct memoir_region *region = &c->snap->regions[i];
+	for (size_t i = 0; i < c->snap->captured.count; i++) {
+		const struct region *region = capture_region(c, i);
 
 		if (region->object == MEMOIR_NONE || asked[region->object] >= ASKED_MAX ||
 		    !lacks_facts(&c->snap->objects[region->object]))
@@ -198,8 +197,8 @@ static int find_segments(struct segments *s)
 	struct memoir_snapshot *snap = s->c->snap;
 	int err = 0;
 
-	for (size_t i = 0; i < snap->region_count && !err; i++) {
-		const struct memoir_region *region = &snap->regions[i];
+	for (size_t i = 0; i < snap->captured.count && !err; i++) {
+		const struct region *region = &snap->captured.regions[i];
 
 		if (region->kind != MEMOIR_KIND_SYSV && region->kind != MEMOIR_KIND_HUGETLB)
 			continue;

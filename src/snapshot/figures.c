@@ -1,61 +1,38 @@
 // SPDX-License-Identifier: MIT
 /*
- * From counts to figures, of regions and of processes, once all is counted: one pass over all regions, which
- * waits for memory, so that threads share it.
+ * From counts to figures of processes, once all is counted: one pass over all regions, which waits for memory, so
+ * that threads share it. Figures of regions are made when somebody looks (rows.c).
  */
+#include <errno.h>
+
 #include "base/crew.h"
+#include "kernel/own_memory.h"
 #include "snapshot/capture.h"
 
 #define PART_REGIONS 2048u
 /* Below this a thread costs more than it saves. */
 #define MANY_REGIONS 16384u
 
-static void set_figures(struct memoir_region *region, const struct region_count *rc)
+/* What nobody else has of a region, added to its process (or to a part of what that has) and its object. */
+static void take_own(struct capture *c, const struct region *region, struct memoir_process *sum)
 {
-	uint64_t *bytes = region->figures.bytes;
-	uint64_t file = (rc->rss - rc->anon) * PAGE_BYTES;
+	uint64_t of_object = (uint64_t)(region->alone - region->alone_anon) * PAGE_BYTES;
 
-	bytes[MEMOIR_RSS] = rc->rss * PAGE_BYTES;
-	bytes[MEMOIR_PSS] = (rc->pss_fixed + (rc->alone * PAGE_BYTES << PSS_SHIFT)) >> PSS_SHIFT;
-	bytes[MEMOIR_USS] = (rc->uss + rc->alone) * PAGE_BYTES;
-	bytes[MEMOIR_SHARED] = bytes[MEMOIR_RSS] - bytes[MEMOIR_USS];
-	bytes[MEMOIR_SWAP] = rc->swap * PAGE_BYTES;
-	bytes[MEMOIR_SWAP_PSS] =
-		(rc->swap_pss_fixed + (rc->swap_alone * PAGE_BYTES << PSS_SHIFT)) >> PSS_SHIFT;
-	bytes[MEMOIR_ANON] = rc->anon * PAGE_BYTES;
-	bytes[kind_is_shmem(region->kind) ? MEMOIR_SHMEM : MEMOIR_FILE] = file;
-	bytes[MEMOIR_THP] = rc->thp * PAGE_BYTES;
-	bytes[MEMOIR_HUGETLB] = rc->hugetlb * PAGE_BYTES;
-	region->figures.known = (1u << MEMOIR_FIGURES) - 1;
-	region->own_anon_bytes = rc->alone_anon * PAGE_BYTES;
-	region->own_swap_bytes = rc->swap_alone * PAGE_BYTES;
-}
-
-/*
- * What is alone is in no set, so it is added to what the sets gave. Figures of processes out of scope are parts
- * of sums that were not looked at whole: left unknown.
- */
-static void take_figures(struct capture *c, struct memoir_region *region,
-			 const struct region_count *rc, struct memoir_process *sum)
-{
-	const struct memoir_process *process = &c->snap->processes[region->process];
-	uint64_t of_object = (rc->alone - rc->alone_anon) * PAGE_BYTES;
-
-	if (!process->readable)
-		return;
-	sum->sole_anon_bytes += rc->alone_anon * PAGE_BYTES;
-	sum->sole_swap_bytes += rc->swap_alone * PAGE_BYTES;
+	sum->sole_anon_bytes += region->alone_anon * PAGE_BYTES;
+	sum->sole_swap_bytes += region->swap_alone * PAGE_BYTES;
 	if (region->object != MEMOIR_NONE && of_object)
 		__atomic_fetch_add(&c->snap->objects[region->object].mapped_bytes, of_object,
 				   __ATOMIC_RELAXED);
-	if (process->in_scope)
-		set_figures(region, rc);
 }
 
-void capture_take_figures(struct capture *c, struct memoir_region *region,
-			  const struct region_count *count)
+struct memoir_figures capture_take_figures(struct capture *c, const struct region *region)
 {
-	take_figures(c, region, count, &c->snap->processes[region->process]);
+	struct memoir_process *process = &c->snap->processes[region->process];
+
+	if (!process->readable)
+		return (struct memoir_figures){ 0 };
+	take_own(c, region, process);
+	return process->in_scope ? region_figures(region) : (struct memoir_figures){ 0 };
 }
 
 struct turn {
@@ -76,24 +53,33 @@ static void add_to_process(struct capture *c, uint32_t process, const struct mem
 	pthread_mutex_unlock(&c->lock);
 }
 
+static void take_region(struct capture *c, size_t i, const struct memoir_process *process,
+			struct memoir_process *sum)
+{
+	const struct region *region = capture_region(c, i);
+	struct memoir_figures figures;
+
+	if (region->is_cut || !process->readable)
+		return;
+	take_own(c, region, sum);
+	if (!process->in_scope)
+		return;
+	figures = c->snap->captured.told ? c->snap->captured.told[i] : region_figures(region);
+	figures_add(&sum->figures, &figures);
+}
+
 static void take_part(struct capture *c, size_t from, size_t to)
 {
-	uint32_t process = c->snap->regions[from].process;
+	uint32_t process = capture_region(c, from)->process;
 	struct memoir_process sum = { 0 };
 
 	for (size_t i = from; i < to; i++) {
-		struct memoir_region *region = &c->snap->regions[i];
-
-		if (region->process != process) {
+		if (capture_region(c, i)->process != process) {
 			add_to_process(c, process, &sum);
 			sum = (struct memoir_process){ 0 };
-			process = region->process;
+			process = capture_region(c, i)->process;
 		}
-		if (c->counts[i].is_cut)
-			continue;
-		if (!region->figures.known)
-			take_figures(c, region, &c->counts[i], &sum);
-		figures_add(&sum.figures, &region->figures);
+		take_region(c, i, &c->snap->processes[process], &sum);
 	}
 	add_to_process(c, process, &sum);
 }
@@ -101,7 +87,7 @@ static void take_part(struct capture *c, size_t from, size_t to)
 static void take_parts(void *arg)
 {
 	struct turn *turn = arg;
-	size_t count = turn->c->snap->region_count;
+	size_t count = turn->c->snap->captured.count;
 
 	for (;;) {
 		size_t from = __atomic_fetch_add(&turn->next, PART_REGIONS, __ATOMIC_RELAXED);
@@ -121,20 +107,41 @@ static int count_all(struct capture *c)
 
 	if (err)
 		return err;
+	c->snap->captured.counted = true;
 	snapshot_begin_sums(c->snap);
-	crew_run(c->snap->region_count < MANY_REGIONS ? 1 : threads, take_parts, &turn);
+	crew_run(c->snap->captured.count < MANY_REGIONS ? 1 : threads, take_parts, &turn);
+	return 0;
+}
+
+/* Room for rows, so that making them can't fail: memory that is not touched costs nothing. */
+static int prepare_rows(struct capture *c, size_t count)
+{
+	struct memoir_snapshot *s = c->snap;
+
+	if (!count)
+		return 0;
+	if (count >= MEMOIR_NONE)
+		return -ENOMEM;
+	s->regions = own_memory_array(count * sizeof(*s->regions));
+	if (!s->regions)
+		return -ENOMEM;
+	s->region_count = s->region_room = count;
+	s->captured.threads = c->memoir->threads;
+	s->captured.rows_left = true;
 	return 0;
 }
 
 int capture_figures(struct capture *c)
 {
+	size_t rows = 0;
 	int err = c->options.without_pages ? 0 : count_all(c);
 
 	/* Parts have the kinds of their regions. */
 	if (!err)
 		err = capture_kinds_end(c);
-	if (err || c->options.without_pages)
-		return err;
-	err = capture_settle_parts(c);
-	return err ? err : capture_number_parts(c);
+	if (!err && !c->options.without_pages)
+		err = capture_settle_parts(c);
+	if (!err)
+		err = capture_number_parts(c, &rows);
+	return err ? err : prepare_rows(c, rows);
 }

@@ -17,37 +17,43 @@
 /* The rules of smap_gather_stats: a mapping of the whole file has the file's count, a part is looked up. */
 static void settle_shmem_swap(struct capture *c, uint32_t i)
 {
-	struct region_count *rc = &c->counts[i];
-	const struct memoir_region *region = &c->snap->regions[i];
-	bool own_copies = !(rc->flags & VM_SHARED) && (rc->flags & VM_WRITE);
-	uint64_t size =
-		region->object != MEMOIR_NONE ? c->snap->objects[region->object].size_bytes : 0;
+	struct region *region = capture_region(c, i);
+	bool own_copies = !(region->flags & VM_SHARED) && (region->flags & VM_WRITE);
+	const struct memoir_object *object;
 
-	if (!rc->shmem_swapped)
+	if (!region->object_swapped || region->object == MEMOIR_NONE)
 		return;
-	if (!own_copies && region->offset_bytes == 0 && region->end - region->start >= size)
-		rc->swap += rc->shmem_swapped;
+	object = &c->snap->objects[region->object];
+	if (!own_copies && region->offset_bytes == 0 &&
+	    region->end - region->start >= object->size_bytes)
+		region_add(&region->swap, object->swapped_bytes / PAGE_BYTES);
 	else
-		rc->smaps_swap = c->text_left = true;
+		region->smaps_swap = c->text_left = true;
 }
 
 /* ---- what only text tells ------------------------------------------------------------------- */
 
+static void set_pages(uint32_t *pages, uint64_t bytes)
+{
+	*pages = 0;
+	region_add(pages, bytes / PAGE_BYTES);
+}
+
 static void take_smaps(struct capture *c, uint32_t i, const struct smaps_figures *figures)
 {
-	struct region_count *rc = &c->counts[i];
+	struct region *region = capture_region(c, i);
 
-	if (rc->smaps_swap)
-		rc->swap = figures->swap / PAGE_BYTES;
-	if (rc->smaps_thp)
-		rc->thp = figures->huge / PAGE_BYTES;
-	rc->smaps_swap = rc->smaps_thp = false;
+	if (region->smaps_swap)
+		set_pages(&region->swap, figures->swap);
+	if (region->smaps_thp)
+		set_pages(&region->thp, figures->huge);
+	region->smaps_swap = region->smaps_thp = false;
 }
 
 /* The path that maps shows is that of the file in the stacked file system, not of the file below. */
 static void take_maps(struct capture *c, uint32_t i, const struct maps_line *line)
 {
-	struct memoir_region *region = &c->snap->regions[i];
+	struct region *region = capture_region(c, i);
 
 	if (*line->path)
 		region->path = capture_text_path(c, region->process, line);
@@ -59,7 +65,7 @@ static void take_maps(struct capture *c, uint32_t i, const struct maps_line *lin
 		object->inode = line->inode;
 		object->path = region->path;
 	}
-	c->counts[i].text_path = false;
+	capture_region(c, i)->text_path = false;
 }
 
 static void apply_text(struct capture *c, const struct memoir_process *process, char *text)
@@ -69,35 +75,29 @@ static void apply_text(struct capture *c, const struct memoir_process *process, 
 	struct maps_line line;
 
 	while (i < end && smaps_next(&text, &line, &figures) > 0) {
-		while (i < end && c->snap->regions[i].start < line.start)
+		while (i < end && capture_region(c, i)->start < line.start)
 			i++;
-		if (i == end || c->snap->regions[i].start != line.start ||
-		    c->snap->regions[i].end != line.end)
+		if (i == end || capture_region(c, i)->start != line.start ||
+		    capture_region(c, i)->end != line.end)
 			continue;
 		take_smaps(c, i, &figures);
-		if (c->counts[i].text_path)
+		if (capture_region(c, i)->text_path)
 			take_maps(c, i, &line);
 	}
 }
 
-static bool wants_text(const struct region_count *rc, bool *ret_smaps)
+static bool wants_text(const struct region *region, bool *ret_smaps)
 {
-	*ret_smaps |= rc->smaps_swap || rc->smaps_thp;
-	return rc->smaps_swap || rc->smaps_thp || rc->text_path;
+	*ret_smaps |= region->smaps_swap || region->smaps_thp;
+	return region->smaps_swap || region->smaps_thp || region->text_path;
 }
 
 static void mark_inexact(struct capture *c, uint32_t i)
 {
-	struct memoir_region *region = &c->snap->regions[i];
-	const struct region_count *rc = &c->counts[i];
+	struct region *region = capture_region(c, i);
 
-	if (!rc->smaps_swap && !rc->smaps_thp)
-		return;
-	region->exact = false;
-	region->inexact_why = rc->smaps_swap
-				      ? "swapped pages of its object could not be told by range: "
-					"smaps was not readable"
-				      : "huge pages could not be told: smaps was not readable";
+	if (region->smaps_swap || region->smaps_thp)
+		region->doubt = region->smaps_swap ? REGION_SWAP_UNKNOWN : REGION_THP_UNKNOWN;
 }
 
 static int ask_text(struct capture *c, uint32_t process, struct kbuf *text)
@@ -108,7 +108,7 @@ static int ask_text(struct capture *c, uint32_t process, struct kbuf *text)
 	if (!p->in_scope)
 		return 0;
 	for (uint32_t i = p->first_region; i < p->first_region + p->region_count; i++)
-		any |= wants_text(&c->counts[i], &smaps);
+		any |= wants_text(capture_region(c, i), &smaps);
 	if (!any)
 		return 0;
 	ssize_t len = process_text(c->memoir->root, p->pid, (pid_t)c->notes[process].tid,
@@ -127,23 +127,23 @@ static int ask_text(struct capture *c, uint32_t process, struct kbuf *text)
 
 static void settle_guard(struct capture *c, uint32_t i)
 {
-	struct memoir_region *region = &c->snap->regions[i];
-	const struct region_count *rc = &c->counts[i];
-	uint64_t content = rc->rss + rc->swap + region->figures.bytes[MEMOIR_RSS] +
-			   region->figures.bytes[MEMOIR_SWAP];
+	const struct memoir_figures *told = c->snap->captured.told;
+	struct region *region = capture_region(c, i);
+	uint64_t content = told ? told[i].bytes[MEMOIR_RSS] + told[i].bytes[MEMOIR_SWAP]
+				: (uint64_t)region->rss + region->swap;
 
 	if (region_may_be_guard(region) && !content)
 		region->kind = MEMOIR_KIND_GUARD;
 }
 
 /* Most regions have nothing to be settled, and going through all once more would cost more than the rest. */
-void capture_settle_later(struct capture *c, uint32_t region)
+void capture_settle_later(struct capture *c, uint32_t i)
 {
-	const struct region_count *rc = &c->counts[region];
+	const struct region *region = capture_region(c, i);
 	uint32_t *unsettled;
 
-	c->text_left |= rc->text_path;
-	if (!rc->shmem_swapped && !region_may_be_guard(&c->snap->regions[region]))
+	c->text_left |= region->text_path;
+	if (!region->object_swapped && !region_may_be_guard(region))
 		return;
 	unsettled =
 		grow(c->unsettled, &c->unsettled_room, c->unsettled_count + 1, sizeof(*unsettled));
@@ -152,7 +152,7 @@ void capture_settle_later(struct capture *c, uint32_t region)
 		return;
 	}
 	c->unsettled = unsettled;
-	unsettled[c->unsettled_count++] = region;
+	unsettled[c->unsettled_count++] = i;
 }
 
 /* ---- processes ------------------------------------------------------------------------------ */
@@ -222,8 +222,8 @@ static int drop_vanished(struct capture *c)
 		s->processes[kept] = *p;
 		c->notes[kept++] = c->notes[i];
 	}
-	for (size_t i = 0; kept < s->process_count && i < s->region_count; i++)
-		s->regions[i].process = moved[s->regions[i].process];
+	for (size_t i = 0; kept < s->process_count && i < s->captured.count; i++)
+		s->captured.regions[i].process = moved[s->captured.regions[i].process];
 	s->process_count = kept;
 	move_holders(s, moved);
 	free(moved);

@@ -31,7 +31,7 @@ static const uint8_t kind_found[IDENTIFY_KINDS] = {
 	[IDENTIFY_PERF] = MEMOIR_KIND_PERF,
 };
 
-/* What rules see is copied: they need a quarter of a region. Of those nothing is read that figures change. */
+/* What rules see is copied: they need a third of a region. Nothing is read that changes while figures are made. */
 struct kinds {
 	const struct capture *c;
 	struct identify_region
@@ -66,7 +66,7 @@ static int look_at(void *arg, uint64_t addr, void *buf, size_t bytes)
 	return look->error ? look->error : peek_read(&look->peek, addr, buf, bytes);
 }
 
-static enum identify_form form_of(const struct memoir_region *region)
+static enum identify_form form_of(const struct region *region)
 {
 	switch (region->kind) {
 	case MEMOIR_KIND_ANON:
@@ -82,7 +82,7 @@ static enum identify_form form_of(const struct memoir_region *region)
 	}
 }
 
-static void show(struct identify_region *shown, const struct memoir_region *regions, size_t count)
+static void show(struct identify_region *shown, const struct region *regions, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		shown[i] = (struct identify_region){
@@ -91,11 +91,11 @@ static void show(struct identify_region *shown, const struct memoir_region *regi
 			.path = regions[i].path,
 			.form = (uint8_t)form_of(&regions[i]),
 		};
-		memcpy(shown[i].perms, regions[i].perms, sizeof(shown[i].perms));
+		set_perms(shown[i].perms, regions[i].flags);
 	}
 }
 
-static void take(struct memoir_region *regions, const struct identify_region *shown, size_t count)
+static void take(struct region *regions, const struct identify_region *shown, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (shown[i].kind != IDENTIFY_NOTHING)
@@ -111,7 +111,7 @@ static bool is_shown(const struct memoir_process *process)
 static bool look_at_process(const struct kinds *kinds, uint32_t process)
 {
 	const struct memoir_process *p = &kinds->c->snap->processes[process];
-	const struct memoir_region *regions = kinds->c->snap->regions + p->first_region;
+	const struct region *regions = capture_region(kinds->c, p->first_region);
 	struct look look = { .c = kinds->c, .process = process };
 	struct identify_space space = {
 		.regions = kinds->shown + p->first_region,
@@ -143,16 +143,16 @@ int capture_kinds_begin(struct capture *c)
 	const struct memoir_snapshot *s = c->snap;
 	struct kinds *kinds;
 
-	if (c->options.without_kinds || !kroot_is_live(c->memoir->root) || !s->region_count)
+	if (c->options.without_kinds || !kroot_is_live(c->memoir->root) || !s->captured.count)
 		return 0;
 	kinds = c->kinds = calloc(1, sizeof(*kinds));
 	if (!kinds)
 		return -ENOMEM;
 	kinds->c = c;
-	kinds->shown = own_memory_array(s->region_count * sizeof(*kinds->shown));
+	kinds->shown = own_memory_array(s->captured.count * sizeof(*kinds->shown));
 	if (!kinds->shown)
 		return -ENOMEM;
-	kinds->is_threaded = s->region_count >= MANY_REGIONS &&
+	kinds->is_threaded = s->captured.count >= MANY_REGIONS &&
 			     crew_thread(&kinds->thread, look_at_all, kinds) == 0;
 	if (!kinds->is_threaded)
 		look_at_all(kinds);
@@ -178,7 +178,7 @@ int capture_kinds_end(struct capture *c)
 		const struct memoir_process *p = &c->snap->processes[i];
 
 		if (is_shown(p))
-			take(c->snap->regions + p->first_region, kinds->shown + p->first_region,
+			take(capture_region(c, p->first_region), kinds->shown + p->first_region,
 			     p->region_count);
 	}
 	if (!kinds->denied)

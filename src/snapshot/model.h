@@ -11,6 +11,7 @@
 #include <memoir/snapshot.h>
 
 #include "base/strpool.h"
+#include "snapshot/region.h"
 
 struct meminfo_line {
 	const char *key;
@@ -36,12 +37,28 @@ struct region_split {
 
 /* By region. Few bytes a part, as there may be many; rows only of what is shared, swapped or huge. */
 struct region_splits {
-	size_t regions; /* that there are as yet, where region_count says how many there will be */
 	struct region_split *splits;
 	size_t count, room;
 	struct region_part *parts;
 	size_t part_count, part_room;
 	struct memoir_region *rows;
+};
+
+/*
+ * Regions as they were captured, in the order of their rows; those of one process stand together, by address. They
+ * stay, so that who asks for little need not have rows made.
+ */
+struct captured {
+	struct region *regions;
+	size_t count, room;
+	struct memoir_figures
+		*told; /* of each, where smaps tells them and nothing is counted; else NULL */
+	size_t told_room;
+	bool counted;                /* figures are known, of processes that are asked for */
+	struct region_splits splits; /* by names */
+	uint32_t *row_of;            /* of each the index of its first row; NULL: its own */
+	unsigned int threads;        /* that make rows */
+	bool rows_left;              /* to be made */
 };
 
 struct memoir_snapshot {
@@ -53,9 +70,9 @@ struct memoir_snapshot {
 	struct strpool *strings; /* owns every string below */
 	struct memoir_process *processes;
 	size_t process_count, process_room;
-	struct memoir_region *regions; /* those of one process stand together, by address */
+	struct memoir_region *regions; /* rows: see snapshot_regions() */
 	size_t region_count, region_room;
-	struct region_splits splits; /* until parts are regions: see snapshot_regions() */
+	struct captured captured; /* what they are made of; nothing where they were loaded */
 	struct memoir_object *objects;
 	size_t object_count, object_room;
 	struct memoir_set *sets; /* parents before children */
@@ -76,7 +93,7 @@ struct memoir_snapshot *snapshot_new(void);
 
 /* Append one zeroed element and return it; NULL when out of memory. Moves the array. */
 struct memoir_process *snapshot_add_process(struct memoir_snapshot *s);
-struct memoir_region *snapshot_add_region(struct memoir_snapshot *s);
+struct memoir_region *snapshot_add_region(struct memoir_snapshot *s); /* a row */
 struct memoir_object *snapshot_add_object(struct memoir_snapshot *s);
 struct memoir_set *snapshot_add_set(struct memoir_snapshot *s);
 struct memoir_holder *snapshot_add_holder(struct memoir_snapshot *s);
@@ -91,39 +108,61 @@ int snapshot_note(struct memoir_snapshot *s, const char *format, ...)
 const char *snapshot_string(struct memoir_snapshot *s, const char *string);
 const char *snapshot_string_n(struct memoir_snapshot *s, const char *bytes, size_t len);
 
-/* Make parts regions in their place, for which there is room; all else goes by their indices already. */
+/* Make rows of what was captured, for which there is room; all else goes by their indices already. */
 void snapshot_make_rows(struct memoir_snapshot *s);
 
 /*
- * The regions of a snapshot that is handed out, as many as region_count says. Parts become regions at the first
- * look, as not all look, and far more memory is written for that than for counting them.
+ * The regions of a snapshot that is handed out, as many as region_count says. They are made at the first look, which
+ * may be that of several threads at once: not all look, and more memory is written for that than for counting them.
  */
 static inline const struct memoir_region *snapshot_regions(const struct memoir_snapshot *s)
 {
-	if (s->splits.count)
+	if (__atomic_load_n(&s->captured.rows_left, __ATOMIC_ACQUIRE))
 		snapshot_make_rows((struct memoir_snapshot *)s);
 	return s->regions;
 }
 
-/* A region without permissions is a guard where there is nothing in it. */
-static inline bool region_may_be_guard(const struct memoir_region *region)
+/* Who maps what where, without asking for rows: the i-th mapping, of names' parts the whole or each. */
+struct mapping {
+	uint32_t process;
+	uint32_t object; /* or MEMOIR_NONE */
+	uint64_t start, end;
+	const char *path;
+};
+
+static inline size_t snapshot_mapping_count(const struct memoir_snapshot *s)
 {
-	return region->kind == MEMOIR_KIND_ANON && strncmp(region->perms, "---", 3) == 0;
+	return s->captured.count ? s->captured.count : s->region_count;
 }
 
-void region_splits_free(struct region_splits *splits);
-/* The i-th part of a region as it were one, but for its figures. */
-struct memoir_region region_split_part(const struct region_splits *splits,
-				       const struct region_split *split, uint32_t i,
-				       const struct memoir_region *whole);
+static inline struct mapping snapshot_mapping(const struct memoir_snapshot *s, size_t i)
+{
+	if (s->captured.count) {
+		const struct region *region = &s->captured.regions[i];
+
+		return (struct mapping){ region->process, region->object, region->start,
+					 region->end, region->path };
+	}
+	const struct memoir_region *row = &s->regions[i];
+
+	return (struct mapping){ row->process, row->object, row->start, row->end, row->path };
+}
+
+void captured_free(struct captured *captured);
+/* The row of a region but for its figures, or of its i-th part. */
+struct memoir_region captured_row(const struct region *region);
+struct memoir_region captured_part(const struct captured *captured,
+				   const struct region_split *split, uint32_t i);
+/* Put splits in the order of their regions; and then find that of a region, or NULL. */
+void captured_sort_splits(struct captured *captured);
+struct region_split *captured_split(const struct captured *captured, uint32_t region);
 
 /* Add those that are known. */
 void figures_add(struct memoir_figures *sum, const struct memoir_figures *addend);
 
 /* Set every process's figures to the sum of its regions. */
 void snapshot_sum_processes(struct memoir_snapshot *s);
-/* The same step by step: first this, then each region once, when its figures are there. */
+/* The same step by step: first this, then the figures of each region. */
 void snapshot_begin_sums(struct memoir_snapshot *s);
-void snapshot_sum_region(struct memoir_snapshot *s, const struct memoir_region *region);
 
 #endif

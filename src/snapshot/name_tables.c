@@ -122,7 +122,7 @@ static void read_found(struct search *search, struct found *found)
 	if (opened.memory_fd < 0)
 		return;
 	found->error =
-		names_read(&source, search->c->snap->regions[found->anchor].start, &found->table);
+		names_read(&source, capture_region(search->c, found->anchor)->start, &found->table);
 	close(opened.memory_fd);
 }
 
@@ -185,8 +185,8 @@ static int find_tables(struct search *search)
 {
 	const struct memoir_snapshot *s = search->c->snap;
 
-	for (uint32_t i = 0; i < s->region_count; i++) {
-		const uint32_t process = s->regions[i].process;
+	for (uint32_t i = 0; i < s->captured.count; i++) {
+		const uint32_t process = s->captured.regions[i].process;
 		struct found *found;
 
 		if (!has_table_left(search->c, process)) {
@@ -194,7 +194,7 @@ static int find_tables(struct search *search)
 			    s->processes[process].region_count - 1;
 			continue;
 		}
-		if (!capture_is_anchor(search->c, &s->regions[i]))
+		if (!capture_is_anchor(search->c, &s->captured.regions[i]))
 			continue;
 		found = grow(search->found, &search->found_room, search->found_count + 1,
 			     sizeof(*found));

@@ -13,14 +13,14 @@
 
 /* ---- which regions -------------------------------------------------------------------------- */
 
-bool capture_is_nameable(const struct memoir_region *region)
+bool capture_is_nameable(const struct region *region)
 {
-	return region->object == MEMOIR_NONE && region->perms[3] == 'p' &&
+	return region->object == MEMOIR_NONE && !(region->flags & VM_MAYSHARE) &&
 	       (region->kind == MEMOIR_KIND_ANON || region->kind == MEMOIR_KIND_HEAP ||
 		region->kind == MEMOIR_KIND_STACK);
 }
 
-bool capture_is_anchor(struct capture *c, const struct memoir_region *region)
+bool capture_is_anchor(struct capture *c, const struct region *region)
 {
 	const char **paths = c->anchor_paths;
 
@@ -29,7 +29,7 @@ bool capture_is_anchor(struct capture *c, const struct memoir_region *region)
 		paths[1] = snapshot_string(c->snap, "/memfd:memoir-names");
 	}
 	/* Strings of a snapshot are interned. */
-	return region->path && region->perms[3] == 'p' &&
+	return region->path && !(region->flags & VM_MAYSHARE) &&
 	       (region->path == paths[0] || region->path == paths[1]);
 }
 
@@ -42,7 +42,7 @@ static uint32_t region_at(const struct capture *c, uint32_t process, uint64_t ad
 	while (from < to) {
 		uint32_t middle = from + (to - from) / 2;
 
-		if (c->snap->regions[middle].end <= addr)
+		if (capture_region(c, middle)->end <= addr)
 			from = middle + 1;
 		else
 			to = middle;
@@ -59,7 +59,7 @@ bool naming_is_private(const struct capture *c, uint32_t process, uint64_t addr,
 		return false;
 	for (uint32_t i = region_at(c, process, addr);
 	     addr < end && i < p->first_region + p->region_count; i++) {
-		const struct memoir_region *region = &c->snap->regions[i];
+		const struct region *region = capture_region(c, i);
 
 		if (region->start > addr || !capture_is_nameable(region))
 			return false;
@@ -81,10 +81,10 @@ static struct region_part *add_part(struct region_part *first, struct region_par
 }
 
 /* By the ranges of the table from the i-th on, the first that ends in the region or behind it. */
-static int make_parts(struct capture *c, const struct memoir_region *region,
-		      const struct naming_job *job, size_t i)
+static int make_parts(struct capture *c, const struct region *region, const struct naming_job *job,
+		      size_t i)
 {
-	struct region_splits *splits = &c->snap->splits;
+	struct region_splits *splits = &c->snap->captured.splits;
 	size_t most = splits->part_count + 2 * (job->count - i) + 1;
 	struct region_part *first = grow(splits->parts, &splits->part_room, most, sizeof(*first));
 	struct region_part *next;
@@ -123,8 +123,8 @@ static enum memoir_name_source source_of(const struct names_table *table)
 
 static int name_region(struct capture *c, uint32_t k, const struct naming_job *job, size_t i)
 {
-	struct memoir_region *region = &c->snap->regions[k];
-	struct region_splits *splits = &c->snap->splits;
+	struct region *region = capture_region(c, k);
+	struct region_splits *splits = &c->snap->captured.splits;
 	size_t first = splits->part_count;
 	int err = make_parts(c, region, job, i);
 
@@ -146,7 +146,7 @@ static uint32_t next_region(const struct capture *c, uint32_t process, uint32_t 
 	const struct memoir_process *p = &c->snap->processes[process];
 	uint32_t next = last + 1;
 
-	if (next < p->first_region + p->region_count && c->snap->regions[next].end > addr)
+	if (next < p->first_region + p->region_count && capture_region(c, next)->end > addr)
 		return next;
 	return region_at(c, process, addr);
 }
@@ -160,7 +160,7 @@ int naming_regions(struct capture *c, const struct naming_job *job)
 	int err = 0;
 
 	for (size_t i = 0; k < end && !err;) {
-		const struct memoir_region *region = &c->snap->regions[k];
+		const struct region *region = capture_region(c, k);
 		uint64_t behind = region->end;
 
 		/* What the kernel has a name for keeps it. */

@@ -16,19 +16,19 @@
 
 static const struct region_part *parts_of(const struct capture *c, const struct region_split *split)
 {
-	return &c->snap->splits.parts[split->first];
+	return &c->snap->captured.splits.parts[split->first];
 }
 
 static uint64_t part_end(const struct capture *c, const struct region_split *split, uint32_t i)
 {
 	return i + 1 < split->count ? parts_of(c, split)[i + 1].start
-				    : c->snap->regions[split->region].end;
+				    : capture_region(c, split->region)->end;
 }
 
 /* ---- own pages ------------------------------------------------------------------------------ */
 
 /* Whether the walk kept which of the region's pages there are, and they are all that it has. */
-static bool goes_by_presence(const struct region_count *whole)
+static bool goes_by_presence(const struct region *whole)
 {
 	return whole->by_presence && whole->rss == whole->alone && !whole->swap && !whole->thp &&
 	       !whole->smaps_thp;
@@ -37,11 +37,11 @@ static bool goes_by_presence(const struct region_count *whole)
 /* False where the process turned out to have no table of its own: then it was not kept. */
 static bool count_by_presence(struct capture *c, const struct region_split *split)
 {
-	const struct memoir_region *region = &c->snap->regions[split->region];
-	struct region_part *parts = &c->snap->splits.parts[split->first];
+	const struct region *region = capture_region(c, split->region);
+	struct region_part *parts = &c->snap->captured.splits.parts[split->first];
 	struct presence_cursor cursor;
 
-	if (!goes_by_presence(&c->counts[split->region]) ||
+	if (!goes_by_presence(region) ||
 	    !presence_look(&c->presence, region->process, region->start, &cursor))
 		return false;
 	for (uint32_t i = 0; i < split->count; i++)
@@ -54,22 +54,22 @@ static bool count_by_presence(struct capture *c, const struct region_split *spli
 static void recount_word(struct capture *c, uint32_t region, uint32_t cut, uint64_t word)
 {
 	struct u64map *moved = &c->parts->moved;
-	struct region_count *count = &c->counts[cut];
+	struct region *count = capture_region(c, cut);
 	uint64_t key = pagemap_frame(word);
 
 	if (pagemap_present(word)) {
 		if (word & PAGEMAP_BIT_FILE || key == c->zero_frame)
 			return;
 		if (tally_move(&c->tally, TALLY_FRAME | key, region, cut, moved)) {
-			count->rss++;
-			count->anon++;
+			region_add(&count->rss, 1);
+			region_add(&count->anon, 1);
 		} else {
 			count_alone(count, 1, true);
 		}
 	} else if (pagemap_swapped(word)) {
-		count->swap++;
+		region_add(&count->swap, 1);
 		if (!tally_move(&c->tally, TALLY_SWAP | key, region, cut, moved))
-			count->swap_alone++;
+			region_add(&count->swap_alone, 1);
 	} else if (pagemap_migrating(word)) {
 		count_alone(count, 1, true);
 	}
@@ -85,7 +85,7 @@ static const struct cut *cut_at(struct name_parts *parts, uint64_t addr)
 
 static uint32_t index_of_cut(const struct capture *c, size_t cut)
 {
-	return (uint32_t)(c->snap->region_count + cut);
+	return (uint32_t)(c->snap->captured.count + cut);
 }
 
 static void recount(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *words,
@@ -105,13 +105,14 @@ static void count_thp_run(struct capture *c, const struct pagemap_run *run)
 		uint64_t end = cut_at(c->parts, at)->end;
 
 		end = end < run->end ? end : run->end;
-		c->counts[index_of_cut(c, c->parts->at)].thp += (end - at) / PAGE_BYTES;
+		region_add(&capture_region(c, index_of_cut(c, c->parts->at))->thp,
+			   (end - at) / PAGE_BYTES);
 		at = end;
 	}
 }
 
 /* Words don't say which pages one entry maps as a whole. */
-static int count_thp(struct capture *c, const struct memoir_region *region)
+static int count_thp(struct capture *c, const struct region *region)
 {
 	const uint64_t wanted = PAGEMAP_RUN_HUGE | PAGEMAP_RUN_PRESENT;
 	struct pagemap_run runs[RUNS];
@@ -132,21 +133,21 @@ static int count_thp(struct capture *c, const struct memoir_region *region)
 	return 0;
 }
 
-/* Count the region's pages by cut, while it is still there as a whole; says why that is not exact. */
-static const char *count_cuts(struct capture *c, uint32_t region)
+/* Count the region's pages by cut, while it is still there as a whole; says whether that is exact. */
+static enum region_doubt count_cuts(struct capture *c, uint32_t region)
 {
 	struct name_parts *parts = c->parts;
-	const struct region_count *whole = &c->counts[region];
+	const struct region *whole = capture_region(c, region);
 	size_t first = parts->at;
 
 	u64map_free(&parts->moved);
 	if ((whole->rss || whole->swap) &&
 	    capture_words_by(c, parts->pagemap_fd, region, parts->words, recount) < 0)
-		return "its pages were gone before names could split them";
+		return REGION_SPLIT_LATE;
 	parts->at = first;
-	if ((whole->thp || whole->smaps_thp) && count_thp(c, &c->snap->regions[region]) < 0)
-		return "huge pages can't be told by part: this needs PAGEMAP_SCAN (Linux 6.7)";
-	return NULL;
+	if ((whole->thp || whole->smaps_thp) && count_thp(c, capture_region(c, region)) < 0)
+		return REGION_THP_UNSPLIT;
+	return REGION_EXACT;
 }
 
 /* ---- cuts ----------------------------------------------------------------------------------- */
@@ -180,12 +181,15 @@ static int begin(struct capture *c, uint32_t process)
 }
 
 /* Counted as the region was: nothing yet. */
-static struct region_count empty_like(const struct region_count *whole)
+static struct region empty_like(const struct region *whole)
 {
-	return (struct region_count){
+	return (struct region){
+		.process = MEMOIR_NONE,
+		.object = whole->object,
+		.family = whole->family,
 		.flags = whole->flags,
-		.seq = whole->seq,
-		.bits = whole->bits,
+		.kind = whole->kind,
+		.anon_alone = whole->anon_alone,
 		.has_anon = whole->has_anon,
 		.empty = whole->empty,
 	};
@@ -194,17 +198,18 @@ static struct region_count empty_like(const struct region_count *whole)
 static int add_cut(struct capture *c, uint32_t region, uint64_t end)
 {
 	struct name_parts *parts = c->parts;
-	size_t i = c->snap->region_count + parts->count;
-	struct region_count *counts = grow(c->counts, &c->count_room, i + 1, sizeof(*counts));
+	size_t i = c->snap->captured.count + parts->count;
+	struct captured *captured = &c->snap->captured;
+	struct region *regions = grow(captured->regions, &captured->room, i + 1, sizeof(*regions));
 	struct cut *cuts = grow(parts->cuts, &parts->room, parts->count + 1, sizeof(*cuts));
 
-	if (counts)
-		c->counts = counts;
+	if (regions)
+		captured->regions = regions;
 	if (cuts)
 		parts->cuts = cuts;
-	if (!counts || !cuts || i >= MEMOIR_NONE)
+	if (!regions || !cuts || i >= MEMOIR_NONE)
 		return -ENOMEM;
-	counts[i] = empty_like(&counts[region]);
+	regions[i] = empty_like(&regions[region]);
 	cuts[parts->count++] = (struct cut){ .region = region, .end = end };
 	return 0;
 }
@@ -212,12 +217,12 @@ static int add_cut(struct capture *c, uint32_t region, uint64_t end)
 /* The whole pages of each part; where it has none of the next page, that page, of which others have parts too. */
 static int cut(struct capture *c, const struct region_split *split)
 {
-	const struct memoir_region *region = &c->snap->regions[split->region];
-	uint64_t at = region->start;
+	const uint64_t region_end = capture_region(c, split->region)->end;
+	uint64_t at = capture_region(c, split->region)->start;
 	uint32_t i = 0;
 	int err = 0;
 
-	while (at < region->end && !err) {
+	while (at < region_end && !err) {
 		uint64_t end = part_end(c, split, i) & ~(PAGE_BYTES - 1);
 
 		at = end > at ? end : at + PAGE_BYTES;
@@ -230,9 +235,9 @@ static int cut(struct capture *c, const struct region_split *split)
 
 static int count_again(struct capture *c, const struct region_split *split)
 {
-	struct memoir_region *region = &c->snap->regions[split->region];
-	int err = begin(c, region->process);
-	const char *why;
+	int err = begin(c, capture_region(c, split->region)->process);
+	enum region_doubt doubt;
+	struct region *region;
 
 	if (err)
 		return err;
@@ -240,19 +245,18 @@ static int count_again(struct capture *c, const struct region_split *split)
 	err = cut(c, split);
 	if (err)
 		return err;
-	why = count_cuts(c, split->region);
-	c->counts[split->region].is_cut = true;
-	c->counts[split->region].smaps_thp = false;
-	if (why) {
-		region->exact = false;
-		region->inexact_why = why;
-	}
+	doubt = count_cuts(c, split->region);
+	region = capture_region(c, split->region);
+	region->is_cut = true;
+	region->smaps_thp = false;
+	if (doubt)
+		region->doubt = doubt;
 	return c->tally.error;
 }
 
 int capture_split(struct capture *c, uint32_t region, uint32_t first_part, uint8_t source)
 {
-	struct region_splits *s = &c->snap->splits;
+	struct region_splits *s = &c->snap->captured.splits;
 	struct region_split *splits = grow(s->splits, &s->room, s->count + 1, sizeof(*splits));
 	struct region_split split = {
 		.region = region,
@@ -272,7 +276,7 @@ int capture_split(struct capture *c, uint32_t region, uint32_t first_part, uint8
 
 int capture_count_splits(struct capture *c, size_t *unsplit)
 {
-	struct region_splits *s = &c->snap->splits;
+	struct region_splits *s = &c->snap->captured.splits;
 	size_t kept = 0;
 	int err = 0;
 

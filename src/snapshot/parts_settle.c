@@ -9,19 +9,18 @@
 #include <stdlib.h>
 
 #include "base/grow.h"
-#include "kernel/own_memory.h"
 #include "snapshot/parts.h"
 
 uint32_t capture_region_of(const struct capture *c, uint32_t index)
 {
-	size_t regions = c->snap->region_count;
+	size_t regions = c->snap->captured.count;
 
 	return index < regions ? index : c->parts->cuts[index - regions].region;
 }
 
 size_t capture_index_count(const struct capture *c)
 {
-	return c->snap->region_count + (c->parts ? c->parts->count : 0);
+	return c->snap->captured.count + (c->parts ? c->parts->count : 0);
 }
 
 /* ---- figures -------------------------------------------------------------------------------- */
@@ -37,13 +36,13 @@ static void carry(uint64_t *from, uint64_t *to)
 
 static void carry_all(struct capture *c)
 {
-	struct region_count *counts = &c->counts[c->snap->region_count];
+	struct region *cuts = capture_region(c, c->snap->captured.count);
 
 	for (size_t i = 1; i < c->parts->count; i++) {
 		if (c->parts->cuts[i - 1].region != c->parts->cuts[i].region)
 			continue;
-		carry(&counts[i - 1].pss_fixed, &counts[i].pss_fixed);
-		carry(&counts[i - 1].swap_pss_fixed, &counts[i].swap_pss_fixed);
+		carry(&cuts[i - 1].pss_fixed, &cuts[i].pss_fixed);
+		carry(&cuts[i - 1].swap_pss_fixed, &cuts[i].swap_pss_fixed);
 	}
 }
 
@@ -51,8 +50,6 @@ static void carry_all(struct capture *c)
 struct share {
 	uint64_t from, to, all;
 };
-
-static const struct share all_of_it = { 0, 1, 1 };
 
 /* Shares add up to the whole. */
 static uint64_t share_of(uint64_t bytes, const struct share *share)
@@ -108,55 +105,45 @@ static size_t settle_cuts(struct capture *c, size_t i, struct handing *h)
 {
 	struct name_parts *parts = c->parts;
 	uint32_t index = parts->cuts[i].region;
-	struct memoir_region *whole = &c->snap->regions[index], pages = *whole;
+	const struct region *whole = capture_region(c, index);
+	struct memoir_process *process = &c->snap->processes[whole->process];
+	struct memoir_region pages = captured_row(whole);
 
 	for (pages.end = pages.start; i < parts->count && parts->cuts[i].region == index; i++) {
+		struct region *cut = capture_region(c, c->snap->captured.count + i);
+
+		/* Not before: processes are numbered anew when some have vanished. */
+		cut->process = whole->process;
 		pages.start = pages.end;
 		pages.end = parts->cuts[i].end;
-		pages.figures = (struct memoir_figures){ 0 };
-		pages.own_anon_bytes = pages.own_swap_bytes = 0;
-		capture_take_figures(c, &pages, &c->counts[c->snap->region_count + i]);
+		pages.figures = capture_take_figures(c, cut);
+		pages.own_anon_bytes = pages.figures.known ? cut->alone_anon * PAGE_BYTES : 0;
+		pages.own_swap_bytes = pages.figures.known ? cut->swap_alone * PAGE_BYTES : 0;
 		parts->cuts[i].part = hand_out(h, &pages);
-		add_share(whole, &pages, &all_of_it);
+		figures_add(&process->figures, &pages.figures);
 	}
-	snapshot_sum_region(c->snap, whole);
 	return i;
-}
-
-static int compare_splits(const void *a, const void *b)
-{
-	const struct region_split *x = a, *y = b;
-
-	return x->region < y->region ? -1 : x->region > y->region;
-}
-
-static struct region_split *split_of(const struct region_splits *splits, uint32_t region)
-{
-	const struct region_split key = { .region = region };
-
-	return bsearch(&key, splits->splits, splits->count, sizeof(key), compare_splits);
 }
 
 /* Rows of parts whose pages were read again: they may have anything. */
 static int settle_rows(struct capture *c)
 {
-	struct memoir_snapshot *s = c->snap;
+	struct captured *captured = &c->snap->captured;
 	struct memoir_region *rows;
 	size_t count = 0, room = 0;
 
 	for (size_t i = 0; i < c->parts->count;) {
-		struct region_split *split = split_of(&s->splits, c->parts->cuts[i].region);
+		struct region_split *split = captured_split(captured, c->parts->cuts[i].region);
 		struct handing h = { .count = split->count };
 
-		rows = grow(s->splits.rows, &room, count + split->count, sizeof(*rows));
+		rows = grow(captured->splits.rows, &room, count + split->count, sizeof(*rows));
 		if (!rows)
 			return -ENOMEM;
-		s->splits.rows = rows;
+		captured->splits.rows = rows;
 		split->first_row = (uint32_t)count;
 		h.rows = rows + count;
 		for (uint32_t k = 0; k < split->count; k++)
-			h.rows[k] =
-				region_split_part(&s->splits, split, k, &s->regions[split->region]);
+			h.rows[k] = captured_part(captured, split, k);
 		count += split->count;
 		i = settle_cuts(c, i, &h);
 	}
@@ -166,12 +153,13 @@ static int settle_rows(struct capture *c)
 /* ---- indices -------------------------------------------------------------------------------- */
 
 /* For each region the index of its first row, and behind them how many rows there are. */
-static uint32_t *number_rows(const struct memoir_snapshot *s)
+static uint32_t *number_rows(const struct captured *captured)
 {
-	uint32_t *index = malloc((s->region_count + 1) * sizeof(*index)), row = 0;
-	const struct region_split *split = s->splits.splits, *end = split + s->splits.count;
+	uint32_t *index = malloc((captured->count + 1) * sizeof(*index)), row = 0;
+	const struct region_splits *splits = &captured->splits;
+	const struct region_split *split = splits->splits, *end = split + splits->count;
 
-	for (uint32_t i = 0; index && i <= s->region_count; i++) {
+	for (size_t i = 0; index && i <= captured->count; i++) {
 		index[i] = row;
 		row += split < end && split->region == i ? split++->count : 1;
 	}
@@ -193,60 +181,38 @@ static void move_sets(struct capture *c, const uint32_t *index)
 {
 	for (size_t i = 0; i < c->snap->set_count; i++) {
 		uint32_t *region = &c->snap->sets[i].region;
-		const struct cut *cut = *region < c->snap->region_count
-						? NULL
-						: &c->parts->cuts[*region - c->snap->region_count];
+		const struct cut *cut =
+			*region < c->snap->captured.count
+				? NULL
+				: &c->parts->cuts[*region - c->snap->captured.count];
 
 		*region = cut ? index[cut->region] + cut->part : index[*region];
 	}
 }
 
-static int make_room(struct memoir_snapshot *s, size_t rows)
-{
-	size_t room = s->region_room;
-	struct memoir_region *regions = grow(s->regions, &s->region_room, rows, sizeof(*regions));
-
-	if (!regions || rows >= MEMOIR_NONE)
-		return -ENOMEM;
-	s->regions = regions;
-	if (room != s->region_room)
-		own_memory_huge(regions, rows * sizeof(*regions));
-	return 0;
-}
-
 int capture_settle_parts(struct capture *c)
 {
-	struct region_splits *splits = &c->snap->splits;
-	int err = 0;
-
-	if (!splits->count)
+	captured_sort_splits(&c->snap->captured);
+	if (!c->parts)
 		return 0;
-	qsort(splits->splits, splits->count, sizeof(*splits->splits), compare_splits);
-	if (c->parts) {
-		carry_all(c);
-		err = settle_rows(c);
-	}
-	return err;
+	carry_all(c);
+	return settle_rows(c);
 }
 
-int capture_number_parts(struct capture *c)
+int capture_number_parts(struct capture *c, size_t *ret_rows)
 {
-	struct memoir_snapshot *s = c->snap;
+	struct captured *captured = &c->snap->captured;
 	uint32_t *index;
-	int err;
 
-	if (!s->splits.count)
+	if (!captured->splits.count) {
+		*ret_rows = captured->count;
 		return 0;
-	index = number_rows(s);
+	}
+	index = captured->row_of = number_rows(captured);
 	if (!index)
 		return -ENOMEM;
-	err = make_room(s, index[s->region_count]);
-	if (!err) {
-		move_processes(s, index);
-		move_sets(c, index);
-		s->splits.regions = s->region_count;
-		s->region_count = index[s->region_count];
-	}
-	free(index);
-	return err;
+	move_processes(c->snap, index);
+	move_sets(c, index);
+	*ret_rows = index[captured->count];
+	return 0;
 }

@@ -1,44 +1,115 @@
 // SPDX-License-Identifier: MIT
 /*
- * Makes regions of the parts that names split regions into; reads and counts nothing.
+ * Makes rows of regions as they were captured, and of the parts that names split them into; reads and counts nothing.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crew.h"
 #include "snapshot/model.h"
 
-void region_splits_free(struct region_splits *splits)
+static const char *const doubts[REGION_DOUBTS] = {
+	[REGION_BY_SMAPS] = "from smaps: Pss is cut to kB and counts memoir itself as a sharer",
+	[REGION_SWAP_UNKNOWN] = "swapped pages of its object could not be told by range: "
+				"smaps was not readable",
+	[REGION_THP_UNKNOWN] = "huge pages could not be told: smaps was not readable",
+	[REGION_SPLIT_LATE] = "its pages were gone before names could split them",
+	[REGION_THP_UNSPLIT] =
+		"huge pages can't be told by part: this needs PAGEMAP_SCAN (Linux 6.7)",
+	[REGION_VAST] = "it has more than 16 TiB, which is all that is counted",
+};
+
+void captured_free(struct captured *captured)
 {
-	free(splits->splits);
-	free(splits->parts);
-	free(splits->rows);
-	*splits = (struct region_splits){ 0 };
+	free(captured->regions);
+	free(captured->told);
+	free(captured->splits.splits);
+	free(captured->splits.parts);
+	free(captured->splits.rows);
+	free(captured->row_of);
+	*captured = (struct captured){ 0 };
 }
 
-/* Resident pages that nobody else maps, and nothing else. */
-static void set_own(struct memoir_region *region, uint64_t bytes)
-{
-	struct memoir_figures *figures = &region->figures;
+/* ---- regions -------------------------------------------------------------------------------- */
 
-	figures->bytes[MEMOIR_RSS] = bytes;
-	figures->bytes[MEMOIR_PSS] = bytes;
-	figures->bytes[MEMOIR_USS] = bytes;
-	figures->bytes[MEMOIR_ANON] = bytes;
-	region->own_anon_bytes = bytes;
+/* All of its figures are of pages that are in these. */
+static bool is_vast(const struct region *region)
+{
+	return region->rss == REGION_PAGES_MAX || region->swap == REGION_PAGES_MAX ||
+	       region->hugetlb == REGION_PAGES_MAX;
 }
 
-static bool is_guard(const struct memoir_region *region)
+struct memoir_region captured_row(const struct region *region)
 {
-	return region_may_be_guard(region) && !region->figures.bytes[MEMOIR_RSS] &&
-	       !region->figures.bytes[MEMOIR_SWAP];
+	enum region_doubt doubt = is_vast(region) ? REGION_VAST : region->doubt;
+	struct memoir_region row = {
+		.start = region->start,
+		.end = region->end,
+		.offset_bytes = region->offset_bytes,
+		.kind = region->kind,
+		.name_source = region->name_source,
+		.exact = doubt == REGION_EXACT,
+		.locked = region->flags & VM_LOCKED,
+		.process = region->process,
+		.object = region->object,
+		.family = region->family,
+		.name = region->name,
+		.path = region->path,
+		.inexact_why = doubts[doubt],
+	};
+
+	set_perms(row.perms, region->flags);
+	return row;
 }
 
-struct memoir_region region_split_part(const struct region_splits *splits,
-				       const struct region_split *split, uint32_t i,
-				       const struct memoir_region *whole)
+/* Figures of processes out of scope are parts of sums that were not looked at whole: left unknown. */
+static bool has_figures(const struct memoir_snapshot *s, const struct region *region)
 {
-	const struct region_part *part = &splits->parts[split->first + i];
-	struct memoir_region row = *whole;
+	const struct memoir_process *process = &s->processes[region->process];
+
+	return s->captured.counted && process->in_scope && process->readable;
+}
+
+static void make_row(const struct memoir_snapshot *s, size_t i, struct memoir_region *row)
+{
+	const struct region *region = &s->captured.regions[i];
+
+	*row = captured_row(region);
+	if (s->captured.told) {
+		row->figures = s->captured.told[i];
+	} else if (has_figures(s, region)) {
+		row->figures = region_figures(region);
+		row->own_anon_bytes = region->alone_anon * PAGE_BYTES;
+		row->own_swap_bytes = region->swap_alone * PAGE_BYTES;
+	}
+}
+
+/* ---- parts ---------------------------------------------------------------------------------- */
+
+static int compare_splits(const void *a, const void *b)
+{
+	const struct region_split *x = a, *y = b;
+
+	return x->region < y->region ? -1 : x->region > y->region;
+}
+
+struct region_split *captured_split(const struct captured *captured, uint32_t region)
+{
+	const struct region_split key = { .region = region };
+	const struct region_splits *splits = &captured->splits;
+
+	return splits->count
+		       ? bsearch(&key, splits->splits, splits->count, sizeof(key), compare_splits)
+		       : NULL;
+}
+
+struct memoir_region captured_part(const struct captured *captured,
+				   const struct region_split *split, uint32_t i)
+{
+	const struct region *whole = &captured->regions[split->region];
+	const struct region_part *part = &captured->splits.parts[split->first + i];
+	struct memoir_region row = captured_row(whole);
 
 	row.start = part->start;
 	row.end = i + 1 < split->count ? part[1].start : whole->end;
@@ -47,40 +118,120 @@ struct memoir_region region_split_part(const struct region_splits *splits,
 	return row;
 }
 
-/* The rows of one region, which may itself stand where one of them goes. */
-static void put_parts(const struct region_splits *splits, const struct region_split *split,
-		      const struct memoir_region *region, struct memoir_region *rows)
+/* Resident pages that nobody else maps, and nothing else. */
+static void set_own(struct memoir_region *row, uint64_t bytes, bool known)
 {
-	const struct memoir_region whole = *region;
+	struct memoir_figures *figures = &row->figures;
+
+	figures->bytes[MEMOIR_RSS] = bytes;
+	figures->bytes[MEMOIR_PSS] = bytes;
+	figures->bytes[MEMOIR_USS] = bytes;
+	figures->bytes[MEMOIR_ANON] = bytes;
+	figures->known = known ? (1u << MEMOIR_FIGURES) - 1 : 0;
+	row->own_anon_bytes = bytes;
+}
+
+static bool is_guard(const struct memoir_region *row)
+{
+	return row->kind == MEMOIR_KIND_ANON && strncmp(row->perms, "---", 3) == 0 &&
+	       !row->figures.bytes[MEMOIR_RSS] && !row->figures.bytes[MEMOIR_SWAP];
+}
+
+static void make_parts(const struct memoir_snapshot *s, const struct region_split *split,
+		       struct memoir_region *rows)
+{
+	const struct region_splits *splits = &s->captured.splits;
+	bool known = has_figures(s, &s->captured.regions[split->region]);
 
 	for (uint32_t i = 0; i < split->count; i++) {
 		if (split->first_row != MEMOIR_NONE) {
 			rows[i] = splits->rows[split->first_row + i];
 		} else {
-			rows[i] = region_split_part(splits, split, i, &whole);
-			set_own(&rows[i], splits->parts[split->first + i].own_bytes);
+			rows[i] = captured_part(&s->captured, split, i);
+			set_own(&rows[i], splits->parts[split->first + i].own_bytes, known);
 		}
 		if (is_guard(&rows[i]))
 			rows[i].kind = MEMOIR_KIND_GUARD;
 	}
 }
 
-/* From the last to the first, so that nothing is written over that is still to be moved. */
+void captured_sort_splits(struct captured *captured)
+{
+	struct region_splits *splits = &captured->splits;
+
+	if (splits->count)
+		qsort(splits->splits, splits->count, sizeof(*splits->splits), compare_splits);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+#define TURN_REGIONS 2048u
+/* Below this a thread costs more than it saves. */
+#define MANY_REGIONS 16384u
+
+struct making {
+	const struct memoir_snapshot *s;
+	size_t next; /* the first region that nobody has taken yet */
+};
+
+/* The first that is of this region or one behind it. */
+static const struct region_split *first_split(const struct region_splits *splits, size_t region)
+{
+	size_t low = 0, high = splits->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (splits->splits[middle].region < region)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return splits->splits + low;
+}
+
+static void make_some(const struct memoir_snapshot *s, size_t from, size_t to)
+{
+	const struct captured *captured = &s->captured;
+	const struct region_split *split = first_split(&captured->splits, from);
+	const struct region_split *end = captured->splits.splits + captured->splits.count;
+
+	for (size_t i = from; i < to; i++) {
+		size_t at = captured->row_of ? captured->row_of[i] : i;
+
+		if (split < end && split->region == i)
+			make_parts(s, split++, &s->regions[at]);
+		else
+			make_row(s, i, &s->regions[at]);
+	}
+}
+
+static void make_in_turns(void *arg)
+{
+	struct making *making = arg;
+	size_t count = making->s->captured.count;
+
+	for (;;) {
+		size_t from = __atomic_fetch_add(&making->next, TURN_REGIONS, __ATOMIC_RELAXED);
+
+		if (from >= count)
+			return;
+		make_some(making->s, from,
+			  count - from < TURN_REGIONS ? count : from + TURN_REGIONS);
+	}
+}
+
 void snapshot_make_rows(struct memoir_snapshot *s)
 {
-	const struct region_splits *splits = &s->splits;
-	struct memoir_region *regions = s->regions;
-	size_t from = splits->regions, to = s->region_count;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct making making = { .s = s };
+	const struct captured *captured = &s->captured;
 
-	for (size_t i = splits->count; i-- > 0;) {
-		const struct region_split *split = &splits->splits[i];
-		size_t behind = from - split->region - 1;
-
-		to -= behind;
-		memmove(&regions[to], &regions[split->region + 1], behind * sizeof(*regions));
-		to -= split->count;
-		put_parts(splits, split, &regions[split->region], &regions[to]);
-		from = split->region;
+	pthread_mutex_lock(&lock);
+	if (captured->rows_left) {
+		crew_run(captured->count < MANY_REGIONS ? 1 : captured->threads, make_in_turns,
+			 &making);
+		__atomic_store_n(&s->captured.rows_left, false, __ATOMIC_RELEASE);
 	}
-	region_splits_free(&s->splits);
+	pthread_mutex_unlock(&lock);
 }

@@ -66,7 +66,7 @@ static bool is_private(void *arg, uint64_t addr, uint64_t bytes)
 int capture_sent_names(struct capture *c, uint32_t region, const struct walk_names *names)
 {
 	struct naming *n = naming_of(c);
-	const struct memoir_region *anchor = &c->snap->regions[region];
+	const struct region *anchor = capture_region(c, region);
 
 	if (!n)
 		return -ENOMEM;
@@ -87,8 +87,7 @@ static const struct name_header *header_of(const struct naming *n)
 	return (const void *)n->sent->header;
 }
 
-static void make_key(const struct capture *c, const struct memoir_region *anchor,
-		     struct kept_key *key)
+static void make_key(const struct capture *c, const struct region *anchor, struct kept_key *key)
 {
 	const struct memoir_process *p = &c->snap->processes[anchor->process];
 
@@ -140,7 +139,7 @@ static int take_sent(struct capture *c, uint32_t process, const struct kept_key 
 int capture_name_walked(struct capture *c)
 {
 	struct naming *n = c->naming;
-	const struct memoir_region *anchor;
+	const struct region *anchor;
 	const struct kept_table *kept;
 	struct names_table table;
 	struct kept_key key;
@@ -149,7 +148,7 @@ int capture_name_walked(struct capture *c)
 
 	if (!n || n->sent_by == MEMOIR_NONE)
 		return 0;
-	anchor = &c->snap->regions[n->sent_by];
+	anchor = capture_region(c, n->sent_by);
 	process = anchor->process;
 	n->sent_by = MEMOIR_NONE;
 	/* Who was not asked for says nothing; but of others it may. */

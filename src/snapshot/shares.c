@@ -19,18 +19,18 @@ struct shares {
 static void take_region_shares(const struct shares *s, size_t i)
 {
 	const struct tally_node *node = &s->tally->nodes[i];
-	struct region_count *rc = &s->c->counts[node->region];
+	struct region *region = capture_region(s->c, node->region);
 
-	rc->uss += node->depth == 1 ? s->sums[i].ram_pages : 0;
-	rc->pss_fixed += s->sums[i].ram_fixed;
-	rc->swap_pss_fixed += s->sums[i].swap_fixed;
+	region_add(&region->uss, node->depth == 1 ? s->sums[i].ram_pages : 0);
+	region->pss_fixed += s->sums[i].ram_fixed;
+	region->swap_pss_fixed += s->sums[i].swap_fixed;
 }
 
 static void take_sole(const struct shares *s, size_t i)
 {
 	const struct tally_node *node = &s->tally->nodes[i];
 	uint32_t region = capture_region_of(s->c, node->region);
-	uint32_t process = s->c->snap->regions[region].process;
+	uint32_t process = capture_region(s->c, region)->process;
 
 	s->sole[i] = node->parent < TALLY_ROOTS || s->sole[node->parent] == process ? process
 										    : MEMOIR_NONE;
@@ -47,17 +47,17 @@ static void take_mapped(const struct shares *s, size_t i)
 	uint32_t object = MEMOIR_NONE;
 
 	if (node->of_object)
-		object = s->c->snap->regions[node->region].object;
+		object = capture_region(s->c, node->region)->object;
 	if (object != MEMOIR_NONE)
 		s->c->snap->objects[object].mapped_bytes += pages * PAGE_BYTES;
 }
 
 static void take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg)
 {
-	struct region_count *counts = arg;
+	struct region *regions = arg;
 
-	counts[region].pss_fixed += pss_fixed;
-	counts[region].uss += own_pages;
+	regions[region].pss_fixed += pss_fixed;
+	region_add(&regions[region].uss, own_pages);
 }
 
 static int take_spans(struct capture *c)
@@ -66,7 +66,7 @@ static int take_spans(struct capture *c)
 
 	if (err)
 		return err;
-	spans_shares(&c->spans, take_span, c->counts);
+	spans_shares(&c->spans, take_span, c->snap->captured.regions);
 	for (size_t i = 0; i < c->spans.chunk_count; i++) {
 		const struct spans_chunk *chunk = c->spans.chunks[i];
 

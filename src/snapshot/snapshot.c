@@ -131,7 +131,7 @@ void memoir_snapshot_free(struct memoir_snapshot *snapshot)
 		free((void *)snapshot->processes[i].peers);
 	free(snapshot->processes);
 	free(snapshot->regions);
-	region_splits_free(&snapshot->splits);
+	captured_free(&snapshot->captured);
 	free(snapshot->objects);
 	free(snapshot->sets);
 	free(snapshot->holders);
@@ -284,14 +284,6 @@ void snapshot_begin_sums(struct memoir_snapshot *s)
 		if (p->in_scope && p->readable && p->region_count == 0)
 			p->figures.known = (1u << MEMOIR_FIGURES) - 1;
 	}
-}
-
-void snapshot_sum_region(struct memoir_snapshot *s, const struct memoir_region *region)
-{
-	struct memoir_process *p = &s->processes[region->process];
-
-	if (p->in_scope)
-		figures_add(&p->figures, &region->figures);
 }
 
 void snapshot_sum_processes(struct memoir_snapshot *s)

@@ -24,7 +24,7 @@ struct tag_sights {
 	struct memoir *memoir;
 	const struct memoir_snapshot *snapshot;
 	uint32_t *holders; /* of each object the first, or MEMOIR_NONE */
-	uint32_t *regions;
+	uint32_t *mappings;
 };
 
 /* Of a snapshot that is handed out, as not all of its regions may be there yet. */

@@ -28,8 +28,8 @@ struct tag_sights tag_sights_of(struct memoir *memoir, const struct memoir_snaps
 void tag_sights_free(struct tag_sights *sights)
 {
 	free(sights->holders);
-	free(sights->regions);
-	sights->holders = sights->regions = NULL;
+	free(sights->mappings);
+	sights->holders = sights->mappings = NULL;
 }
 
 /* Downwards, so that the first one stays. */
@@ -38,12 +38,15 @@ static void find_sights(struct tag_sights *sights)
 	const struct memoir_snapshot *s = sights->snapshot;
 
 	for (size_t i = 0; i < s->object_count; i++)
-		sights->holders[i] = sights->regions[i] = MEMOIR_NONE;
+		sights->holders[i] = sights->mappings[i] = MEMOIR_NONE;
 	for (size_t i = s->holder_count; i-- > 0;)
 		sights->holders[s->holders[i].object] = (uint32_t)i;
-	for (size_t i = s->region_count; i-- > 0;)
-		if (s->regions[i].object != MEMOIR_NONE)
-			sights->regions[s->regions[i].object] = (uint32_t)i;
+	for (size_t i = snapshot_mapping_count(s); i-- > 0;) {
+		uint32_t object = snapshot_mapping(s, i).object;
+
+		if (object != MEMOIR_NONE)
+			sights->mappings[object] = (uint32_t)i;
+	}
 }
 
 static int make_sights(struct tag_sights *sights)
@@ -53,8 +56,8 @@ static int make_sights(struct tag_sights *sights)
 	if (sights->holders)
 		return 0;
 	sights->holders = calloc(count, sizeof(*sights->holders));
-	sights->regions = calloc(count, sizeof(*sights->regions));
-	if (!sights->holders || !sights->regions) {
+	sights->mappings = calloc(count, sizeof(*sights->mappings));
+	if (!sights->holders || !sights->mappings) {
 		tag_sights_free(sights);
 		return -ENOMEM;
 	}
@@ -93,12 +96,12 @@ static int file_birth(const struct tag_sights *sights, uint32_t object, uint64_t
 	const struct file_number number = { o->dev_major << 20 | o->dev_minor, o->inode };
 	int err = birth_by_holders(sights, object, &number, ret_birth);
 
-	if (!err || sights->regions[object] == MEMOIR_NONE)
+	if (!err || sights->mappings[object] == MEMOIR_NONE)
 		return err;
-	const struct memoir_region *region = &s->regions[sights->regions[object]];
+	const struct mapping mapping = snapshot_mapping(s, sights->mappings[object]);
 
-	return birth_of_mapped(sights->memoir->root, s->processes[region->process].pid,
-			       region->start, region->end, region->path, &number, ret_birth);
+	return birth_of_mapped(sights->memoir->root, s->processes[mapping.process].pid,
+			       mapping.start, mapping.end, mapping.path, &number, ret_birth);
 }
 
 /* ---- segments: who made them ---------------------------------------------------------------- */
@@ -124,11 +127,11 @@ static int segment_maker(const struct tag_sights *sights, uint32_t object, uint6
 	const struct memoir_snapshot *s = sights->snapshot;
 	const struct kroot *root = sights->memoir->root;
 	struct search search = { .id = s->objects[object].inode };
-	uint32_t region = sights->regions[object];
+	uint32_t mapping = sights->mappings[object];
 
 	/* One that no process has attached is of the list itself. */
-	if (region != MEMOIR_NONE &&
-	    !sysv_shows(root, s->processes[s->regions[region].process].pid))
+	if (mapping != MEMOIR_NONE &&
+	    !sysv_shows(root, s->processes[snapshot_mapping(s, mapping).process].pid))
 		return -EXDEV;
 	int err = sysv_each(root, take_segment, &search);
 

@@ -76,9 +76,12 @@ static void each_user(struct tagging *t,
 {
 	const struct memoir_snapshot *s = t->c->snap;
 
-	for (size_t i = 0; i < s->region_count; i++)
-		if (s->regions[i].object != MEMOIR_NONE)
-			does(t, s->regions[i].object, s->regions[i].process);
+	for (size_t i = 0; i < snapshot_mapping_count(s); i++) {
+		struct mapping mapping = snapshot_mapping(s, i);
+
+		if (mapping.object != MEMOIR_NONE)
+			does(t, mapping.object, mapping.process);
+	}
 	for (size_t i = 0; i < s->holder_count; i++)
 		does(t, s->holders[i].object, s->holders[i].process);
 }

@@ -265,8 +265,8 @@ void who_read_words(struct inquiry *q)
 		readings[i] = (struct reading){ q, q->list + done, end - done };
 		done = end;
 		/* The last part is this thread's, and those for which there is no other. */
-		started[i] = i + 1 < parts &&
-			     crew_thread(&threads[i], read_words, &readings[i]) == 0;
+		started[i] =
+			i + 1 < parts && crew_thread(&threads[i], read_words, &readings[i]) == 0;
 		if (!started[i])
 			read_words(&readings[i]);
 	}

@@ -15,15 +15,6 @@
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-static void set_perms(char perms[5], uint64_t flags)
-{
-	perms[0] = flags & VM_READ ? 'r' : '-';
-	perms[1] = flags & VM_WRITE ? 'w' : '-';
-	perms[2] = flags & VM_EXEC ? 'x' : '-';
-	perms[3] = flags & VM_MAYSHARE ? 's' : 'p';
-	perms[4] = '\0';
-}
-
 static const char *path_of(struct inquiry *q, const struct candidate *c)
 {
 	char path[4096 + sizeof(" (deleted)")];

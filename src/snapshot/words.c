@@ -34,7 +34,7 @@ static int words_of(struct capture *c, int pagemap_fd, uint32_t region, uint64_t
 static int words_of_runs(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer,
 			 words_count *count)
 {
-	const struct memoir_region *r = &c->snap->regions[region];
+	const struct region *r = capture_region(c, region);
 	uint64_t at = r->start, done = r->start / PAGE_BYTES, last = r->end / PAGE_BYTES;
 	struct pagemap_run runs[64];
 
@@ -67,10 +67,10 @@ static int words_of_runs(struct capture *c, int pagemap_fd, uint32_t region, uin
 int capture_words_by(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer,
 		     words_count *count)
 {
-	const struct memoir_region *r = &c->snap->regions[region];
+	const struct region *r = capture_region(c, region);
 
 	if (r->end - r->start >= SPARSE_BYTES) {
-		if (c->counts[region].empty)
+		if (capture_region(c, region)->empty)
 			return 0;
 		if (c->scan_works)
 			return words_of_runs(c, pagemap_fd, region, buffer, count);
@@ -90,10 +90,10 @@ int capture_words_left(struct capture *c)
 	int fd = -1;
 	uint32_t open_process = MEMOIR_NONE;
 
-	for (uint32_t i = 0; c->words_left && i < c->snap->region_count; i++) {
-		uint32_t process = c->snap->regions[i].process;
+	for (uint32_t i = 0; c->words_left && i < c->snap->captured.count; i++) {
+		uint32_t process = capture_region(c, i)->process;
 
-		if (!c->counts[i].by_words)
+		if (!capture_region(c, i)->by_words)
 			continue;
 		if (!buffer)
 			buffer = malloc(WORDS_ROOM * sizeof(*buffer));
