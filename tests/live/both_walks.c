@@ -44,7 +44,7 @@ struct account {
 	uint64_t mm;
 	uint64_t *words;
 	size_t count, room;
-	size_t vmas, fixed_vmas, fixed_pages, block_vmas, block_pages, split_pages;
+	size_t vmas, fixed_vmas, fixed_alone, fixed_pages, block_vmas, block_pages, split_pages;
 	uint64_t last_end;
 	bool passed; /* it came before, and has changed since: capture passes over it, too */
 	uint64_t in; /* start of the last VMA */
@@ -134,18 +134,40 @@ static void *split_and_merge(void *arg)
 	return NULL;
 }
 
-enum life { STANDS_STILL, MOVES, BEGINS_ANEW };
+enum life { STANDS_STILL, MOVES, BEGINS_ANEW, HAS_CHILD, LEFT_TO_CHILD };
+
+static void tell(int ready, pid_t pid)
+{
+	if (write(ready, &pid, sizeof(pid)) != sizeof(pid))
+		_exit(3);
+}
+
+/* A child that shares what stays, or has it to itself by now. */
+static pid_t have_child(bool let_go)
+{
+	pid_t parent = getpid(), child = fork();
+
+	if (child == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (child == 0 && getppid() == parent)
+		pause();
+	if (child <= 0)
+		_exit(3);
+	for (size_t i = 0; let_go && i < FIXED_VMAS; i++)
+		munmap(FIXED + i * 2 * PAGE, PAGE);
+	return child;
+}
 
 static void live(enum life life, int ready)
 {
 	pthread_t thread;
+	pid_t pid = getpid();
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (life == BEGINS_ANEW) {
-		if (write(ready, "", 1) != 1)
-			_exit(3);
+		tell(ready, pid);
 		for (;;) {
-			pid_t pid = vfork();
+			pid = vfork();
 
 			if (pid == 0)
 				execl("/bin/true", "true", NULL);
@@ -164,16 +186,19 @@ static void live(enum life life, int ready)
 	for (uintptr_t i = 0; life == MOVES && i < MOVERS; i++)
 		if (pthread_create(&thread, NULL, move_about, (void *)i) != 0)
 			_exit(3);
-	if (write(ready, "", 1) != 1)
-		_exit(3);
+	if (life == HAS_CHILD)
+		have_child(false);
+	if (life == LEFT_TO_CHILD)
+		pid = have_child(true);
+	tell(ready, pid);
 	for (;;)
 		pause();
 }
 
-static pid_t start(enum life life)
+/* *ret_shown: whom to look at, it or its child, which ends with it. */
+static pid_t start_family(enum life life, pid_t *ret_shown)
 {
 	int fds[2];
-	char byte;
 	pid_t pid;
 
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
@@ -182,9 +207,16 @@ static pid_t start(enum life life)
 	if (pid == 0)
 		live(life, fds[1]);
 	close(fds[1]);
-	assert_int_equal(read(fds[0], &byte, 1), 1);
+	assert_int_equal(read(fds[0], ret_shown, sizeof(*ret_shown)), sizeof(*ret_shown));
 	close(fds[0]);
 	return pid;
+}
+
+static pid_t start(enum life life)
+{
+	pid_t shown;
+
+	return start_family(life, &shown);
 }
 
 static void end(pid_t pid)
@@ -230,8 +262,11 @@ static void take_vma(const struct walk_vma *vma, const char *path, const char *n
 	account->last_end = vma->end;
 	account->in = vma->start;
 	account->vmas++;
-	account->fixed_vmas += vma->start >= fixed && vma->start < fixed + FIXED_VMAS * 2 * PAGE &&
-			       vma->end == vma->start + PAGE;
+	if (vma->start >= fixed && vma->start < fixed + FIXED_VMAS * 2 * PAGE &&
+	    vma->end == vma->start + PAGE) {
+		account->fixed_vmas++;
+		account->fixed_alone += vma->bits & WALK_ALONE;
+	}
 	account->block_vmas +=
 		vma->start == (uintptr_t)BLOCK && vma->end == (uintptr_t)BLOCK + BLOCK_PAGES * PAGE;
 	if (vma->start >= (uintptr_t)SPLIT && vma->end <= (uintptr_t)SPLIT_END)
@@ -394,6 +429,31 @@ static void what_stays_is_seen_by_the_lock(void **state)
 	assert_true(walks->free->rests > before);
 }
 
+/* By what the kernel keeps of families, found where it is taken to be. */
+static void who_shares_with_nobody_is_alone(void **state)
+{
+	struct walks *walks = walks_of(state);
+	const struct {
+		enum life life;
+		size_t alone;
+	} cases[] = { { STANDS_STILL, FIXED_VMAS },
+		      { HAS_CHILD, 0 },
+		      { LEFT_TO_CHILD, FIXED_VMAS } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		pid_t shown, pid = start_family(cases[i].life, &shown);
+		struct account without = walk_one(walks->free, walks->free, shown);
+		struct account by_lock = walk_one(walks->locked, walks->free, shown);
+
+		end(pid);
+		free(without.words);
+		free(by_lock.words);
+		assert_int_equal(without.fixed_vmas, FIXED_VMAS);
+		assert_int_equal(without.fixed_alone, cases[i].alone);
+		assert_int_equal(by_lock.fixed_alone, cases[i].alone);
+	}
+}
+
 /*
  * Address spaces that begin and end all the time: each VMA once, in order, whatever becomes of its process, but one
  * that is changed while it is being sent.
@@ -442,6 +502,7 @@ int main(void)
 		cmocka_unit_test(still_is_the_same),
 		cmocka_unit_test(what_stays_is_seen),
 		cmocka_unit_test(what_stays_is_seen_by_the_lock),
+		cmocka_unit_test(who_shares_with_nobody_is_alone),
 		cmocka_unit_test(newcomers_do_no_harm),
 	};
 
