@@ -199,15 +199,19 @@ static int open_fds(const struct reading *r)
 
 static int each_fd(struct reading *r)
 {
-	int dir_fd = open_fds(r);
-	DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+	int dir_fd = open_fds(r), err = 0;
 	struct dirent *entry;
-	int err = 0;
+	DIR *dir;
 
-	if (!dir && dir_fd >= 0)
+	if (dir_fd < 0)
+		return dir_fd;
+	dir = fdopendir(dir_fd);
+	/* It looks at the directory, which a process takes with it. */
+	if (!dir) {
+		err = -errno;
 		close(dir_fd);
-	if (!dir)
-		return dir_fd < 0 ? dir_fd : -ENOMEM;
+		return err;
+	}
 	while (!err && !r->refused && (entry = readdir(dir)))
 		err = take_fd(r, dirfd(dir), entry->d_name);
 	closedir(dir);

@@ -215,9 +215,11 @@ static int each_number(int fd, int (*each)(pid_t pid, void *arg), void *arg)
 	struct dirent *entry;
 	int err = 0;
 
+	/* It looks at the directory, which a process takes with it. */
 	if (!dir) {
+		err = -errno;
 		close(fd);
-		return -ENOMEM;
+		return err;
 	}
 	while (!err && (entry = readdir(dir))) {
 		char *end;
