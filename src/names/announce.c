@@ -122,6 +122,8 @@ static int own_all(void)
 	uint32_t *owner = turn_fork_word(), pid = (uint32_t)system_pid();
 	int err = 0;
 
+	if (!owner)
+		return -ENOMEM;
 	if (*owner == pid)
 		return 0;
 	if (!*owner && space.header)
@@ -138,9 +140,10 @@ static int own_all(void)
 static bool is_announced(uint32_t number)
 {
 	uint64_t at = announced_buffer(number);
+	const uint32_t *owner = turn_fork_word();
 	struct span span;
 
-	return *turn_fork_word() && table_next(at, at + 1, &span);
+	return owner && *owner && table_next(at, at + 1, &span);
 }
 
 static int begin(const struct request *r)

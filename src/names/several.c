@@ -10,8 +10,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "names/system.h"
-
 /* Of a table whose size is limited. */
 #define RESERVED_BLOCKS 256u
 
@@ -33,12 +31,9 @@ void several_take(struct table_aside *table)
 void several_drop(struct table_aside *table)
 {
 	several_take(table);
-	for (unsigned int k = 0; space.header && k < NAME_SEGMENTS && space.base[k]; k++)
-		system_unmap((void *)(uintptr_t)space.header->segments[k], space_segment_bytes(k));
+	strings_drop_index();
 	if (space.header)
-		system_unmap(space.header, system_page_bytes());
-	if (strings.slots)
-		system_unmap(strings.slots, strings.slot_count * sizeof(*strings.slots));
+		space_close();
 	taken = NULL;
 	*table = (struct table_aside){ .space.segments_max = table->space.segments_max };
 }

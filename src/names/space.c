@@ -16,6 +16,14 @@
 
 struct space space;
 
+/*
+ * What most tables need of memory lies in the program's own zeroed data: that is mapped already, and each mapping more is
+ * one that whoever looks at the process has to look at.
+ */
+static uint8_t first_room[NAME_SEGMENT_BYTES + SPACE_BESIDE_BYTES]
+	__attribute__((aligned(SPACE_PAGE_BYTES)));
+static bool first_taken; /* for good */
+
 /* What a free block holds; readers of it as a leaf don't look at this part. */
 struct free_block {
 	uint32_t count;
@@ -23,6 +31,15 @@ struct free_block {
 	uint32_t next;
 	uint32_t retired; /* the low half of the generation that was the first without it */
 };
+
+/* Segment 0, and behind it what is beside the space. Where pages are larger, some may have other data too. */
+static char *map_first(void)
+{
+	if (!space.is_own || first_taken || system_page_bytes() != SPACE_PAGE_BYTES)
+		return system_map(sizeof(first_room));
+	first_taken = true;
+	return (char *)first_room;
+}
 
 static int add_segment(void)
 {
@@ -35,7 +52,7 @@ static int add_segment(void)
 	if (k == NAME_SEGMENTS || (uint64_t)NAME_SEGMENT_BYTES << k > NAME_SPACE_BYTES ||
 	    (space.segments_max && k == space.segments_max))
 		return -ENOMEM;
-	addr = system_map(space_segment_bytes(k));
+	addr = k ? system_map(space_segment_bytes(k)) : map_first();
 	if (!addr)
 		return -ENOMEM;
 	begin = k ? space_segment_bytes(k) : 0;
@@ -52,13 +69,17 @@ static void set_used(uint32_t blocks)
 			 __ATOMIC_RELEASE);
 }
 
-int space_open(void)
+int space_open(bool is_own)
 {
 	struct name_header *header = system_map_anchor();
 
 	if (!header)
 		return -ENOMEM;
-	space = (struct space){ .header = header, .segments_max = space.segments_max };
+	space = (struct space){
+		.header = header,
+		.segments_max = space.segments_max,
+		.is_own = is_own,
+	};
 	*header = (struct name_header){
 		.version = NAME_TABLE_VERSION,
 		.header_bytes = sizeof(*header),
@@ -74,6 +95,22 @@ int space_open(void)
 	}
 	set_used(JOURNAL_BLOCKS);
 	return 0;
+}
+
+void space_close(void)
+{
+	for (unsigned int k = NAME_SEGMENTS - 1; k > 0; k--)
+		if (space.base[k])
+			system_unmap((void *)(uintptr_t)space.header->segments[k],
+				     space_segment_bytes(k));
+	if (space.base[0] != (uintptr_t)first_room)
+		system_unmap((void *)space.base[0], sizeof(first_room));
+	system_unmap(space.header, system_page_bytes());
+}
+
+void *space_beside(void)
+{
+	return (void *)(space.base[0] + NAME_SEGMENT_BYTES);
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */

@@ -12,6 +12,9 @@
 
 /* The journal is what the space begins with. */
 #define SPACE_JOURNAL_CHANGES 256u
+/* For the writer alone, mapped with the first segment. */
+#define SPACE_BESIDE_BYTES 4096u
+#define SPACE_PAGE_BYTES 4096u
 
 struct space {
 	struct name_header *header;    /* NULL: there is no table yet */
@@ -20,6 +23,7 @@ struct space {
 	uint32_t room;                 /* blocks in the segments that there are */
 	uint32_t free_first, free_last, free_count;
 	uint32_t segments_max; /* 0: as many as the format has */
+	bool is_own;           /* about this process */
 };
 
 extern struct space space;
@@ -42,7 +46,12 @@ static inline void *space_block(uint32_t block)
 }
 
 /* Make an empty space whose blocks 0 to 5 are the journal; the magic is still to be written. 0, -ENOMEM. */
-int space_open(void);
+int space_open(bool is_own);
+/* Give all of its memory back; nobody may read or write it any more. */
+void space_close(void);
+
+/* SPACE_BESIDE_BYTES bytes, zeroed at first, and after a fork as they were. */
+void *space_beside(void);
 
 /* A block with undefined contents, or `count` (a power of two) in a row; 0: no memory. */
 uint32_t space_alloc(void);

@@ -23,6 +23,8 @@ struct strings strings;
 
 struct hints strings_seen;
 
+_Static_assert(2 * SLOTS_MIN * sizeof(uint32_t) <= SPACE_BESIDE_BYTES, "two of them");
+
 static uint32_t class_of(size_t length)
 {
 	return (uint32_t)((sizeof(struct name_string) + length + 1 + UNIT - 1) / UNIT);
@@ -75,12 +77,28 @@ static void free_string(uint32_t name)
 	strings.count--;
 }
 
+/* Zeroed. The smallest lies beside the space, which has room for two of them. */
+static uint32_t *make_index(uint32_t slot_count)
+{
+	uint32_t *slots = space_beside();
+
+	if (slot_count > SLOTS_MIN)
+		return system_map(slot_count * sizeof(*slots));
+	if (slots == strings.slots)
+		slots += SLOTS_MIN;
+	return memset(slots, 0, SLOTS_MIN * sizeof(*slots));
+}
+
+void strings_drop_index(void)
+{
+	if (strings.slot_count > SLOTS_MIN)
+		system_unmap(strings.slots, strings.slot_count * sizeof(*strings.slots));
+}
+
 /* Into a new index of this many slots, without the idle ones if asked. */
 static int index_anew(uint32_t slot_count, bool drop_idle)
 {
-	/* Beside the space it is no mapping of its own, which others would have to go through. */
-	size_t bytes = (slot_count * sizeof(uint32_t) + 4095) & ~(size_t)4095;
-	uint32_t *slots = system_map_below(space_at(0), bytes);
+	uint32_t *slots = make_index(slot_count);
 
 	if (!slots)
 		return -ENOMEM;
@@ -98,8 +116,7 @@ static int index_anew(uint32_t slot_count, bool drop_idle)
 			put_slot(slots, slot_count, name,
 				 XXH3_64bits(string->text, string->length));
 	}
-	if (strings.slots)
-		system_unmap(strings.slots, strings.slot_count * sizeof(*slots));
+	strings_drop_index();
 	strings.slots = slots;
 	strings.slot_count = slot_count;
 	if (drop_idle)

@@ -83,6 +83,9 @@ static inline void strings_unref(uint32_t name)
 	}
 }
 
+/* When the table is given up. */
+void strings_drop_index(void);
+
 /* After a fork in the middle of anything: forget all, then keep each name as often as a range has it. */
 void strings_forget(void);
 int strings_keep(uint32_t name);

@@ -27,10 +27,10 @@
 #define DMA_BUF_SET_NAME _IOW('b', 1, const char *)
 #endif
 
-static int map(void *hint, size_t bytes, void **ret_addr)
+static int map(size_t bytes, void **ret_addr)
 {
 	int saved = errno, err = 0;
-	void *addr = mmap(hint, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *addr = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (addr == MAP_FAILED)
 		err = -errno;
@@ -44,21 +44,13 @@ void *system_map(size_t bytes)
 {
 	void *addr = NULL;
 
-	map(NULL, bytes, &addr);
-	return addr;
-}
-
-void *system_map_below(void *above, size_t bytes)
-{
-	void *addr = NULL;
-
-	map((char *)above - bytes, bytes, &addr);
+	map(bytes, &addr);
 	return addr;
 }
 
 int system_map_named(size_t bytes, void **ret_addr)
 {
-	return map(NULL, bytes, ret_addr);
+	return map(bytes, ret_addr);
 }
 
 int system_unmap(void *addr, size_t bytes)

@@ -11,8 +11,6 @@
 
 /* Zeroed private memory; NULL: there is none. */
 void *system_map(size_t bytes);
-/* The same right below other memory if that is free, else anywhere: of one mapping with it, where the kernel joins them. */
-void *system_map_below(void *above, size_t bytes);
 int system_map_named(size_t bytes, void **ret_addr);
 int system_unmap(void *addr, size_t bytes);
 /* new_addr: with MREMAP_FIXED. */

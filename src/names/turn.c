@@ -80,7 +80,7 @@ static void settle_fork(void)
 	__atomic_store_n(turn.fork_mark, FORK_SETTLED, __ATOMIC_SEQ_CST);
 }
 
-/* Before there is a mark, only the first call of all can have been cut off by a fork. */
+/* Before there is a mark, only the first call beside other threads can have been cut off by a fork. */
 static void settle_first(void)
 {
 	pid_t pid = __atomic_load_n(&first_pid, __ATOMIC_ACQUIRE);
@@ -144,7 +144,7 @@ static bool begin(int spins)
 		turn_within = false;
 		return false;
 	}
-	if (!turn.fork_mark && make_mark() < 0) {
+	if (!turn.fork_mark && !turn_is_alone() && make_mark() < 0) {
 		__atomic_store_n(&turn.taken, 0, __ATOMIC_SEQ_CST);
 		turn_compiler_barrier();
 		turn_within = false;
@@ -264,6 +264,8 @@ int turn_carry_out(const struct request *request)
 
 uint32_t *turn_fork_word(void)
 {
+	if (!turn.fork_mark && make_mark() < 0)
+		return NULL;
 	return turn.fork_mark + 1;
 }
 

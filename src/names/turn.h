@@ -42,7 +42,7 @@ int turn_defer(const struct request *request);
 /* Take the turn and carry out, or defer. What carrying out says, or turn_defer(). */
 int turn_carry_out(const struct request *request);
 
-/* A word for the holder of the turn that is 0 at first, and again in a child of fork. */
+/* A word for the holder of the turn that is 0 at first, and again in a child of fork. NULL: out of memory. */
 uint32_t *turn_fork_word(void);
 
 /* Who has the turn carries requests out by this, and is told to look after the table after a fork. */
@@ -58,7 +58,7 @@ struct turn {
 	uint32_t taken;      /* 1: it is somebody's */
 	uint32_t over;       /* how many were, so that it shows who does not go on */
 	uint32_t waiting;    /* requests in places */
-	uint32_t *fork_mark; /* on a page that a child of fork finds wiped; NULL: not made yet */
+	uint32_t *fork_mark; /* on a page that a child of fork finds wiped; NULL: not needed yet */
 	bool must_recover;   /* it was somebody's who is not in this process */
 };
 extern struct turn turn;
@@ -77,6 +77,18 @@ void turn_carry_out_behind(void);
 static inline void turn_compiler_barrier(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* glibc 2.32; elsewhere there may always be others. */
+extern char __libc_single_threaded __attribute__((weak));
+
+/*
+ * Whether nobody else could have the turn when this thread forks: then no child finds it taken by who is not there, and
+ * no mark is needed, which is a mapping that whoever looks at the process has to look at.
+ */
+static inline bool turn_is_alone(void)
+{
+	return &__libc_single_threaded && __libc_single_threaded;
 }
 
 static inline bool turn_try(void)
@@ -98,7 +110,8 @@ static inline bool turn_take_at_once(void)
 
 	turn_within = true;
 	turn_compiler_barrier();
-	if (mark && __atomic_load_n(mark, __ATOMIC_ACQUIRE) == FORK_SETTLED && turn_try()) {
+	if ((mark ? __atomic_load_n(mark, __ATOMIC_ACQUIRE) == FORK_SETTLED : turn_is_alone()) &&
+	    turn_try()) {
 		if (!turn.must_recover)
 			return true;
 		__atomic_store_n(&turn.taken, 0, __ATOMIC_SEQ_CST);
