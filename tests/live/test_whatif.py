@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tap import Tap
 
 TRIES = 3
 LOUD_TRIES = 8  # more, that do not count
+LOUD_PAUSE_S = 4
 MIB = 1 << 20
 SHARE = 0.02  # of what was predicted
 LEAST = MIB
@@ -160,6 +162,8 @@ def ask_family(tap, family, question, path, measure_only):
         one = attempt(family, question, path, ask)
         tried.append(one.about())
         loud += one.is_loud()
+        # What is loud for a while, such as what was written to files just before, is waited for longer and longer.
+        time.sleep(min(loud, LOUD_PAUSE_S) if one.is_loud() else 0)
         known = known_differences(question, one.predicted)
         measured = measured_differences(question, one)
         if not measured and not one.is_loud():
