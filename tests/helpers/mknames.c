@@ -96,11 +96,20 @@ _Noreturn void stay(void)
 
 static struct ground grounds[GROUNDS_MAX];
 
-/* Six pages of private anonymous memory, nothing that could merge with them beside. */
+/*
+ * Six pages of private anonymous memory, nothing that could merge with them beside. Far below where the kernel puts what has
+ * no place of its own: a hole of one rule would be filled by what is mapped for the next.
+ */
+#define GROUNDS_AT 0x300000000ul
+#define GROUND_EVERY (1ul << 20)
+
 static void make_ground(struct ground *g, const char *rule)
 {
-	char *around = map_pages(NULL, 8, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	void *at = (void *)(GROUNDS_AT + (unsigned long)(g - grounds) * GROUND_EVERY);
+	char *around = mmap(at, 8 * PAGE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
+	check(around == at, "the ground of a rule");
 	*g = (struct ground){ .rule = rule, .base = around + PAGE, .pages = 6, .pid = getpid() };
 	map_private(g->base, 6);
 }
