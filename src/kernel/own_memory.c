@@ -27,7 +27,7 @@ void *own_memory_array(size_t bytes)
 	size_t whole = (bytes + HUGE_BYTES - 1) & ~(size_t)(HUGE_BYTES - 1);
 	void *array;
 
-	if (bytes < HUGE_BYTES / 4)
+	if (bytes < 2 * (size_t)HUGE_BYTES)
 		return malloc(bytes);
 	array = whole >= bytes ? aligned_alloc(HUGE_BYTES, whole) : NULL;
 	if (array)

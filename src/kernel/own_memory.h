@@ -14,9 +14,10 @@
 void own_memory_huge(void *array, size_t bytes);
 
 /*
- * Room for an array that will be large, to be freed by free() or NULL: huge pages from its first byte on, where the
- * machine allows that. A fault takes 1.5 µs here, and without them there is one for each 4 KiB. What is not touched
- * costs nothing, but the last huge page does as a whole.
+ * Room for an array that will be large, to be freed by free() or NULL: from 4 MiB on huge pages from its first byte,
+ * where the machine allows that. A fault takes 1.5 µs here, and without them there is one for each 4 KiB. What is not
+ * touched costs nothing, but the last huge page does as a whole. Smaller ones malloc() has again for the next capture,
+ * which it can't where they are aligned: a context that captures again and again would have four times as much.
  */
 void *own_memory_array(size_t bytes);
 

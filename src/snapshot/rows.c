@@ -104,17 +104,25 @@ struct region_split *captured_split(const struct captured *captured, uint32_t re
 		       : NULL;
 }
 
+/* Of a row of the whole region. */
+static void set_part(struct memoir_region *row, const struct region_splits *splits,
+		     const struct region_split *split, uint32_t i)
+{
+	const struct region_part *part = &splits->parts[split->first + i];
+
+	row->start = part->start;
+	if (i + 1 < split->count)
+		row->end = part[1].start;
+	row->name = part->name;
+	row->name_source = row->name ? split->source : MEMOIR_NAME_NONE;
+}
+
 struct memoir_region captured_part(const struct captured *captured,
 				   const struct region_split *split, uint32_t i)
 {
-	const struct region *whole = &captured->regions[split->region];
-	const struct region_part *part = &captured->splits.parts[split->first + i];
-	struct memoir_region row = captured_row(whole);
+	struct memoir_region row = captured_row(&captured->regions[split->region]);
 
-	row.start = part->start;
-	row.end = i + 1 < split->count ? part[1].start : whole->end;
-	row.name = part->name;
-	row.name_source = row.name ? split->source : MEMOIR_NAME_NONE;
+	set_part(&row, &captured->splits, split, i);
 	return row;
 }
 
@@ -141,13 +149,16 @@ static void make_parts(const struct memoir_snapshot *s, const struct region_spli
 		       struct memoir_region *rows)
 {
 	const struct region_splits *splits = &s->captured.splits;
-	bool known = has_figures(s, &s->captured.regions[split->region]);
+	const struct region *whole = &s->captured.regions[split->region];
+	const struct memoir_region row = captured_row(whole);
+	bool known = has_figures(s, whole);
 
 	for (uint32_t i = 0; i < split->count; i++) {
 		if (split->first_row != MEMOIR_NONE) {
 			rows[i] = splits->rows[split->first_row + i];
 		} else {
-			rows[i] = captured_part(&s->captured, split, i);
+			rows[i] = row;
+			set_part(&rows[i], splits, split, i);
 			set_own(&rows[i], splits->parts[split->first + i].own_bytes, known);
 		}
 		if (is_guard(&rows[i]))
@@ -165,9 +176,9 @@ void captured_sort_splits(struct captured *captured)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-#define TURN_REGIONS 2048u
+#define TURN_REGIONS 1024u
 /* Below this a thread costs more than it saves. */
-#define MANY_REGIONS 16384u
+#define MANY_ROWS 8192u
 
 struct making {
 	const struct memoir_snapshot *s;
@@ -229,7 +240,7 @@ void snapshot_make_rows(struct memoir_snapshot *s)
 
 	pthread_mutex_lock(&lock);
 	if (captured->rows_left) {
-		crew_run(captured->count < MANY_REGIONS ? 1 : captured->threads, make_in_turns,
+		crew_run(s->region_count < MANY_ROWS ? 1 : captured->threads, make_in_turns,
 			 &making);
 		__atomic_store_n(&s->captured.rows_left, false, __ATOMIC_RELEASE);
 	}
