@@ -16,8 +16,7 @@
  * - `both`: the table, and the kernel where it takes the name;
  * - `off`: nothing is kept;
  * - `auto`, or anything else: `kernel` where that works, else `table`.
- * fork copies all names; exec drops them. A plugin that has the library in it (libmemoir-name.a) must not be
- * unloaded once it has named something: the table is part of its data. The shared library never is.
+ * fork copies all names; exec drops them.
  */
 #ifndef MEMOIR_NAME_H
 #define MEMOIR_NAME_H

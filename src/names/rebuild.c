@@ -253,7 +253,7 @@ int table_open(const struct name_subject *subject)
 
 	if (space.header)
 		return 0;
-	if (space_open(!subject) < 0)
+	if (space_open() < 0)
 		return -ENOMEM;
 	block = space_alloc();
 	first = space_alloc();

@@ -16,13 +16,8 @@
 
 struct space space;
 
-/*
- * What most tables need of memory lies in the program's own zeroed data: that is mapped already, and each mapping more is
- * one that whoever looks at the process has to look at.
- */
-static uint8_t first_room[NAME_SEGMENT_BYTES + SPACE_BESIDE_BYTES]
-	__attribute__((aligned(SPACE_PAGE_BYTES)));
-static bool first_taken; /* for good */
+/* Segment 0, and what is beside the space. */
+#define FIRST_BYTES ((size_t)NAME_SEGMENT_BYTES + SPACE_BESIDE_BYTES)
 
 /* What a free block holds; readers of it as a leaf don't look at this part. */
 struct free_block {
@@ -31,15 +26,6 @@ struct free_block {
 	uint32_t next;
 	uint32_t retired; /* the low half of the generation that was the first without it */
 };
-
-/* Segment 0, and behind it what is beside the space. Where pages are larger, some may have other data too. */
-static char *map_first(void)
-{
-	if (!space.is_own || first_taken || system_page_bytes() != SPACE_PAGE_BYTES)
-		return system_map(sizeof(first_room));
-	first_taken = true;
-	return (char *)first_room;
-}
 
 static int add_segment(void)
 {
@@ -52,7 +38,7 @@ static int add_segment(void)
 	if (k == NAME_SEGMENTS || (uint64_t)NAME_SEGMENT_BYTES << k > NAME_SPACE_BYTES ||
 	    (space.segments_max && k == space.segments_max))
 		return -ENOMEM;
-	addr = k ? system_map(space_segment_bytes(k)) : map_first();
+	addr = system_map(k ? space_segment_bytes(k) : FIRST_BYTES);
 	if (!addr)
 		return -ENOMEM;
 	begin = k ? space_segment_bytes(k) : 0;
@@ -69,17 +55,13 @@ static void set_used(uint32_t blocks)
 			 __ATOMIC_RELEASE);
 }
 
-int space_open(bool is_own)
+int space_open(void)
 {
 	struct name_header *header = system_map_anchor();
 
 	if (!header)
 		return -ENOMEM;
-	space = (struct space){
-		.header = header,
-		.segments_max = space.segments_max,
-		.is_own = is_own,
-	};
+	space = (struct space){ .header = header, .segments_max = space.segments_max };
 	*header = (struct name_header){
 		.version = NAME_TABLE_VERSION,
 		.header_bytes = sizeof(*header),
@@ -99,12 +81,9 @@ int space_open(bool is_own)
 
 void space_close(void)
 {
-	for (unsigned int k = NAME_SEGMENTS - 1; k > 0; k--)
-		if (space.base[k])
-			system_unmap((void *)(uintptr_t)space.header->segments[k],
-				     space_segment_bytes(k));
-	if (space.base[0] != (uintptr_t)first_room)
-		system_unmap((void *)space.base[0], sizeof(first_room));
+	for (unsigned int k = 0; k < NAME_SEGMENTS && space.base[k]; k++)
+		system_unmap((void *)(uintptr_t)space.header->segments[k],
+			     k ? space_segment_bytes(k) : FIRST_BYTES);
 	system_unmap(space.header, system_page_bytes());
 }
 

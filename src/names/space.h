@@ -14,7 +14,6 @@
 #define SPACE_JOURNAL_CHANGES 256u
 /* For the writer alone, mapped with the first segment. */
 #define SPACE_BESIDE_BYTES 4096u
-#define SPACE_PAGE_BYTES 4096u
 
 struct space {
 	struct name_header *header;    /* NULL: there is no table yet */
@@ -23,7 +22,6 @@ struct space {
 	uint32_t room;                 /* blocks in the segments that there are */
 	uint32_t free_first, free_last, free_count;
 	uint32_t segments_max; /* 0: as many as the format has */
-	bool is_own;           /* about this process */
 };
 
 extern struct space space;
@@ -46,7 +44,7 @@ static inline void *space_block(uint32_t block)
 }
 
 /* Make an empty space whose blocks 0 to 5 are the journal; the magic is still to be written. 0, -ENOMEM. */
-int space_open(bool is_own);
+int space_open(void);
 /* Give all of its memory back; nobody may read or write it any more. */
 void space_close(void);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How many mappings a name table is, which all who look at a process have to look at: one, and one more from when the
- * process has several threads.
+ * How many mappings a name table is, which all who look at a process have to look at: its anchor and the rest, and one
+ * more from when the process has several threads.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -47,7 +47,7 @@ static int name_some(void)
 	return err;
 }
 
-static void names_of_one_thread_are_one_mapping_more(void **state)
+static void names_of_one_thread_are_two_mappings_more(void **state)
 {
 	unsigned int before = count_mappings();
 
@@ -56,7 +56,8 @@ static void names_of_one_thread_are_one_mapping_more(void **state)
 	before = count_mappings();
 	assert_int_equal(own_anchor(), 0);
 	assert_int_equal(name_some(), 0);
-	assert_int_equal(count_mappings(), before + 1);
+	/* The rest may lie beside memory that it becomes one mapping with. */
+	assert_in_range(count_mappings(), before + 1, before + 2);
 	assert_string_equal(own_name_at(memory[7]), "range 7");
 }
 
@@ -99,7 +100,7 @@ static void with_threads_children_are_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_one_thread_are_one_mapping_more),
+		cmocka_unit_test(names_of_one_thread_are_two_mappings_more),
 		cmocka_unit_test(a_child_has_them_and_its_own),
 		cmocka_unit_test(with_threads_children_are_told),
 	};
