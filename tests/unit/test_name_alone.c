@@ -56,9 +56,15 @@ static void names_of_one_thread_are_two_mappings_more(void **state)
 	before = count_mappings();
 	assert_int_equal(own_anchor(), 0);
 	assert_int_equal(name_some(), 0);
-	/* The rest may lie beside memory that it becomes one mapping with. */
+	/* The rest may lie beside memory that it becomes one mapping with. TSan's own are more with each of ours. */
+#ifndef __SANITIZE_THREAD__
 	assert_in_range(count_mappings(), before + 1, before + 2);
+#else
+	assert_true(count_mappings() > before);
+#endif
 	assert_string_equal(own_name_at(memory[7]), "range 7");
+	if (&__libc_single_threaded && __libc_single_threaded)
+		assert_null(turn.fork_mark);
 }
 
 static void a_child_has_them_and_its_own(void **state)
