@@ -12,6 +12,7 @@
 #include "analysis/object_sums.h"
 #include "analysis/select.h"
 #include "base/grow.h"
+#include "base/search.h"
 
 /* A reference: an fd, or a region. */
 struct ref {
@@ -233,21 +234,18 @@ static int add_buffers(struct gathering *g)
 	return err;
 }
 
+static bool is_before(const void *element, const void *key)
+{
+	return ((const struct memoir_buffer *)element)->object < (const struct memoir_object *)key;
+}
+
 /* Rows are in the order of their objects, as long as they are not sorted. */
 static const struct memoir_buffer *row_of_object(const struct gathering *g, uint32_t index)
 {
 	const struct memoir_object *object = memoir_snapshot_object(g->s, index);
-	size_t low = 0, high = g->row_count;
+	size_t at = lower_bound(g->rows, g->row_count, sizeof(*g->rows), is_before, object);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (g->rows[middle].object < object)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < g->row_count && g->rows[low].object == object ? &g->rows[low] : NULL;
+	return at < g->row_count && g->rows[at].object == object ? &g->rows[at] : NULL;
 }
 
 /* Who has a udmabuf has the pages of the memfd that it is made of: these are nobody's alone then. */

@@ -9,21 +9,17 @@
 #include <string.h>
 
 #include "base/grow.h"
+#include "base/search.h"
+
+static bool is_before(const void *element, const void *key)
+{
+	return ((const struct page_block *)element)->addr < *(const uint64_t *)key;
+}
 
 /* The first block at or behind an address. */
 static size_t find(const struct page_bits *pages, uint64_t addr)
 {
-	size_t low = 0, high = pages->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (pages->blocks[middle].addr < addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return lower_bound(pages->blocks, pages->count, sizeof(*pages->blocks), is_before, &addr);
 }
 
 static uint64_t block_start(uint64_t addr)

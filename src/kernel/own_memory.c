@@ -13,15 +13,6 @@
 
 #define HUGE_BYTES (2u << 20)
 
-void own_memory_huge(void *array, size_t bytes)
-{
-	uintptr_t start = ((uintptr_t)array + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1);
-	uintptr_t end = ((uintptr_t)array + bytes) & ~(uintptr_t)(HUGE_BYTES - 1);
-
-	if (end > start)
-		madvise((void *)start, end - start, MADV_HUGEPAGE);
-}
-
 void *own_memory_array(size_t bytes)
 {
 	size_t whole = (bytes + HUGE_BYTES - 1) & ~(size_t)(HUGE_BYTES - 1);

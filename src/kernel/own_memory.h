@@ -10,9 +10,6 @@
 
 #include "kernel/root.h"
 
-/* A large array that is about to be filled: let it have huge pages where the machine allows it on request. */
-void own_memory_huge(void *array, size_t bytes);
-
 /*
  * Room for an array that will be large, to be freed by free() or NULL: from 4 MiB on huge pages from its first byte,
  * where the machine allows that. A fault takes 1.5 µs here, and without them there is one for each 4 KiB. What is not

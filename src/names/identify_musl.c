@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/grow.h"
+#include "base/search.h"
 #include "names/identify_rules.h"
 
 /* ---- groups --------------------------------------------------------------------------------- */
@@ -110,19 +111,14 @@ static bool points_back(struct identify_space *space, const struct group *group)
 	return identify_read(space, group->start, &meta, sizeof(meta)) && meta == group->meta;
 }
 
+static bool is_before(const void *element, const void *key)
+{
+	return ((const struct group *)element)->start < *(const uint64_t *)key;
+}
+
 static size_t group_at(const struct musl *musl, uint64_t start)
 {
-	size_t low = 0, high = musl->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (musl->groups[middle].start < start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return lower_bound(musl->groups, musl->count, sizeof(*musl->groups), is_before, &start);
 }
 
 /* Mappings of groups that the kernel has merged: one after the other from the region's start to its end. */

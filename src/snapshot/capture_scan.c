@@ -152,7 +152,7 @@ static int scan_one(struct scan *s)
 	struct region *region = capture_region(s->c, s->region);
 
 	/* Never written to: nothing that smaps would count. */
-	if (!region->has_anon && !region->has_mapping && !capture_region(s->c, s->region)->path)
+	if (!region->has_anon && !region->has_mapping && !region->path)
 		return 0;
 	if (proven_alone(s->c, region)) {
 		region->by_proof = true;
@@ -198,7 +198,7 @@ static void drop_proofs(struct capture *c)
 	for (uint32_t i = 0; i < c->snap->captured.count; i++) {
 		struct region *region = capture_region(c, i);
 
-		if (!region->by_proof || c->notes[capture_region(c, i)->process].cookie_stands)
+		if (!region->by_proof || c->notes[region->process].cookie_stands)
 			continue;
 		region->rss = region->anon = region->alone = region->alone_anon = region->swap =
 			region->swap_alone = region->thp = 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/crew.h"
+#include "base/search.h"
 #include "snapshot/model.h"
 
 static const char *const doubts[REGION_DOUBTS] = {
@@ -139,10 +140,9 @@ static void set_own(struct memoir_region *row, uint64_t bytes, bool known)
 	row->own_anon_bytes = bytes;
 }
 
-static bool is_guard(const struct memoir_region *row)
+static bool is_empty(const struct memoir_region *row)
 {
-	return row->kind == MEMOIR_KIND_ANON && strncmp(row->perms, "---", 3) == 0 &&
-	       !row->figures.bytes[MEMOIR_RSS] && !row->figures.bytes[MEMOIR_SWAP];
+	return !row->figures.bytes[MEMOIR_RSS] && !row->figures.bytes[MEMOIR_SWAP];
 }
 
 static void make_parts(const struct memoir_snapshot *s, const struct region_split *split,
@@ -161,7 +161,7 @@ static void make_parts(const struct memoir_snapshot *s, const struct region_spli
 			set_part(&rows[i], splits, split, i);
 			set_own(&rows[i], splits->parts[split->first + i].own_bytes, known);
 		}
-		if (is_guard(&rows[i]))
+		if (region_may_be_guard(whole) && is_empty(&rows[i]))
 			rows[i].kind = MEMOIR_KIND_GUARD;
 	}
 }
@@ -185,27 +185,19 @@ struct making {
 	size_t next; /* the first region that nobody has taken yet */
 };
 
-/* The first that is of this region or one behind it. */
-static const struct region_split *first_split(const struct region_splits *splits, size_t region)
+static bool is_before_region(const void *element, const void *key)
 {
-	size_t low = 0, high = splits->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (splits->splits[middle].region < region)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return splits->splits + low;
+	return ((const struct region_split *)element)->region < *(const size_t *)key;
 }
 
 static void make_some(const struct memoir_snapshot *s, size_t from, size_t to)
 {
 	const struct captured *captured = &s->captured;
-	const struct region_split *split = first_split(&captured->splits, from);
-	const struct region_split *end = captured->splits.splits + captured->splits.count;
+	const struct region_splits *splits = &captured->splits;
+	const struct region_split *end = splits->splits + splits->count;
+	const struct region_split *split =
+		splits->splits +
+		lower_bound(splits->splits, splits->count, sizeof(*split), is_before_region, &from);
 
 	for (size_t i = from; i < to; i++) {
 		size_t at = captured->row_of ? captured->row_of[i] : i;

@@ -70,7 +70,7 @@ int capture_words_by(struct capture *c, int pagemap_fd, uint32_t region, uint64_
 	const struct region *r = capture_region(c, region);
 
 	if (r->end - r->start >= SPARSE_BYTES) {
-		if (capture_region(c, region)->empty)
+		if (r->empty)
 			return 0;
 		if (c->scan_works)
 			return words_of_runs(c, pagemap_fd, region, buffer, count);
