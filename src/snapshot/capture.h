@@ -375,6 +375,9 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk);
 /* The tallies' sets into shares, and into the snapshot's sets if they are wanted. */
 int capture_take_shares(struct capture *c);
 
+/* What regions [from, to) get of objects' pages, after capture_take_shares(); from: a multiple of SPANS_MARK. */
+void capture_take_spans(struct capture *c, uint32_t from, uint32_t to);
+
 static inline bool capture_wants_sets(const struct capture *c)
 {
 	return !c->options.without_sets;

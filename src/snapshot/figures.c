@@ -9,7 +9,7 @@
 #include "kernel/own_memory.h"
 #include "snapshot/capture.h"
 
-#define PART_REGIONS 2048u
+#define PART_REGIONS SPANS_MARK
 /* Below this a thread costs more than it saves. */
 #define MANY_REGIONS 16384u
 
@@ -73,6 +73,7 @@ static void take_part(struct capture *c, size_t from, size_t to)
 	uint32_t process = capture_region(c, from)->process;
 	struct memoir_process sum = { 0 };
 
+	capture_take_spans(c, (uint32_t)from, (uint32_t)to);
 	for (size_t i = from; i < to; i++) {
 		if (capture_region(c, i)->process != process) {
 			add_to_process(c, process, &sum);

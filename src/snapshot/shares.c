@@ -60,13 +60,20 @@ static void take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, v
 	region_add(&regions[region].uss, own_pages);
 }
 
-static int take_spans(struct capture *c)
+void capture_take_spans(struct capture *c, uint32_t from, uint32_t to)
+{
+	if (spans_in_order(&c->spans))
+		spans_shares_of(&c->spans, from, to, take_span, c->snap->captured.regions);
+}
+
+static int settle_spans(struct capture *c)
 {
 	int err = spans_settle(&c->spans);
 
 	if (err)
 		return err;
-	spans_shares(&c->spans, take_span, c->snap->captured.regions);
+	if (!spans_in_order(&c->spans))
+		spans_shares(&c->spans, take_span, c->snap->captured.regions);
 	for (size_t i = 0; i < c->spans.chunk_count; i++) {
 		const struct spans_chunk *chunk = c->spans.chunks[i];
 
@@ -167,7 +174,7 @@ int capture_take_shares(struct capture *c)
 	if (!err)
 		err = take_all(&s, &gains);
 	if (!err)
-		err = take_spans(c);
+		err = settle_spans(c);
 	free(gains.rows);
 	free(s.sole);
 	free(s.freed);

@@ -19,6 +19,7 @@ void spans_free(struct spans *spans)
 		free(spans->chunks[i]);
 	free(spans->chunks);
 	free(spans->runs);
+	free(spans->marks);
 	u64map_free(&spans->by_base);
 	*spans = (struct spans){ 0 };
 }
@@ -44,37 +45,24 @@ static struct spans_chunk *add_chunk(struct spans *spans, uint64_t base)
 	return chunk;
 }
 
-static struct spans_chunk *chunk_for(struct spans *spans, uint64_t base)
+static struct spans_chunk *find_chunk(const struct spans *spans, uint64_t base)
 {
-	uint32_t i;
+	uint32_t i = u64map_get(&spans->by_base, base);
 
-	if (spans->last && spans->last->base == base)
-		return spans->last;
-	i = u64map_get(&spans->by_base, base);
-
-	struct spans_chunk *chunk = i == U64MAP_NONE ? add_chunk(spans, base) : spans->chunks[i];
-
-	if (chunk)
-		spans->last = chunk;
-	return chunk;
+	return i == U64MAP_NONE ? NULL : spans->chunks[i];
 }
 
-/* Call with each chunk that a run touches, and its part of it; until there is no memory. */
-static void each_part(struct spans *spans, uint64_t start, uint64_t end,
-		      void (*part)(struct spans_chunk *chunk, size_t from, size_t to, void *arg),
-		      void *arg)
-{
-	while (start < end) {
-		uint64_t base = start & ~OFFSET_MASK, stop = base + SPANS_CHUNK;
-		struct spans_chunk *chunk = chunk_for(spans, base);
+/* The part of a run that lies in one chunk. */
+struct part {
+	uint64_t base;
+	size_t from, to; /* cells */
+};
 
-		if (!chunk)
-			return;
-		if (stop > end)
-			stop = end;
-		part(chunk, start - base, stop - base, arg);
-		start = stop;
-	}
+static struct part first_part(uint64_t start, uint64_t end)
+{
+	uint64_t base = start & ~OFFSET_MASK, stop = base + SPANS_CHUNK;
+
+	return (struct part){ base, start - base, (stop < end ? stop : end) - base };
 }
 
 /* ---- runs ----------------------------------------------------------------------------------- */
@@ -106,6 +94,22 @@ static uint64_t unpack_number(const uint8_t **from)
 	return number;
 }
 
+/* Each region's first run says whose it is, so that reading can begin with it. */
+static void mark_region(struct spans *spans)
+{
+	size_t *marks = grow(spans->marks, &spans->mark_room, spans->region / SPANS_MARK + 1,
+			     sizeof(*marks));
+
+	spans->disorder |= spans->region < spans->packed_region;
+	if (!marks) {
+		spans->error = -ENOMEM;
+		return;
+	}
+	spans->marks = marks;
+	while (spans->mark_count <= spans->region / SPANS_MARK)
+		marks[spans->mark_count++] = spans->run_bytes;
+}
+
 /*
  * A run is the gap since the last one of its region, and its length. Where the region is another one, or
  * the run lies before the last: a gap of 0, the region, the key, the length.
@@ -121,6 +125,8 @@ static void pack_run(struct spans *spans)
 		return;
 	}
 	spans->runs = runs;
+	if (spans->region / SPANS_MARK >= spans->mark_count || spans->region < spans->packed_region)
+		mark_region(spans);
 	if (spans->region == spans->packed_region && spans->start > spans->packed_end) {
 		at += pack_number(runs + at, spans->start - spans->packed_end);
 	} else {
@@ -134,19 +140,25 @@ static void pack_run(struct spans *spans)
 	spans->packed_end = spans->end;
 }
 
-static void count_part(struct spans_chunk *chunk, size_t from, size_t to, void *arg)
-{
-	(void)arg;
-	chunk->cells[from]++;
-	chunk->cells[to]--;
-}
-
 static void end_run(struct spans *spans)
 {
 	if (spans->start == spans->end || spans->error)
 		return;
 	pack_run(spans);
-	each_part(spans, spans->start, spans->end, count_part, NULL);
+	for (uint64_t at = spans->start; at < spans->end;) {
+		struct part part = first_part(at, spans->end);
+
+		if (!spans->last || spans->last->base != part.base) {
+			spans->last = find_chunk(spans, part.base);
+			if (!spans->last)
+				spans->last = add_chunk(spans, part.base);
+		}
+		if (!spans->last)
+			break;
+		spans->last->cells[part.from]++;
+		spans->last->cells[part.to]--;
+		at = part.base + part.to;
+	}
 	spans->start = spans->end;
 }
 
@@ -188,25 +200,35 @@ int spans_settle(struct spans *spans)
 }
 
 struct sharing_out {
+	const struct spans *spans;
 	spans_share_fn *share;
 	void *arg;
-	uint32_t region;
+	const struct spans_chunk *last;
 };
 
-static void share_part(struct spans_chunk *chunk, size_t from, size_t to, void *arg)
+static void share_run(struct sharing_out *out, uint32_t region, uint64_t start, uint64_t end)
 {
-	const struct sharing_out *out = arg;
-	uint64_t sum = chunk->cells[to] - chunk->cells[from];
+	while (start < end) {
+		struct part part = first_part(start, end);
+		uint64_t sum;
 
-	out->share(out->region, sum & ((1ull << SPANS_OWN_SHIFT) - 1), sum >> SPANS_OWN_SHIFT,
-		   out->arg);
+		if (!out->last || out->last->base != part.base)
+			out->last = find_chunk(out->spans, part.base);
+		sum = out->last->cells[part.to] - out->last->cells[part.from];
+		out->share(region, sum & ((1ull << SPANS_OWN_SHIFT) - 1), sum >> SPANS_OWN_SHIFT,
+			   out->arg);
+		start = part.base + part.to;
+	}
 }
 
-void spans_shares(struct spans *spans, spans_share_fn *share, void *arg)
+/* Until a region at or behind `to` comes. */
+static void share_from(const struct spans *spans, const uint8_t *at, uint32_t to,
+		       spans_share_fn *share, void *arg)
 {
-	struct sharing_out out = { .share = share, .arg = arg };
-	const uint8_t *at = spans->runs, *stop = at + spans->run_bytes;
+	struct sharing_out out = { .spans = spans, .share = share, .arg = arg };
+	const uint8_t *stop = spans->runs + spans->run_bytes;
 	uint64_t start = 0, end = 0;
+	uint32_t region = 0;
 
 	while (at < stop) {
 		uint64_t gap = unpack_number(&at);
@@ -214,10 +236,26 @@ void spans_shares(struct spans *spans, spans_share_fn *share, void *arg)
 		if (gap) {
 			start = end + gap;
 		} else {
-			out.region = (uint32_t)unpack_number(&at);
+			region = (uint32_t)unpack_number(&at);
 			start = unpack_number(&at);
 		}
+		if (region >= to)
+			return;
 		end = start + unpack_number(&at);
-		each_part(spans, start, end, share_part, &out);
+		share_run(&out, region, start, end);
 	}
+}
+
+void spans_shares(const struct spans *spans, spans_share_fn *share, void *arg)
+{
+	share_from(spans, spans->runs, UINT32_MAX, share, arg);
+}
+
+void spans_shares_of(const struct spans *spans, uint32_t from, uint32_t to, spans_share_fn *share,
+		     void *arg)
+{
+	size_t mark = from / SPANS_MARK;
+
+	if (mark < spans->mark_count)
+		share_from(spans, spans->runs + spans->marks[mark], to, share, arg);
 }

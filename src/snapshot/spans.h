@@ -9,12 +9,14 @@
 #ifndef MEMOIR_SNAPSHOT_SPANS_H
 #define MEMOIR_SNAPSHOT_SPANS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/u64map.h"
 
 #define SPANS_CHUNK 512
+#define SPANS_MARK 2048u
 
 struct spans_chunk {
 	uint64_t base; /* key of cells[0] */
@@ -39,7 +41,11 @@ struct spans {
 	uint64_t packed_end;    /* where the last packed run ended */
 	uint32_t region;        /* of the run that may still grow */
 	uint32_t packed_region; /* of the last packed run */
-	int error;              /* -ENOMEM once memory ran out; then nothing more is counted */
+	/* By SPANS_MARK regions: where among the runs theirs begin, if no region came behind a later one. */
+	size_t *marks;
+	size_t mark_count, mark_room;
+	bool disorder;
+	int error; /* -ENOMEM once memory ran out; then nothing more is counted */
 };
 
 void spans_free(struct spans *spans);
@@ -61,6 +67,16 @@ int spans_settle(struct spans *spans);
 
 /* What a region gets of a part of a run, after spans_settle(): Σ 4096 << 12 / mappings, cut for each page. */
 typedef void spans_share_fn(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg);
-void spans_shares(struct spans *spans, spans_share_fn *share, void *arg);
+void spans_shares(const struct spans *spans, spans_share_fn *share, void *arg);
+
+/* Whether regions were added in their order, as a walk does: then threads can divide them. */
+static inline bool spans_in_order(const struct spans *spans)
+{
+	return !spans->disorder;
+}
+
+/* The same of the regions [from, to) only, if they are in order; from: a multiple of SPANS_MARK. */
+void spans_shares_of(const struct spans *spans, uint32_t from, uint32_t to, spans_share_fn *share,
+		     void *arg);
 
 #endif
