@@ -79,12 +79,14 @@ static uint64_t frame_at(const struct kroot *root, uint64_t addr)
 
 int own_page_make(const struct kroot *root, struct own_page *page)
 {
-	char *at;
+	char *room = pagemap_probe_room(), *at;
 
-	*page = (struct own_page){ .memfd = memfd_create("memoir-probe", MFD_CLOEXEC) };
+	*page = (struct own_page){ .memfd = memfd_create("memoir-probe", MFD_CLOEXEC),
+				   .addr = (uint64_t)(uintptr_t)room };
 	if (page->memfd < 0 || ftruncate(page->memfd, PAGE) < 0)
 		return -errno;
-	at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, page->memfd, 0);
+	at = mmap(room, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | (room ? MAP_FIXED : 0),
+		  page->memfd, 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	*at = 1;

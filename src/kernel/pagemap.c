@@ -15,6 +15,8 @@ struct scan_arg {
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 
+#define TABLE_BYTES ((size_t)2 << 20) /* what a page table maps */
+
 #define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
 
 int pagemap_open(const struct kroot *root, pid_t pid)
@@ -53,14 +55,29 @@ bool pagemap_shows_frames(const struct kroot *root)
 	return got == 1 && pagemap_present(word) && pagemap_frame(word) != 0;
 }
 
+void *pagemap_probe_room(void)
+{
+	char *room = mmap(NULL, TABLE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+	size_t before = TABLE_BYTES - 4096 - (uintptr_t)room % TABLE_BYTES;
+
+	if (room == MAP_FAILED)
+		return NULL;
+	if (before)
+		munmap(room, before);
+	if (TABLE_BYTES - before > 4096)
+		munmap(room + before + 4096, TABLE_BYTES - before - 4096);
+	return room + before;
+}
+
 /* A page that was only read is the zero page. */
 uint64_t pagemap_zero_frame(const struct kroot *root)
 {
-	volatile char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile char *page = pagemap_probe_room();
 	uint64_t word = 0, frame = UINT64_MAX;
 	int fd = pagemap_open(root, getpid());
 
-	if (page != MAP_FAILED && fd >= 0) {
+	if (page && fd >= 0 && mprotect((void *)page, 4096, PROT_READ) == 0) {
 		(void)*page;
 		if (pagemap_read(fd, (uintptr_t)page >> 12, &word, 1) == 1 &&
 		    pagemap_present(word) && pagemap_frame(word))
@@ -68,7 +85,7 @@ uint64_t pagemap_zero_frame(const struct kroot *root)
 	}
 	if (fd >= 0)
 		close(fd);
-	if (page != MAP_FAILED)
+	if (page)
 		munmap((void *)page, 4096);
 	return frame;
 }

@@ -53,6 +53,12 @@ ssize_t pagemap_read(int fd, uint64_t page, uint64_t *words, size_t count);
 /* Whether frames are shown to this process. */
 bool pagemap_shows_frames(const struct kroot *root);
 
+/*
+ * A page of address space, with nothing in it, that is the last one its page table maps; NULL: no memory. Asked for the
+ * word of any page, the kernel walks on to the end of the table, which takes up to 50 µs.
+ */
+void *pagemap_probe_room(void);
+
 /* The frame that pagemap calls the zero page by; UINT64_MAX where frames are not shown. */
 uint64_t pagemap_zero_frame(const struct kroot *root);
 

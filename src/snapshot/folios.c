@@ -144,27 +144,41 @@ static int settle_chunk(struct settling *s, const struct tally_chunk *chunk,
 	return err == -ENOMEM ? err : 0;
 }
 
+static bool may_have_folios(const struct tally_chunk *chunk, bool by_flags)
+{
+	return (chunk->base & TALLY_SPACES) == TALLY_FRAME && (by_flags || chunk->huge);
+}
+
 static int settle_all(struct settling *s, const struct kpage *kpage)
 {
 	int err = 0;
 
 	_Static_assert(TALLY_CHUNK == FOLIO_BLOCK, "a chunk is what one PMD maps");
-	for (size_t i = 0; i < s->tally->chunk_count && !err; i++) {
-		const struct tally_chunk *chunk = s->tally->chunks[i];
-
-		if ((chunk->base & TALLY_SPACES) == TALLY_FRAME && (kpage || chunk->huge))
-			err = settle_chunk(s, chunk, kpage);
-	}
+	for (size_t i = 0; i < s->tally->chunk_count && !err; i++)
+		if (may_have_folios(s->tally->chunks[i], kpage))
+			err = settle_chunk(s, s->tally->chunks[i], kpage);
 	return err;
+}
+
+static bool has_folios(const struct capture *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->tally.chunk_count && !any; i++)
+		any = may_have_folios(c->tally.chunks[i], c->by_folio);
+	return any;
 }
 
 int capture_settle_folios(struct capture *c, struct folio_gains *gains)
 {
 	size_t nodes = c->tally.node_count, regions = capture_index_count(c);
-	struct settling *s = calloc(1, sizeof(*s));
+	struct settling *s;
 	struct kpage kpage;
 	int err = -ENOMEM;
 
+	if (!has_folios(c))
+		return 0;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err;
 	*s = (struct settling){ .tally = &c->tally, .gains = gains, .nodes = nodes };
