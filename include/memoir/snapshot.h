@@ -256,6 +256,9 @@ struct memoir_capture_options {
 	/** Names of many processes are what is asked for: what reads their tables at once is loaded now,
 	    which takes 1 ms, and not when a context that has met some captures again. */
 	bool many_names;
+	/** Don't tell the families (memoir_region.family) of regions whose anonymous pages no other one
+	    can have: saves 0.1 µs a mapping. */
+	bool without_families;
 };
 
 /**

@@ -57,7 +57,8 @@ int capture_reserve(struct capture *c, size_t regions)
 	void *captured = s->captured.regions, *objects = s->objects;
 	int err = reserve(&captured, &s->captured.room, regions, sizeof(*s->captured.regions));
 
-	if (!err)
+	/* Most objects are families. */
+	if (!err && !c->options.without_families)
 		err = reserve(&objects, &s->object_room, regions, sizeof(*s->objects));
 	s->captured.regions = captured;
 	s->objects = objects;

@@ -133,7 +133,7 @@ static void add_objects(struct capture *c, struct region *region, const struct w
 		region->offset_bytes = vma->offset_pages * PAGE_BYTES;
 		region->object = object_of(c, region, vma);
 	}
-	if (vma->anon_root)
+	if (vma->anon_root && !(c->options.without_families && region->anon_alone))
 		region->family = capture_family(c, vma->anon_root);
 }
 
