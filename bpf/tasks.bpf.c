@@ -16,6 +16,7 @@ typedef __u64 u64;
 #include "walk_kernel.h"
 #include "core_mapping.h"
 
+#define STREAM_ARENAS WALK_ARENAS
 #define STREAM_BYTES WALK_TASKS_BYTES
 #define STREAM_SLACK_BYTES sizeof(struct walk_task)
 #include "walk_stream.h"
@@ -25,6 +26,7 @@ typedef __u64 u64;
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct walk_layout layout;
+struct walk_state state;
 
 /*
  * The kernel looks a structure up in all its types by name, 0.4 ms each time, and remembers one name for each of 31
@@ -64,7 +66,7 @@ int walk_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	mm = BPF_CORE_READ(task, mm);
 	leader = BPF_CORE_READ(task, group_leader);
-	out = (void *)stream_end();
+	out = (void *)stream_end(&state);
 	if (!out)
 		return 1;
 	__builtin_memset(out, 0, sizeof(*out));
@@ -72,6 +74,7 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	out->mm = (u64)mm;
 	out->css_set = (u64)BPF_CORE_READ(task, cgroups);
 	out->start_ns = BPF_CORE_READ(leader, start_boottime);
+	out->born_ns = task->start_boottime;
 	if (mm) {
 		out->page_table_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
 		out->start_brk = BPF_CORE_READ(mm, start_brk);
@@ -87,6 +90,6 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	out->uid = BPF_CORE_READ(task, cred, uid.val);
 	out->bits = task->flags & 0x00200000 /* PF_KTHREAD */ ? WALK_KTHREAD : 0;
 	BPF_CORE_READ_INTO(&out->comm, leader, comm);
-	stream_add(&out->head, WALK_TASK, sizeof(*out));
+	stream_add(&state, &out->head, WALK_TASK, sizeof(*out));
 	return 0;
 }

@@ -22,13 +22,21 @@ typedef __u64 u64;
 #include "walk_format.h"
 #include "walk_kernel.h"
 
+#define STREAM_ARENAS (WALK_ARENAS + 1) /* that of the second walker */
 #define STREAM_BYTES WALK_ARENA_BYTES
 #define STREAM_SLACK_BYTES WALK_SLACK_BYTES
 #include "walk_stream.h"
 
 struct walk_config config;
-struct walker walker;
+struct walker walkers[WALK_WALKERS];
 struct walk_layout layout; /* found by tasks.bpf.c */
+
+/* Call step(i, &walker) as often, or until it returns 1; the kernel wants what it is given to be on the stack. */
+#define repeat(walker, times, step)                  \
+	do {                                         \
+		struct walker *self = (walker);      \
+		bpf_loop((times), (step), &self, 0); \
+	} while (0)
 
 #include "walk_read.h"
 #include "walk_moment.h"

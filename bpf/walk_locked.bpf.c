@@ -9,20 +9,23 @@
  * Neighbours lie under the same table of PMDs. What was found for the last VMA still stands if nobody
  * took the mmap lock for writing since, which is what it takes to free a table.
  */
-static __always_inline void keep_or_drop_tables(struct mm_struct *mm, u32 seq)
+static __always_inline void keep_or_drop_tables(struct walker *walker, struct mm_struct *mm,
+						u32 seq)
 {
-	if (walker.mm == (u64)mm && state.seq_kind == 2 && walker.seq == seq && !(seq & 1))
+	if (walker->mm == (u64)mm && walker->state.seq_kind == 2 && walker->seq == seq &&
+	    !(seq & 1))
 		return;
-	walker.mm = (u64)mm;
-	walker.seq = seq;
-	walker.pgd = read_field(mm, pgd);
-	walker.pmds = 0;
+	walker->mm = (u64)mm;
+	walker->seq = seq;
+	walker->pgd = read_field(walker, mm, pgd);
+	walker->pmds = 0;
 }
 
 /* Returning 1 makes the kernel end this read() and begin the next one with the same VMA. */
 SEC("iter/task_vma")
 int walk_vmas(struct bpf_iter__task_vma *ctx)
 {
+	struct walker *walker = &walkers[0];
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
 	struct mm_struct *mm;
@@ -32,12 +35,12 @@ int walk_vmas(struct bpf_iter__task_vma *ctx)
 	mm = vma->vm_mm;
 	if (!mm)
 		return 0;
-	warm(mm, vma->vm_start);
+	warm(walker, mm, vma->vm_start);
 	if (!speaks_for_process(task))
 		return 0;
-	walker.tgid = task->tgid;
-	walker.tid = task->pid;
-	walker.start = vma->vm_start;
-	keep_or_drop_tables(mm, read_seq(mm));
-	return send_vma(mm, vma) ? 1 : 0;
+	walker->tgid = task->tgid;
+	walker->tid = task->pid;
+	walker->start = vma->vm_start;
+	keep_or_drop_tables(walker, mm, read_seq(walker, mm));
+	return send_vma(walker, mm, vma) ? 1 : 0;
 }

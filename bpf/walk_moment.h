@@ -6,16 +6,16 @@
 #ifndef MEMOIR_WALK_MOMENT_H
 #define MEMOIR_WALK_MOMENT_H
 
-static __always_inline u32 read_seq(struct mm_struct *mm)
+static __always_inline u32 read_seq(struct walker *walker, struct mm_struct *mm)
 {
 	struct mm_struct___int *old = (void *)mm;
 
 	if (bpf_core_field_exists(mm->mm_lock_seq.sequence)) {
-		state.seq_kind = 2;
+		walker->state.seq_kind = 2;
 		return mm->mm_lock_seq.sequence;
 	}
 	if (bpf_core_field_exists(old->mm_lock_seq)) {
-		state.seq_kind = 1;
+		walker->state.seq_kind = 1;
 		return old->mm_lock_seq;
 	}
 	return 0;
@@ -26,16 +26,17 @@ static __always_inline u32 read_seq(struct mm_struct *mm)
  * task comes first to let go of it: while it has it, what was counted there was not something else's memory.
  */
 #if LOCKLESS
-__attribute__((noinline)) int stands(void)
+__attribute__((noinline)) int stands(struct walker *walker)
 {
 	struct task_struct *task = NULL;
 	struct mm_struct *mm = NULL;
 
-	return (u32)cast_at(walker.mm + bpf_core_field_offset(mm->mm_lock_seq)) == walker.seq &&
-	       cast_at(walker.task + bpf_core_field_offset(task->mm)) == walker.mm;
+	return walker &&
+	       (u32)read_word(walker->mm + bpf_core_field_offset(mm->mm_lock_seq)) == walker->seq &&
+	       read_word(walker->task + bpf_core_field_offset(task->mm)) == walker->mm;
 }
 #else
-static __always_inline bool stands(void)
+static __always_inline bool stands(struct walker *walker)
 {
 	return true;
 }

@@ -38,8 +38,6 @@ struct {
 	__type(value, struct walk_sent);
 } sent SEC(".maps");
 
-struct walk_namer namer;
-
 /* What of an entry tells that the page is still there. */
 static __always_inline u64 place(u64 entry)
 {
@@ -47,29 +45,33 @@ static __always_inline u64 place(u64 entry)
 }
 
 /* The kernel's address of what the process being walked has at an address; 0: not in RAM, as far as this knows. */
-__attribute__((noinline)) u64 in_ram(u64 addr)
+__attribute__((noinline)) u64 in_ram(struct walker *walker, u64 addr)
 {
 	u32 shift = PAGE_SHIFT;
 	u64 table, offset;
 	bool stop = false;
 
-	walker.addr = addr;
-	if ((addr >> PUD_SHIFT << PUD_SHIFT != walker.pmds_start || !walker.pmds) &&
-	    !find_pmds(&stop))
+	if (!walker)
 		return 0;
-	table = walker.pmds;
-	if (!read_entry(table, addr, PMD_SHIFT, &namer.entry) || !(namer.entry & PTE_PRESENT))
+	walker->addr = addr;
+	if ((addr >> PUD_SHIFT << PUD_SHIFT != walker->pmds_start || !walker->pmds) &&
+	    !find_pmds(walker, &stop))
 		return 0;
-	if (namer.entry & PTE_LARGE) {
+	table = walker->pmds;
+	if (!read_entry(table, addr, PMD_SHIFT, &walker->namer.entry) ||
+	    !(walker->namer.entry & PTE_PRESENT))
+		return 0;
+	if (walker->namer.entry & PTE_LARGE) {
 		shift = PMD_SHIFT;
 	} else {
-		table = namer.entry;
-		if (!read_entry(table, addr, PAGE_SHIFT, &namer.entry) ||
-		    !(namer.entry & PTE_PRESENT))
+		table = walker->namer.entry;
+		if (!read_entry(table, addr, PAGE_SHIFT, &walker->namer.entry) ||
+		    !(walker->namer.entry & PTE_PRESENT))
 			return 0;
 	}
-	namer.entry_at = config.direct_map + (table & FRAME_MASK) + ((addr >> shift) & 511) * 8;
-	offset = (namer.entry & FRAME_MASK) + (addr & ((1ull << shift) - 1));
+	walker->namer.entry_at =
+		config.direct_map + (table & FRAME_MASK) + ((addr >> shift) & 511) * 8;
+	offset = (walker->namer.entry & FRAME_MASK) + (addr & ((1ull << shift) - 1));
 	return offset < config.max_phys ? config.direct_map + offset : 0;
 }
 
@@ -81,29 +83,32 @@ static __always_inline u64 below(u32 power, u32 i)
 }
 
 /* Each once. A function of its own, and with numbers only, as the others here: so that it is verified once. */
-__attribute__((noinline)) int list_block(u64 block, u32 bytes)
+__attribute__((noinline)) int list_block(struct walker *walker, u64 block, u32 bytes)
 {
-	u64 i = below(WALK_NAMES_ROOM, namer.count);
+	u64 i;
 
-	if (block < SEGMENT_BLOCKS && namer.listed >> (block & 63) & 1)
+	if (!walker)
+		return 0;
+	i = below(WALK_NAMES_ROOM, walker->namer.count);
+	if (block < SEGMENT_BLOCKS && walker->namer.listed >> (block & 63) & 1)
 		return 0;
 	if (block >= SEGMENT_BLOCKS || i >= WALK_NAMES_BLOCKS) {
-		namer.failed = 1;
+		walker->namer.failed = 1;
 		return 0;
 	}
-	namer.listed |= 1ull << block;
-	namer.blocks[i].block = block;
-	namer.blocks[i].bytes = bytes;
-	namer.count = i + 1;
+	walker->namer.listed |= 1ull << block;
+	walker->namer.blocks[i].block = block;
+	walker->namer.blocks[i].bytes = bytes;
+	walker->namer.count = i + 1;
 	return 0;
 }
 
 /* What was taken from an offset on: at least two blocks of room. */
-static __always_inline char *taken(u32 offset)
+static __always_inline char *taken(struct walker *walker, u32 offset)
 {
-	u32 which = state.arena;
+	u32 which = walker->state.arena;
 	char *bytes = bpf_map_lookup_elem(&arena, &which);
-	u64 at = state.used + sizeof(struct walk_names) + below(WALK_SLACK_BYTES, offset);
+	u64 at = walker->state.used + sizeof(struct walk_names) + below(WALK_SLACK_BYTES, offset);
 
 	if (!bytes || at > WALK_ARENA_BYTES + WALK_SLACK_BYTES - 2 * BLOCK_BYTES)
 		return NULL;
@@ -111,91 +116,98 @@ static __always_inline char *taken(u32 offset)
 	return bytes + at;
 }
 
-static long list_name(u32 i, void *unused)
+static long list_name(u32 i, struct walker **self)
 {
-	const char *leaf = taken(namer.leaf);
+	struct walker *walker = *self;
+	const char *leaf = taken(walker, walker->namer.leaf);
 	u64 name;
 
-	if (!leaf || i >= LEAF_ENTRIES || namer.failed)
+	if (!leaf || i >= LEAF_ENTRIES || walker->namer.failed)
 		return 1;
 	name = *(const u64 *)(leaf + ENTRY_BYTES + 8 + below(64, i) * ENTRY_BYTES) & NAME_MASK;
 	if (name)
-		list_block(name / NAMES_A_BLOCK, BLOCK_BYTES);
+		list_block(walker, name / NAMES_A_BLOCK, BLOCK_BYTES);
 	return 0;
 }
 
-static long list_leaf(u32 i, void *unused)
+static long list_leaf(u32 i, struct walker **self)
 {
-	const char *slots = taken(0);
+	struct walker *walker = *self;
+	const char *slots = taken(walker, 0);
 
 	if (!slots)
 		return 1;
-	list_block(*(const u64 *)(slots + below(LEAVES_MAX, i) * ENTRY_BYTES + 8), 0);
+	list_block(walker, *(const u64 *)(slots + below(LEAVES_MAX, i) * ENTRY_BYTES + 8), 0);
 	return 0;
 }
 
 /* The directory, which leads to the leaves, which lead to the names. */
-static long take_block(u32 at, void *unused)
+static long take_block(u32 at, struct walker **self)
 {
+	struct walker *walker = *self;
 	u64 i = below(WALK_NAMES_ROOM, at), page, bytes;
-	char *to = taken(namer.bytes);
+	char *to = taken(walker, walker->namer.bytes);
 
-	if (at >= namer.count)
+	if (at >= walker->namer.count)
 		return 1;
-	page = in_ram(namer.segment + namer.blocks[i].block * BLOCK_BYTES);
-	namer.failed |= !page || !to;
-	if (namer.failed || !to)
+	page = in_ram(walker, walker->namer.segment + walker->namer.blocks[i].block * BLOCK_BYTES);
+	walker->namer.failed |= !page || !to;
+	if (walker->namer.failed || !to)
 		return 1;
-	namer.entries[i] = place(namer.entry);
-	namer.entries_at[i] = namer.entry_at;
-	bytes = namer.blocks[i].bytes;
+	walker->namer.entries[i] = place(walker->namer.entry);
+	walker->namer.entries_at[i] = walker->namer.entry_at;
+	bytes = walker->namer.blocks[i].bytes;
 	/* A leaf says itself how much there is in it. */
 	if (!bytes)
 		bytes = ENTRY_BYTES + (u64)below(64, read_at(page, 0)) * ENTRY_BYTES;
 	bytes &= 2 * BLOCK_BYTES - 1;
 	if (bpf_probe_read_kernel(to, bytes, (void *)page)) {
-		namer.failed = 1;
+		walker->namer.failed = 1;
 		return 1;
 	}
-	namer.blocks[i].bytes = bytes;
-	namer.leaf = namer.bytes;
-	namer.bytes += bytes;
+	walker->namer.blocks[i].bytes = bytes;
+	walker->namer.leaf = walker->namer.bytes;
+	walker->namer.bytes += bytes;
 	if (i == 0)
-		bpf_loop(namer.leaves, list_leaf, NULL, 0);
-	else if (i <= namer.leaves)
-		bpf_loop(bytes / ENTRY_BYTES - 1, list_name, NULL, 0);
-	return namer.failed != 0;
+		repeat(walker, walker->namer.leaves, list_leaf);
+	else if (i <= walker->namer.leaves)
+		repeat(walker, bytes / ENTRY_BYTES - 1, list_name);
+	return walker->namer.failed != 0;
 }
 
-static long prove_block(u32 at, void *unused)
+static long prove_block(u32 at, struct walker **self)
 {
+	struct walker *walker = *self;
 	u64 i = below(WALK_NAMES_ROOM, at);
 
-	if (at >= namer.count)
+	if (at >= walker->namer.count)
 		return 1;
-	namer.failed |= place(read_word(namer.entries_at[i])) != namer.entries[i];
-	return namer.failed != 0;
+	walker->namer.failed |=
+		place(read_word(walker->namer.entries_at[i])) != walker->namer.entries[i];
+	return walker->namer.failed != 0;
 }
 
 /* Those that the ranges need. A leaf that is listed twice has not been listed as one, and is read elsewhere. */
-static __always_inline bool take_blocks(const struct walk_names *out)
+static __always_inline bool take_blocks(struct walker *walker, const struct walk_names *out)
 {
-	namer.leaves = out->header[HEADER_ROOT];
-	if (namer.leaves > LEAVES_MAX || namer.segment % BLOCK_BYTES ||
+	walker->namer.leaves = out->header[HEADER_ROOT];
+	if (walker->namer.leaves > LEAVES_MAX || walker->namer.segment % BLOCK_BYTES ||
 	    out->header[HEADER_USED] > SEGMENT_BLOCKS * BLOCK_BYTES)
 		return false;
-	namer.listed = namer.failed = 0;
-	list_block(out->header[HEADER_ROOT] >> 32, LEAVES_MAX * ENTRY_BYTES);
-	bpf_loop(WALK_NAMES_BLOCKS, take_block, NULL, 0);
-	bpf_loop(WALK_NAMES_BLOCKS, prove_block, NULL, 0);
-	return !namer.failed;
+	walker->namer.listed = walker->namer.failed = 0;
+	list_block(walker, out->header[HEADER_ROOT] >> 32, LEAVES_MAX * ENTRY_BYTES);
+	repeat(walker, WALK_NAMES_BLOCKS, take_block);
+	repeat(walker, WALK_NAMES_BLOCKS, prove_block);
+	return !walker->namer.failed;
 }
 
 /* A word of segment 0; 0 where it can't be read. */
-__attribute__((noinline)) u64 word_at(u64 where)
+__attribute__((noinline)) u64 word_at(struct walker *walker, u64 where)
 {
-	u64 page = where < SEGMENT_BLOCKS * BLOCK_BYTES ? in_ram(namer.segment + where) : 0;
+	u64 page = 0;
 
+	if (walker && where < SEGMENT_BLOCKS * BLOCK_BYTES)
+		page = in_ram(walker, walker->namer.segment + where);
 	return page ? read_word(page) : 0;
 }
 
@@ -203,7 +215,7 @@ __attribute__((noinline)) u64 word_at(u64 where)
  * Whether the word that makes the last change has been stored: a writer may be stopped before that, and store it when
  * the generation has long been the same. Only the journal tells; its places may lie across two pages.
  */
-static __always_inline bool is_settled(const struct walk_names *out)
+static __always_inline bool is_settled(struct walker *walker, const struct walk_names *out)
 {
 	u64 changes = (u32)out->header[HEADER_CHANGES], generation = out->header[HEADER_GENERATION];
 	u64 at, where, before;
@@ -211,69 +223,75 @@ static __always_inline bool is_settled(const struct walk_names *out)
 	if (!changes)
 		return false;
 	at = out->header[HEADER_JOURNAL] + generation % changes * CHANGE_BYTES;
-	if (word_at(at) != generation)
+	if (word_at(walker, at) != generation)
 		return false;
-	where = word_at(at + 8);
-	before = word_at(at + 16);
-	return before != (where == WHERE_ROOT ? out->header[HEADER_ROOT] : word_at(where));
+	where = word_at(walker, at + 8);
+	before = word_at(walker, at + 16);
+	return before != (where == WHERE_ROOT ? out->header[HEADER_ROOT] : word_at(walker, where));
 }
 
 /* All of it, in the record's place. */
-static __always_inline bool take_names(struct walk_names *out, u64 anchor, u64 page, bool settles)
+static __always_inline bool take_names(struct walker *walker, struct walk_names *out, u64 anchor,
+				       u64 page, bool settles)
 {
 	if (bpf_probe_read_kernel(out->header, sizeof(out->header), (void *)page))
 		return false;
 	out->generation = out->header[HEADER_GENERATION];
-	namer.segment = out->header[HEADER_SEGMENT];
+	walker->namer.segment = out->header[HEADER_SEGMENT];
 	/* Before anything is taken: then what is taken has that word. */
-	out->settled = settles && is_settled(out);
-	if (!take_blocks(out) || in_ram(anchor) != page ||
-	    read_at(page, HEADER_GENERATION * 8) != out->generation || !stands())
+	out->settled = settles && is_settled(walker, out);
+	if (!take_blocks(walker, out) || in_ram(walker, anchor) != page ||
+	    read_at(page, HEADER_GENERATION * 8) != out->generation || !stands(walker))
 		return false;
-	out->count = namer.count;
-	__builtin_memcpy(out->blocks, namer.blocks, sizeof(out->blocks));
+	out->count = walker->namer.count;
+	__builtin_memcpy(out->blocks, walker->namer.blocks, sizeof(out->blocks));
 	return true;
 }
 
 /* Whether it is what was sent last of that address space. */
-static __always_inline bool was_sent(const struct walk_sent *last, u64 anchor, u64 generation)
+static __always_inline bool was_sent(struct walker *walker, const struct walk_sent *last,
+				     u64 anchor, u64 generation)
 {
-	return last->mm == walker.mm && last->anchor == anchor && last->generation == generation &&
+	return last->mm == walker->mm && last->anchor == anchor && last->generation == generation &&
 	       last->epoch == config.names_epoch;
 }
 
 /* Of a private file mapping of tmpfs, which may be an anchor: its path is for user space to know. */
-__attribute__((noinline)) int emit_names(u64 anchor)
+__attribute__((noinline)) int emit_names(struct walker *walker, u64 anchor)
 {
-	struct walk_names *out = (void *)stream_end();
-	u32 which = walker.tgid % WALK_SENT;
-	u32 bytes = __builtin_offsetof(struct walk_names, header);
+	u32 bytes = __builtin_offsetof(struct walk_names, header), which;
+	struct walk_names *out;
 	struct walk_sent *last;
-	u64 addr = walker.addr, page;
+	u64 addr, page;
 
-	walker.hugetlb = 0;
-	namer.count = namer.bytes = 0;
-	page = in_ram(anchor);
+	if (!walker)
+		return 0;
+	out = (void *)stream_end(&walker->state);
+	which = walker->tgid % WALK_SENT;
+	addr = walker->addr;
+	walker->hugetlb = 0;
+	walker->namer.count = walker->namer.bytes = 0;
+	page = in_ram(walker, anchor);
 	if (!out || !page || read_word(page) != NAMES_MAGIC)
 		goto out;
 	last = config.names_epoch ? bpf_map_lookup_elem(&sent, &which) : NULL;
-	if (last && was_sent(last, anchor, read_at(page, HEADER_GENERATION * 8))) {
+	if (last && was_sent(walker, last, anchor, read_at(page, HEADER_GENERATION * 8))) {
 		out->generation = last->generation;
 		out->count = 0;
-		if (!stands())
+		if (!stands(walker))
 			goto out;
-	} else if (take_names(out, anchor, page, last)) {
-		bytes = sizeof(*out) + namer.bytes;
+	} else if (take_names(walker, out, anchor, page, last)) {
+		bytes = sizeof(*out) + walker->namer.bytes;
 		if (last && out->settled)
-			*last = (struct walk_sent){ walker.mm, anchor, out->generation,
+			*last = (struct walk_sent){ walker->mm, anchor, out->generation,
 						    config.names_epoch };
 	} else {
 		goto out;
 	}
 	out->anchor = anchor;
-	stream_add(&out->head, WALK_NAMES, bytes);
+	stream_add(&walker->state, &out->head, WALK_NAMES, bytes);
 out:
-	walker.addr = addr;
+	walker->addr = addr;
 	return 0;
 }
 

@@ -44,9 +44,9 @@ __attribute__((noinline)) u64 read_word(u64 address)
 }
 
 /* The number that a pointer is: the verifier knows a register for one, also in sums, until it went through memory. */
-static __always_inline u64 number_of(const void *pointer)
+static __always_inline u64 number_of(struct walker *walker, const void *pointer)
 {
-	volatile u64 *number = &walker.number;
+	volatile u64 *number = &walker->number;
 
 	*number = (u64)pointer;
 	return *number;
@@ -62,7 +62,7 @@ static __always_inline u64 read_at(u64 address, u64 offset)
  * A field of eight bytes of what a pointer leads to. A pointer that is simply followed makes the verifier search
  * the kernel's types by name, which would be most of the loading.
  */
-#define read_field(pointer, field) \
-	read_at(number_of(pointer), bpf_core_field_offset((pointer)->field))
+#define read_field(walker, pointer, field) \
+	read_at(number_of(walker, pointer), bpf_core_field_offset((pointer)->field))
 
 #endif

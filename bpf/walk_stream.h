@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Where records go: an array that user space maps, of WALK_ARENAS pieces. Before it is included STREAM_BYTES says
- * how large these are, a power of two, and STREAM_SLACK_BYTES what the last record may need beyond.
+ * Where records go: an array that user space maps, of STREAM_ARENAS pieces. Before it is included STREAM_BYTES
+ * says how large these are, a power of two, and STREAM_SLACK_BYTES what the last record may need beyond.
  */
 #ifndef MEMOIR_WALK_STREAM_H
 #define MEMOIR_WALK_STREAM_H
@@ -12,23 +12,21 @@ struct arena {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, WALK_ARENAS);
+	__uint(max_entries, STREAM_ARENAS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct arena);
 } arena SEC(".maps");
 
-struct walk_state state;
-
 /* Room for one record at the end of the stream, or NULL when the arena is full. */
-static __always_inline char *stream_end(void)
+static __always_inline char *stream_end(struct walk_state *state)
 {
-	u32 i = state.arena;
-	u64 used = state.used;
+	u32 i = state->arena;
+	u64 used = state->used;
 	char *bytes;
 
 	if (used >= STREAM_BYTES) {
-		state.full = 1;
+		state->full = 1;
 		return NULL;
 	}
 	bytes = bpf_map_lookup_elem(&arena, &i);
@@ -39,11 +37,12 @@ static __always_inline char *stream_end(void)
 	return bytes + (used & (STREAM_BYTES - 1));
 }
 
-static __always_inline void stream_add(struct walk_head *head, u32 kind, u32 bytes)
+static __always_inline void stream_add(struct walk_state *state, struct walk_head *head, u32 kind,
+				       u32 bytes)
 {
 	head->kind = kind;
 	head->bytes = bytes;
-	state.used += bytes;
+	state->used += bytes;
 }
 
 #endif

@@ -31,55 +31,55 @@ static __always_inline u64 next_boundary(u64 addr, u32 shift)
 	return (addr | ((1ull << shift) - 1)) + 1;
 }
 
-static __always_inline int emit_huge(u64 entry, u32 shift)
+static __always_inline int emit_huge(struct walker *walker, u64 entry, u32 shift)
 {
-	struct walk_huge *out = (void *)stream_end();
+	struct walk_huge *out = (void *)stream_end(&walker->state);
 
 	if (!out) {
-		walker.stop = WALK_FULL;
+		walker->stop = WALK_FULL;
 		return 1;
 	}
-	out->addr = walker.addr;
+	out->addr = walker->addr;
 	out->entry = entry;
 	out->span_bytes = 1ull << shift;
-	if (!stands()) {
-		walker.stop = WALK_CHANGED;
+	if (!stands(walker)) {
+		walker->stop = WALK_CHANGED;
 		return 1;
 	}
-	stream_add(&out->head, WALK_HUGE, sizeof(*out));
-	walker.addr = next_boundary(walker.addr, shift);
+	stream_add(&walker->state, &out->head, WALK_HUGE, sizeof(*out));
+	walker->addr = next_boundary(walker->addr, shift);
 	return 0;
 }
 
 /* Find the table of PMDs for walker.addr, or move walker.addr past what has none. Returns 1 when it is found. */
-static __always_inline int find_pmds(bool *stop)
+static __always_inline int find_pmds(struct walker *walker, bool *stop)
 {
-	u64 addr = walker.addr;
+	u64 addr = walker->addr;
 	u32 top = config.levels == 5 ? PGD_SHIFT : P4D_SHIFT;
-	u64 entry = read_at(walker.pgd, ((addr >> top) & 511) * 8);
+	u64 entry = read_at(walker->pgd, ((addr >> top) & 511) * 8);
 
 	if (!(entry & PTE_PRESENT)) {
-		walker.addr = next_boundary(addr, top);
+		walker->addr = next_boundary(addr, top);
 		return 0;
 	}
 	if (config.levels == 5 &&
 	    (!read_entry(entry, addr, P4D_SHIFT, &entry) || !(entry & PTE_PRESENT))) {
-		walker.addr = next_boundary(addr, P4D_SHIFT);
+		walker->addr = next_boundary(addr, P4D_SHIFT);
 		return 0;
 	}
 	if (!read_entry(entry, addr, PUD_SHIFT, &entry) || !(entry & PTE_PRESENT)) {
-		walker.addr = next_boundary(addr, PUD_SHIFT);
+		walker->addr = next_boundary(addr, PUD_SHIFT);
 		return 0;
 	}
 	if (entry & PTE_LARGE) {
-		if (walker.hugetlb)
-			*stop = emit_huge(entry, PUD_SHIFT);
+		if (walker->hugetlb)
+			*stop = emit_huge(walker, entry, PUD_SHIFT);
 		else
-			walker.addr = next_boundary(addr, PUD_SHIFT);
+			walker->addr = next_boundary(addr, PUD_SHIFT);
 		return 0;
 	}
-	walker.pmds = entry & FRAME_MASK;
-	walker.pmds_start = addr >> PUD_SHIFT << PUD_SHIFT;
+	walker->pmds = entry & FRAME_MASK;
+	walker->pmds_start = addr >> PUD_SHIFT << PUD_SHIFT;
 	return 1;
 }
 
@@ -97,11 +97,12 @@ static __always_inline bool is_file_frame(u64 frame)
 	return !(words[(bpf_core_field_offset(page->mapping) / 8) & 7] & 3);
 }
 
-static long tag_entry(u32 i, void *unused)
+static long tag_entry(u32 i, struct walker **self)
 {
-	u32 which = state.arena;
+	struct walker *walker = *self;
+	u32 which = walker->state.arena;
 	char *bytes = bpf_map_lookup_elem(&arena, &which);
-	u64 at = state.used + sizeof(struct walk_table) + (u64)i * 8;
+	u64 at = walker->state.used + sizeof(struct walk_table) + (u64)i * 8;
 	u64 *entry, frame;
 
 	if (!bytes || at >= WALK_ARENA_BYTES + WALK_SLACK_BYTES - 8)
@@ -117,55 +118,56 @@ static long tag_entry(u32 i, void *unused)
 	return 0;
 }
 
-static __always_inline int emit_table(u64 pmd)
+static __always_inline int emit_table(struct walker *walker, u64 pmd)
 {
-	struct walk_table *out = (void *)stream_end();
-	u64 next = next_boundary(walker.addr, PMD_SHIFT);
-	u64 phys = (pmd & FRAME_MASK) + ((walker.addr >> PAGE_SHIFT) & 511) * 8;
+	struct walk_table *out = (void *)stream_end(&walker->state);
+	u64 next = next_boundary(walker->addr, PMD_SHIFT);
+	u64 phys = (pmd & FRAME_MASK) + ((walker->addr >> PAGE_SHIFT) & 511) * 8;
 	u64 count;
 
 	if (!out) {
-		walker.stop = WALK_FULL;
+		walker->stop = WALK_FULL;
 		return 1;
 	}
-	if (next > walker.end)
-		next = walker.end;
-	count = (next - walker.addr) >> PAGE_SHIFT;
+	if (next > walker->end)
+		next = walker->end;
+	count = (next - walker->addr) >> PAGE_SHIFT;
 	if (count > 512 || phys >= config.max_phys)
 		return 1;
-	out->addr = walker.addr;
+	out->addr = walker->addr;
 	if (bpf_probe_read_kernel(out->entries, count * 8, (void *)(config.direct_map + phys)))
 		return 1;
-	if (walker.tag)
-		bpf_loop(count, tag_entry, NULL, 0);
-	if (!stands()) {
-		walker.stop = WALK_CHANGED;
+	if (walker->tag)
+		repeat(walker, count, tag_entry);
+	if (!stands(walker)) {
+		walker->stop = WALK_CHANGED;
 		return 1;
 	}
-	walker.tries = 0;
-	stream_add(&out->head, WALK_TABLE, sizeof(*out) + count * 8);
-	walker.addr = next;
+	walker->tries = 0;
+	stream_add(&walker->state, &out->head, WALK_TABLE, sizeof(*out) + count * 8);
+	walker->addr = next;
 	return 0;
 }
 
-static long walk_step(u32 i, void *unused)
+static long walk_step(u32 i, struct walker **self)
 {
+	struct walker *walker = *self;
 	u64 pmd = 0;
 	bool stop = false;
 
-	if (walker.addr >= walker.end || walker.addr == 0)
+	if (walker->addr >= walker->end || walker->addr == 0)
 		return 1;
-	if (walker.addr >> PUD_SHIFT << PUD_SHIFT != walker.pmds_start || !walker.pmds)
-		if (!find_pmds(&stop))
+	if (walker->addr >> PUD_SHIFT << PUD_SHIFT != walker->pmds_start || !walker->pmds)
+		if (!find_pmds(walker, &stop))
 			return stop;
-	if (!read_entry(walker.pmds, walker.addr, PMD_SHIFT, &pmd) || !pmd) {
-		walker.addr = next_boundary(walker.addr, PMD_SHIFT);
+	if (!read_entry(walker->pmds, walker->addr, PMD_SHIFT, &pmd) || !pmd) {
+		walker->addr = next_boundary(walker->addr, PMD_SHIFT);
 		return 0;
 	}
 	/* Not a table: mapped as a whole, or (not present) a huge swap, migration or marker entry. */
 	if (pmd & PTE_LARGE || !(pmd & PTE_PRESENT))
-		return emit_huge(pmd, PMD_SHIFT);
-	return emit_table(pmd);
+		return emit_huge(walker, pmd, PMD_SHIFT);
+	return emit_table(walker, pmd);
 }
 
 #endif

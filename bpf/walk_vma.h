@@ -37,17 +37,18 @@ struct {
 #define SB_KERNMOUNT (1ul << 22)
 
 /* One step from an anon_vma towards its root. */
-static long anon_step(u32 i, void *unused)
+static long anon_step(u32 i, struct walker **self)
 {
-	u64 at = read_at(walker.anon, layout.anon_parent);
+	struct walker *walker = *self;
+	u64 at = read_at(walker->anon, layout.anon_parent);
 
 	if (read_at(at, layout.anon_vmas) != 0 ||
-	    read_at(at, layout.anon_children) != (at == walker.anon_root ? 2 : 1))
+	    read_at(at, layout.anon_children) != (at == walker->anon_root ? 2 : 1))
 		return 1;
-	walker.anon = at;
-	if (at != walker.anon_root)
+	walker->anon = at;
+	if (at != walker->anon_root)
 		return 0;
-	walker.bits |= WALK_ALONE;
+	walker->bits |= WALK_ALONE;
 	return 1;
 }
 
@@ -57,34 +58,34 @@ static long anon_step(u32 i, void *unused)
  * A root is its own parent, and all others lead to it: with members elsewhere than they are taken to be (tasks.bpf.c)
  * neither would be so.
  */
-static __always_inline void find_alone(u64 anon, u64 root)
+static __always_inline void find_alone(struct walker *walker, u64 anon, u64 root)
 {
 	if (read_at(anon, layout.anon_children) != (anon == root ? 1 : 0))
 		return;
 	if (anon == root) {
 		if (read_at(anon, layout.anon_parent) == anon)
-			walker.bits |= WALK_ALONE;
+			walker->bits |= WALK_ALONE;
 		return;
 	}
-	walker.anon = anon;
-	walker.anon_root = root;
+	walker->anon = anon;
+	walker->anon_root = root;
 	/* Not a loop: the verifier would go through it as often as it can run. */
-	bpf_loop(12, anon_step, NULL, 0);
+	repeat(walker, 12, anon_step);
 }
 
 /* Whether the VMA is all there is in its address_space's tree: the root, without children. */
-static __always_inline bool mapping_sole(struct vm_area_struct *vma)
+static __always_inline bool mapping_sole(struct walker *walker, struct vm_area_struct *vma)
 {
-	u64 node = number_of(vma) + bpf_core_field_offset(vma->shared.rb);
+	u64 node = number_of(walker, vma) + bpf_core_field_offset(vma->shared.rb);
 	struct rb_node *children = NULL;
 
-	return state.file.tree == node && !read_at(node, (u64)&children->rb_left) &&
+	return walker->state.file.tree == node && !read_at(node, (u64)&children->rb_left) &&
 	       !read_at(node, (u64)&children->rb_right);
 }
 
-static __always_inline void emit_path(struct file *file, u32 id)
+static __always_inline void emit_path(struct walker *walker, struct file *file, u32 id)
 {
-	struct walk_text *out = (void *)stream_end();
+	struct walk_text *out = (void *)stream_end(&walker->state);
 	long len;
 
 	/* Of a file that is not known to stay the kernel tells no path: but for memfds walk_path.c asks for it. */
@@ -95,7 +96,7 @@ static __always_inline void emit_path(struct file *file, u32 id)
 		len = 1;
 	out->id = id;
 	out->len = len - 1;
-	stream_add(&out->head, WALK_PATH, sizeof(*out) + ((len + 7) & ~7ul));
+	stream_add(&walker->state, &out->head, WALK_PATH, sizeof(*out) + ((len + 7) & ~7ul));
 }
 
 /*
@@ -120,9 +121,9 @@ static __always_inline u32 is_stacked(u64 mnt, u64 sb_flags)
  * The path of a memfd is made of its name only, which never changes. With another layout it would not begin like one,
  * and be asked for as others are.
  */
-static __always_inline void emit_memfd(u64 dentry, u32 id)
+static __always_inline void emit_memfd(struct walker *walker, u64 dentry, u32 id)
 {
-	struct walk_text *out = (void *)stream_end();
+	struct walk_text *out = (void *)stream_end(&walker->state);
 	u64 len;
 
 	if (!out)
@@ -136,38 +137,39 @@ static __always_inline void emit_memfd(u64 dentry, u32 id)
 	__builtin_memcpy(out->bytes + len, " (deleted)", 10);
 	out->id = id;
 	out->len = len + 10;
-	stream_add(&out->head, WALK_PATH, sizeof(*out) + ((len + 10 + 7) & ~7ul));
+	stream_add(&walker->state, &out->head, WALK_PATH, sizeof(*out) + ((len + 10 + 7) & ~7ul));
 }
 
 /* Find the file's path; it is sent before its VMA if it is new in this walk. */
-static __always_inline void find_path(struct file *file, struct path_key *key)
+static __always_inline void find_path(struct walker *walker, struct file *file,
+				      struct path_key *key)
 {
 	struct path_value *known = bpf_map_lookup_elem(&paths, key);
 	struct path_value new = { .generation = config.generation };
 	u64 flags;
 
 	if (known && known->generation == config.generation) {
-		state.file.path = known->id;
-		state.file.stacked = known->stacked;
+		walker->state.file.path = known->id;
+		walker->state.file.stacked = known->stacked;
 		return;
 	}
-	flags = read_at(state.file.sb, layout.sb_flags);
-	new.id = ++state.next_path;
+	flags = read_at(walker->state.file.sb, layout.sb_flags);
+	new.id = WALK_WALKERS * ++walker->state.next_path + walker->state.which;
 	new.stacked = is_stacked((u64)key->path.mnt, flags);
 	bpf_map_update_elem(&paths, key, &new, BPF_ANY);
-	if (LOCKLESS && state.file.magic == TMPFS_MAGIC && flags & SB_KERNMOUNT)
-		emit_memfd((u64)key->path.dentry, new.id);
-	emit_path(file, new.id);
-	state.file.path = new.id;
-	state.file.stacked = new.stacked;
+	if (LOCKLESS && walker->state.file.magic == TMPFS_MAGIC && flags & SB_KERNMOUNT)
+		emit_memfd(walker, (u64)key->path.dentry, new.id);
+	emit_path(walker, file, new.id);
+	walker->state.file.path = new.id;
+	walker->state.file.stacked = new.stacked;
 }
 
-static __always_inline u64 shmem_swapped(u64 inode)
+static __always_inline u64 shmem_swapped(struct walker *walker, u64 inode)
 {
 	struct shmem_inode_info *info = NULL;
 
 	info = (void *)(inode - bpf_core_field_offset(info->vfs_inode));
-	return read_field(info, swapped);
+	return read_field(walker, info, swapped);
 }
 
 #define DMABUF_MAGIC 0x444d4142
@@ -177,32 +179,35 @@ static __always_inline u64 shmem_swapped(u64 inode)
  * What is known of a file goes into state.file. A library's VMAs stand together and have one file; what is
  * read of it for the first stands for the others, until the arena is full.
  */
-static __always_inline void find_file(struct file *file, struct inode *inode, u64 mm)
+static __always_inline void find_file(struct walker *walker, struct file *file, struct inode *inode,
+				      u64 mm)
 {
-	struct path_key key = { .inode = number_of(inode) };
+	struct path_key key = { .inode = number_of(walker, inode) };
 
-	if (state.file.file == (u64)file && state.file.inode == key.inode && state.file.mm == mm)
+	if (walker->state.file.file == (u64)file && walker->state.file.inode == key.inode &&
+	    walker->state.file.mm == mm)
 		return;
-	key.mapping = read_field(file, f_mapping);
-	key.path.mnt = (void *)read_field(file, f_path.mnt);
-	key.path.dentry = (void *)read_field(file, f_path.dentry);
-	state.file.file = (u64)file;
-	state.file.inode = key.inode;
-	state.file.mm = mm;
-	state.file.mapping = key.mapping;
-	state.file.tree = read_at(key.mapping, layout.mapping_root);
-	state.file.pages = read_at(key.mapping, layout.mapping_pages);
-	state.file.sb = read_field(inode, i_sb);
-	state.file.magic = read_at(state.file.sb, layout.sb_magic);
-	state.file.dev = read_at(state.file.sb, SB_DEV);
+	key.mapping = read_field(walker, file, f_mapping);
+	key.path.mnt = (void *)read_field(walker, file, f_path.mnt);
+	key.path.dentry = (void *)read_field(walker, file, f_path.dentry);
+	walker->state.file.file = (u64)file;
+	walker->state.file.inode = key.inode;
+	walker->state.file.mm = mm;
+	walker->state.file.mapping = key.mapping;
+	walker->state.file.tree = read_at(key.mapping, layout.mapping_root);
+	walker->state.file.pages = read_at(key.mapping, layout.mapping_pages);
+	walker->state.file.sb = read_field(walker, inode, i_sb);
+	walker->state.file.magic = read_at(walker->state.file.sb, layout.sb_magic);
+	walker->state.file.dev = read_at(walker->state.file.sb, SB_DEV);
 	/* Those of one graphics device all have the device's mapping. */
-	if (state.file.magic == DMABUF_MAGIC)
-		state.file.mapping = key.inode;
-	state.file.swapped = state.file.magic == TMPFS_MAGIC ? shmem_swapped(key.inode) : 0;
-	find_path(file, &key);
+	if (walker->state.file.magic == DMABUF_MAGIC)
+		walker->state.file.mapping = key.inode;
+	walker->state.file.swapped =
+		walker->state.file.magic == TMPFS_MAGIC ? shmem_swapped(walker, key.inode) : 0;
+	find_path(walker, file, &key);
 }
 
-static __always_inline bool emit_name(struct vm_area_struct *vma)
+static __always_inline bool emit_name(struct walker *walker, struct vm_area_struct *vma)
 {
 	struct vm_area_struct___named *named = (void *)vma;
 	struct anon_vma_name *name;
@@ -216,7 +221,7 @@ static __always_inline bool emit_name(struct vm_area_struct *vma)
 	    bpf_core_field_offset(named->anon_name) == bpf_core_field_offset(vma->shared))
 		return false;
 	name = BPF_CORE_READ(named, anon_name);
-	out = name ? (void *)stream_end() : NULL;
+	out = name ? (void *)stream_end(&walker->state) : NULL;
 	if (!out)
 		return false;
 	len = bpf_probe_read_kernel_str(out->bytes, WALK_NAME_BYTES, &name->name);
@@ -224,36 +229,37 @@ static __always_inline bool emit_name(struct vm_area_struct *vma)
 		return false;
 	out->id = 0;
 	out->len = len - 1;
-	stream_add(&out->head, WALK_NAME, sizeof(*out) + ((len + 7) & ~7ul));
+	stream_add(&walker->state, &out->head, WALK_NAME, sizeof(*out) + ((len + 7) & ~7ul));
 	return true;
 }
 
-static __always_inline void fill_file(struct walk_vma *out, struct vm_area_struct *vma,
-				      struct inode *inode)
+static __always_inline void fill_file(struct walker *walker, struct walk_vma *out,
+				      struct vm_area_struct *vma, struct inode *inode)
 {
-	out->mapping = state.file.mapping;
-	out->path = state.file.path;
+	out->mapping = walker->state.file.mapping;
+	out->path = walker->state.file.path;
 	out->inode = inode->i_ino;
 	out->mode = inode->i_mode;
 	out->size_bytes = inode->i_size;
 	out->links = inode->i_nlink;
-	out->resident_pages = state.file.pages;
-	out->swapped_pages = state.file.swapped;
-	out->dev = state.file.dev;
-	out->magic = state.file.magic;
-	if (mapping_sole(vma))
-		walker.bits |= WALK_SOLE;
-	if (state.file.stacked)
-		walker.bits |= WALK_STACKED;
+	out->resident_pages = walker->state.file.pages;
+	out->swapped_pages = walker->state.file.swapped;
+	out->dev = walker->state.file.dev;
+	out->magic = walker->state.file.magic;
+	if (mapping_sole(walker, vma))
+		walker->bits |= WALK_SOLE;
+	if (walker->state.file.stacked)
+		walker->bits |= WALK_STACKED;
 }
 
-static __always_inline void fill_label(struct walk_vma *out, struct vm_area_struct *vma)
+static __always_inline void fill_label(struct walker *walker, struct walk_vma *out,
+				       struct vm_area_struct *vma)
 {
 	struct vm_special_mapping *special = vma->vm_private_data;
 	const char *name = NULL;
 
 	/* Without a file only the kernel's special mappings have operations. */
-	if (!special || !read_field(vma, vm_ops))
+	if (!special || !read_field(walker, vma, vm_ops))
 		return;
 	bpf_probe_read_kernel(&name, sizeof(name), &special->name);
 	if (bpf_probe_read_kernel_str(out->label, sizeof(out->label), name) < 0 ||
@@ -267,29 +273,29 @@ static __always_inline bool is_wanted(u64 key)
 }
 
 /* VMAs come process by process, and those of one file stand together: the last answers are kept. */
-static __always_inline bool mm_wanted(u64 mm)
+static __always_inline bool mm_wanted(struct walker *walker, u64 mm)
 {
-	if (state.last_mm != mm) {
-		state.last_mm = mm;
-		state.last_mm_wanted = is_wanted(mm);
+	if (walker->state.last_mm != mm) {
+		walker->state.last_mm = mm;
+		walker->state.last_mm_wanted = is_wanted(mm);
 	}
-	return state.last_mm_wanted;
+	return walker->state.last_mm_wanted;
 }
 
-static __always_inline bool file_wanted(struct file *file)
+static __always_inline bool file_wanted(struct walker *walker, struct file *file)
 {
-	if (state.last_file != (u64)file) {
-		state.last_file = (u64)file;
-		state.last_file_wanted =
-			is_wanted(read_field(file, f_mapping)) || is_wanted((u64)file->f_inode);
+	if (walker->state.last_file != (u64)file) {
+		walker->state.last_file = (u64)file;
+		walker->state.last_file_wanted = is_wanted(read_field(walker, file, f_mapping)) ||
+						 is_wanted((u64)file->f_inode);
 	}
-	return state.last_file_wanted;
+	return walker->state.last_file_wanted;
 }
 
 /* The anon_vma of the VMA at hand: read anew each time, or the verifier goes through all behind it for both cases. */
-static __always_inline u64 anon_of_vma(void)
+static __always_inline u64 anon_of_vma(struct walker *walker)
 {
-	return *(volatile u64 *)&walker.vma_anon;
+	return *(volatile u64 *)&walker->vma_anon;
 }
 
 /* The root is the first member, since there is one: read without a relocation (see walk_kernel.h). */
@@ -298,130 +304,135 @@ static __always_inline u64 anon_root(u64 anon)
 	return read_at(anon, 0);
 }
 
-static __always_inline bool in_scope(struct mm_struct *mm, struct vm_area_struct *vma,
-				     struct file *file)
+static __always_inline bool in_scope(struct walker *walker, struct mm_struct *mm,
+				     struct vm_area_struct *vma, struct file *file)
 {
 	u64 anon;
 
-	if (config.scope == WALK_ALL || mm_wanted((u64)mm))
+	if (config.scope == WALK_ALL || mm_wanted(walker, (u64)mm))
 		return true;
 	if (config.scope != WALK_LISTED_OBJECTS)
 		return false;
 	/* The kernel's special mappings (vdso) are the same pages in all. */
-	if (!file && read_field(vma, vm_ops))
+	if (!file && read_field(walker, vma, vm_ops))
 		return true;
-	if (file && file_wanted(file))
+	if (file && file_wanted(walker, file))
 		return true;
-	anon = anon_of_vma();
+	anon = anon_of_vma(walker);
 	return anon && is_wanted(anon_root(anon));
 }
 
 /* Our own page whose struct page is to be found: a file of one page, so the tree's root is that page. */
-static __always_inline void probe(struct file *file)
+static __always_inline void probe(struct walker *walker, struct file *file)
 {
-	state.probe_page = read_at((u64)BPF_CORE_READ(file, f_mapping), layout.mapping_head);
-	state.page_struct_bytes = bpf_core_type_size(struct page);
+	walker->state.probe_page =
+		read_at((u64)BPF_CORE_READ(file, f_mapping), layout.mapping_head);
+	walker->state.page_struct_bytes = bpf_core_type_size(struct page);
 }
 
-static __always_inline bool emit_vma(struct mm_struct *mm, struct vm_area_struct *vma,
-				     struct file *file)
+static __always_inline bool emit_vma(struct walker *walker, struct mm_struct *mm,
+				     struct vm_area_struct *vma, struct file *file)
 {
 	struct walk_vma *out;
 	struct inode *inode = NULL;
 	u64 anon;
 
 	/* Before a path counts as sent: what finds no room comes again when the arena has been emptied. */
-	if (!stream_end())
+	if (!stream_end(&walker->state))
 		return false;
 	if (file) {
 		inode = file->f_inode;
-		find_file(file, inode, (u64)mm);
+		find_file(walker, file, inode, (u64)mm);
 	}
 	/* Of files only anonymous ones can have a name: those are shmem. */
-	walker.bits = walker.tag ? WALK_TAGGED : 0;
-	if ((!file || state.file.magic == TMPFS_MAGIC) && emit_name(vma))
-		walker.bits |= WALK_NAMED;
-	out = (void *)stream_end();
+	walker->bits = walker->tag ? WALK_TAGGED : 0;
+	if ((!file || walker->state.file.magic == TMPFS_MAGIC) && emit_name(walker, vma))
+		walker->bits |= WALK_NAMED;
+	out = (void *)stream_end(&walker->state);
 	if (!out)
 		return false;
 	__builtin_memset(out, 0, sizeof(*out));
 	out->mm = (u64)mm;
-	out->start = walker.start;
+	out->start = walker->start;
 	out->end = vma->vm_end;
 	out->flags = vma->vm_flags;
-	out->offset_pages = vma->vm_pgoff + ((walker.start - vma->vm_start) >> PAGE_SHIFT);
-	out->tgid = walker.tgid;
-	out->tid = walker.tid;
-	out->seq = walker.seq;
-	anon = anon_of_vma();
+	out->offset_pages = vma->vm_pgoff + ((walker->start - vma->vm_start) >> PAGE_SHIFT);
+	out->tgid = walker->tgid;
+	out->tid = walker->tid;
+	out->seq = walker->seq;
+	anon = anon_of_vma(walker);
 	if (anon) {
 		u64 root = anon_root(anon);
 
 		out->anon_vma = anon;
 		out->anon_root = root;
-		find_alone(anon, root);
+		find_alone(walker, anon, root);
 	}
 	if (inode)
-		fill_file(out, vma, inode);
+		fill_file(walker, out, vma, inode);
 	else
-		fill_label(out, vma);
-	out->bits = walker.bits;
-	stream_add(&out->head, WALK_VMA, sizeof(*out));
+		fill_label(walker, out, vma);
+	out->bits = walker->bits;
+	stream_add(&walker->state, &out->head, WALK_VMA, sizeof(*out));
 	return true;
 }
 
-static __always_inline bool resumes(struct vm_area_struct *vma, struct mm_struct *mm)
+static __always_inline bool resumes(struct walker *walker, struct vm_area_struct *vma,
+				    struct mm_struct *mm)
 {
-	return state.resume_addr && state.resume_mm == (u64)mm &&
-	       state.resume_start == walker.start && state.resume_end == vma->vm_end;
+	return walker->state.resume_addr && walker->state.resume_mm == (u64)mm &&
+	       walker->state.resume_start == walker->start &&
+	       walker->state.resume_end == vma->vm_end;
 }
 
 /*
  * Send a VMA, from walker.start on, and the page tables below it. 0, or why it is not done: WALK_FULL, WALK_CHANGED. What is sent already is
  * remembered, and the next call for the same VMA goes on from there.
  */
-static __always_inline u32 send_vma(struct mm_struct *mm, struct vm_area_struct *vma)
+static __always_inline u32 send_vma(struct walker *walker, struct mm_struct *mm,
+				    struct vm_area_struct *vma)
 {
-	u64 before = state.used;
+	u64 before = walker->state.used;
 	struct file *file = vma->vm_file;
 
-	walker.vma_anon = (u64)vma->anon_vma;
-	if (!in_scope(mm, vma, file))
-		return stands() ? 0 : WALK_CHANGED;
-	if (walker.tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
-		probe(file);
-	if (!state.used)
-		state.file.file = 0;
-	walker.tag = file && anon_of_vma() && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
-	if (resumes(vma, mm)) {
-		walker.addr = state.resume_addr;
+	walker->vma_anon = (u64)vma->anon_vma;
+	if (!in_scope(walker, mm, vma, file))
+		return stands(walker) ? 0 : WALK_CHANGED;
+	if (walker->tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
+		probe(walker, file);
+	if (!walker->state.used)
+		walker->state.file.file = 0;
+	walker->tag = file && anon_of_vma(walker) && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
+	if (resumes(walker, vma, mm)) {
+		walker->addr = walker->state.resume_addr;
 	} else {
-		if (!emit_vma(mm, vma, file))
+		if (!emit_vma(walker, mm, vma, file))
 			return WALK_FULL;
-		if (!stands()) {
-			state.used = before;
+		if (!stands(walker)) {
+			walker->state.used = before;
 			return WALK_CHANGED;
 		}
-		walker.addr = walker.start;
+		walker->addr = walker->start;
 	}
-	state.resume_addr = 0;
+	walker->state.resume_addr = 0;
 	if (!config.tables)
 		return 0;
 #ifdef NAMES
-	if (config.names && file && state.file.magic == TMPFS_MAGIC && !(vma->vm_flags & VM_SHARED))
-		emit_names(walker.start);
+	if (config.names && file && walker->state.file.magic == TMPFS_MAGIC &&
+	    !(vma->vm_flags & VM_SHARED))
+		emit_names(walker, walker->start);
 #endif
-	walker.end = vma->vm_end;
-	walker.stop = 0;
-	walker.hugetlb = vma->vm_flags & VM_HUGETLB;
-	bpf_loop(1 << 23, walk_step, NULL, 0);
-	if (!walker.stop)
+	walker->end = vma->vm_end;
+	walker->stop = 0;
+	walker->hugetlb = vma->vm_flags & VM_HUGETLB;
+	repeat(walker, 1 << 23, walk_step);
+	if (!walker->stop)
 		return 0;
-	state.resume_mm = (u64)mm;
-	state.resume_start = walker.start;
-	state.resume_end = vma->vm_end;
-	state.resume_addr = walker.addr;
-	return walker.stop;
+	walker->state.resume_mm = (u64)mm;
+	walker->state.resume_start = walker->start;
+	walker->state.resume_end = vma->vm_end;
+	walker->state.resume_addr = walker->addr;
+	return walker->stop;
 }
 
 #endif

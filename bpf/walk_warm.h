@@ -23,38 +23,40 @@
 #define touch(value) asm volatile("" ::"r"(value))
 
 /* bpf_loop() instead of loops: those the verifier would go through as often as they can run. */
-#define WARM_STEP 2u
-
-/* Find the slot for walker.warm_addr among the pivots of walker.maple; arg: how many slots there are. */
-static long pivot_step(u32 i, u32 *slots)
+/* Find the slot for walker.warm_addr among the pivots of walker.maple. */
+static long pivot_step(u32 i, struct walker **self)
 {
-	u64 pivot = cast_at((walker.maple & ~(MAPLE_NODE_BYTES - 1)) + MAPLE_PIVOTS + (u64)i * 8);
+	struct walker *walker = *self;
+	u64 pivot =
+		read_word((walker->maple & ~(MAPLE_NODE_BYTES - 1)) + MAPLE_PIVOTS + (u64)i * 8);
 
-	walker.slot = i;
-	if (!pivot || i == *slots - 1)
+	walker->slot = i;
+	if (!pivot || i == walker->slots - 1)
 		return 1;
-	if (walker.warm_addr > pivot)
+	if (walker->warm_addr > pivot)
 		return 0;
-	walker.warm_last = pivot;
+	walker->warm_last = pivot;
 	return 1;
 }
 
 /* One level down; the next node beside it is read soon. */
-static long level_step(u32 i, void *unused)
+static long level_step(u32 i, struct walker **self)
 {
-	u64 entry = walker.maple, next, at;
-	u32 type = MAPLE_TYPE(entry), slots = MAPLE_SLOTS;
+	struct walker *walker = *self;
+	u64 entry = walker->maple, next, at;
+	u32 type = MAPLE_TYPE(entry);
 
 	if (type != MAPLE_RANGE && type != MAPLE_ARANGE)
 		return 1;
 	at = (entry & ~(MAPLE_NODE_BYTES - 1)) + MAPLE_SLOTS_AT;
+	walker->slots = MAPLE_SLOTS;
 	if (type == MAPLE_ARANGE) {
 		at += MAPLE_ARANGE_SLOTS_AT - MAPLE_SLOTS_AT;
-		slots = MAPLE_ARANGE_SLOTS;
+		walker->slots = MAPLE_ARANGE_SLOTS;
 	}
-	bpf_loop(MAPLE_SLOTS, pivot_step, &slots, 0);
-	at += (u64)walker.slot * 8;
-	walker.maple = read_word(at);
+	repeat(walker, MAPLE_SLOTS, pivot_step);
+	at += (u64)walker->slot * 8;
+	walker->maple = read_word(at);
 	next = read_word(at + 8) & ~(MAPLE_NODE_BYTES - 1);
 	touch(read_word(next));
 	touch(read_word(next + 64));
@@ -63,51 +65,42 @@ static long level_step(u32 i, void *unused)
 	return 0;
 }
 
-static __always_inline struct vm_area_struct *vma_in_slot(u32 i)
-{
-	u64 node = walker.maple & ~(MAPLE_NODE_BYTES - 1);
-
-	return as_vma(cast_at(node + MAPLE_SLOTS_AT + (u64)i * 8));
-}
-
 /* All slots once for the VMAs, and then for what these lead to. One function, as each costs 0.1 ms to load. */
-static long warm_step(u32 step, void *unused)
+static long warm_step(u32 step, struct walker **self)
 {
-	bool owners = step >= MAPLE_SLOTS / WARM_STEP;
+	struct walker *walker = *self;
+	u64 slots = (walker->maple & ~(MAPLE_NODE_BYTES - 1)) + MAPLE_SLOTS_AT;
+	struct vm_area_struct *vma = as_vma(read_word(slots + (u64)(step % MAPLE_SLOTS) * 8));
 
-	for (u32 i = 0; i < WARM_STEP; i++) {
-		struct vm_area_struct *vma = vma_in_slot((step * WARM_STEP + i) % MAPLE_SLOTS);
-
-		if (owners) {
-			touch(cast_at((u64)vma->anon_vma + layout.anon_children));
-			touch(vma->vm_file->f_inode);
-		} else {
-			touch(vma->vm_start);
-			touch(vma->vm_file);
-			touch(vma->shared.rb.rb_left);
-		}
+	if (step < MAPLE_SLOTS) {
+		touch(vma->vm_start);
+		touch(vma->vm_file);
+		touch(vma->shared.rb.rb_left);
+	} else {
+		touch(read_at(number_of(walker, vma->anon_vma), layout.anon_children));
+		touch(vma->vm_file->f_inode);
 	}
 	return 0;
 }
 
 /* The leaf that has an address: it is walker.maple then, and ends at walker.warm_last. */
-static __always_inline void warm_leaf(u64 root, u64 addr)
+static __always_inline void warm_leaf(struct walker *walker, u64 root, u64 addr)
 {
-	walker.warm_addr = addr;
-	walker.warm_last = ~0ull;
-	walker.maple = root;
-	bpf_loop(8, level_step, NULL, 0);
-	if (MAPLE_TYPE(walker.maple) != MAPLE_LEAF)
+	walker->warm_addr = addr;
+	walker->warm_last = ~0ull;
+	walker->maple = root;
+	repeat(walker, 8, level_step);
+	if (MAPLE_TYPE(walker->maple) != MAPLE_LEAF)
 		return;
-	bpf_loop(2 * MAPLE_SLOTS / WARM_STEP, warm_step, NULL, 0);
+	repeat(walker, 2 * MAPLE_SLOTS, warm_step);
 }
 
-static __always_inline void warm(struct mm_struct *mm, u64 addr)
+static __always_inline void warm(struct walker *walker, struct mm_struct *mm, u64 addr)
 {
-	if (!may_cast || (walker.warm_mm == (u64)mm && addr <= walker.warm_last))
+	if (!may_cast || (walker->warm_mm == (u64)mm && addr <= walker->warm_last))
 		return;
-	walker.warm_mm = (u64)mm;
-	warm_leaf(read_field(mm, mm_mt.ma_root), addr);
+	walker->warm_mm = (u64)mm;
+	warm_leaf(walker, read_field(walker, mm, mm_mt.ma_root), addr);
 }
 
 #endif

@@ -14,17 +14,9 @@
 #include "kernel/walk_pump.h"
 #include "kernel/walk_skeleton.h"
 
-/* By the system call itself, as the skeleton does all else: so the program needs no libbpf to run. */
-static int iter_create(int link)
-{
-	union bpf_attr attr = { .iter_create.link_fd = (unsigned int)link };
-
-	return skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
-}
-
 int walk_seq_kind(const struct walk *walk)
 {
-	return (int)walk->state->seq_kind;
+	return (int)walk->walkers->state.seq_kind;
 }
 
 bool walk_casts(const struct walk *walk)
@@ -61,19 +53,42 @@ static int on_arena(const char *records, uint64_t used, void *arg)
 	return err;
 }
 
-static int run(struct walk *walk, int link, const struct walk_arenas *arenas, record_fn record,
-	       void *arg)
+/* ---- iterators ------------------------------------------------------------------------------ */
+
+struct iterator {
+	struct walk_source source;
+	int fd;
+};
+
+static int read_iterator(struct walk_source *source, unsigned int walker, enum walk_fill *ret_fill)
 {
-	struct record_run rr = { walk, record, arg };
-	int iter = iter_create(link);
+	char byte;
+	ssize_t got = read(((struct iterator *)source)->fd, &byte, sizeof(byte));
 
-	if (iter < 0)
+	(void)walker;
+	/* EAGAIN: the arena is full, or very many objects were passed over. */
+	if (got < 0 && errno != EAGAIN && errno != EINTR)
 		return -errno;
-	int err = walk_pump(iter, arenas, on_arena, &rr);
+	*ret_fill = got == 0 ? WALK_FILL_END : WALK_FILL_GOES_ON;
+	return 0;
+}
 
-	close(iter);
+/* By the system call itself, as the skeleton does all else: so the program needs no libbpf to run. */
+static int iterate(int link, struct walk_source source, struct record_run *rr)
+{
+	union bpf_attr attr = { .iter_create.link_fd = (unsigned int)link };
+	struct iterator iterator = { source, skel_sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr)) };
+
+	if (iterator.fd < 0)
+		return -errno;
+	iterator.source.fill = read_iterator;
+	int err = walk_pump(&iterator.source, on_arena, rr);
+
+	close(iterator.fd);
 	return err;
 }
+
+/* ---- tasks ---------------------------------------------------------------------------------- */
 
 struct task_run {
 	void (*task)(const struct walk_task *task, void *arg);
@@ -84,22 +99,35 @@ static int on_task_record(struct walk *walk, const struct walk_head *head, void 
 {
 	const struct walk_task *task = (const void *)head;
 	struct task_run *tr = arg;
+	int err = 0;
 
 	if (head->kind != WALK_TASK)
 		return 0;
 	walk_witness(walk, task);
-	tr->task(task, tr->arg);
-	return 0;
+	if (task->mm && !(task->bits & WALK_KTHREAD))
+		err = walk_targets_add(&walk->targets, task);
+	if (tr->task)
+		tr->task(task, tr->arg);
+	return err;
 }
 
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg)
 {
-	struct walk_arenas arenas = { &walk->tasks->bss->state, walk->tasks_arena,
-				      WALK_TASKS_STRIDE };
+	const struct walk_source source = {
+		.states = { &walk->tasks->bss->state },
+		.bytes = walk->tasks_arena,
+		.stride = WALK_TASKS_STRIDE,
+		.alone = true,
+	};
 	struct task_run tr = { task, arg };
+	struct record_run rr = { walk, on_task_record, &tr };
 
-	return run(walk, walk->task_link, &arenas, on_task_record, &tr);
+	walk->targets.count = 0;
+	walk->targets.unused = true;
+	return iterate(walk->task_link, source, &rr);
 }
+
+/* ---- VMAs ----------------------------------------------------------------------------------- */
 
 struct vma_run {
 	const struct walk_visitor *visitor;
@@ -152,13 +180,10 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 	return 0;
 }
 
-static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tables,
-		   const struct walk_visitor *visitor, void *arg)
+static int begin(struct walk *walk, enum walk_scope scope, bool tables,
+		 const struct walk_visitor *visitor)
 {
 	struct walk_config *config = walk->config;
-	struct walk_state *state = walk->state;
-	struct walk_arenas arenas = { state, walk->arena, WALK_ARENA_STRIDE };
-	struct vma_run vr = { visitor, arg };
 
 	if (tables && !walk->tables_work)
 		return -EOPNOTSUPP;
@@ -167,20 +192,72 @@ static int walk_by(struct walk *walk, int link, enum walk_scope scope, bool tabl
 	config->names = tables && visitor->names;
 	config->names_epoch = visitor->names_epoch;
 	config->generation++;
-	state->next_path = 0;
-	state->file = (struct walk_file){ 0 };
-	*walk->walker = (struct walker){ 0 };
-	state->last_mm = state->last_file = 0;
-	state->last_mm_wanted = state->last_file_wanted = 0;
+	for (uint32_t i = 0; i < WALK_WALKERS; i++)
+		walk->walkers[i] = (struct walker){ .state.which = i };
 	walk_forget_paths(walk);
-	state->resume_addr = 0;
-	return run(walk, link, &arenas, on_vma_record, &vr);
+	return 0;
+}
+
+static int walk_by_iterator(struct walk *walk, int link, const struct walk_visitor *visitor,
+			    void *arg)
+{
+	const struct walk_source source = {
+		.states = { &walk->walkers[0].state },
+		.bytes = walk->arena,
+		.stride = WALK_ARENA_STRIDE,
+	};
+	struct vma_run vr = { visitor, arg };
+	struct record_run rr = { walk, on_vma_record, &vr };
+
+	return iterate(link, source, &rr);
+}
+
+/* only: of one process, 0: of all. */
+static int walk_targets_of(struct walk *walk, pid_t only, const struct walk_visitor *visitor,
+			   void *arg)
+{
+	struct target_walk tw;
+	struct vma_run vr = { visitor, arg };
+	struct record_run rr = { walk, on_vma_record, &vr };
+
+	walk_targets_source(walk, only, &tw);
+	return walk_pump(&tw.source, on_arena, &rr);
+}
+
+/* Processes that are there still, though not where they were listed. */
+static int walk_successors(struct walk *walk, const struct walk_visitor *visitor, void *arg)
+{
+	struct walk_targets before = walk_targets_take(walk);
+	bool gone = false;
+	int err = 0;
+
+	for (size_t i = 0; i < before.count && !gone; i++)
+		gone = before.list[i].gone;
+	if (gone)
+		err = walk_tasks(walk, NULL, NULL);
+	walk->targets.unused = false;
+	if (gone && !err && walk_targets_keep_successors(&walk->targets, &before))
+		err = walk_targets_of(walk, 0, visitor, arg);
+	free(before.list);
+	return err;
 }
 
 int walk_vmas(struct walk *walk, enum walk_scope scope, bool tables,
 	      const struct walk_visitor *visitor, void *arg)
 {
-	return walk_by(walk, walk->vma_link, scope, tables, visitor, arg);
+	int err = begin(walk, scope, tables, visitor);
+
+	if (err)
+		return err;
+	if (!walk->lockless)
+		return walk_by_iterator(walk, walk->vma_link, visitor, arg);
+	if (!walk->targets.unused)
+		err = walk_tasks(walk, NULL, NULL);
+	walk->targets.unused = false;
+	if (!err)
+		err = walk_targets_of(walk, 0, visitor, arg);
+	/* Whose mm is not listed would not be visited anyway. */
+	return err || scope == WALK_LISTED_MMS ? err : walk_successors(walk, visitor, arg);
 }
 
 /* An iterator that visits one process only, of whatever size the others are. Linux 6.1. */
@@ -201,39 +278,47 @@ static int link_to_process(struct walk *walk, pid_t pid)
 int walk_vmas_of(struct walk *walk, pid_t pid, bool tables, const struct walk_visitor *visitor,
 		 void *arg)
 {
+	int err = begin(walk, WALK_LISTED_MMS, tables, visitor);
+
+	if (err)
+		return err;
+	if (walk->lockless)
+		return walk_targets_of(walk, pid, visitor, arg);
+
 	int link = link_to_process(walk, pid);
 
 	if (link < 0)
 		return link;
-	int err = walk_by(walk, link, WALK_LISTED_MMS, tables, visitor, arg);
-
+	err = walk_by_iterator(walk, link, visitor, arg);
 	close(link);
 	return err;
 }
 
+/* ---- what is wanted ------------------------------------------------------------------------- */
+
 int walk_wanted_clear(struct walk *walk)
 {
-	int fd = walk->wanted;
+	const struct u64map *listed = &walk->listed;
 
-	for (size_t i = 0; i < walk->listed_count; i++)
-		skel_map_delete_elem(fd, &walk->listed[i]);
-	walk->listed_count = 0;
+	for (size_t i = 0; i < listed->slot_count; i++)
+		if (listed->slots[i].value != U64MAP_NONE)
+			skel_map_delete_elem(walk->wanted, &listed->slots[i].key);
+	u64map_free(&walk->listed);
 	return 0;
+}
+
+bool walk_is_listed(const struct walk *walk, uint64_t key)
+{
+	return u64map_get(&walk->listed, key) != U64MAP_NONE;
 }
 
 int walk_wanted_add(struct walk *walk, uint64_t key)
 {
-	uint64_t *listed =
-		grow(walk->listed, &walk->listed_room, walk->listed_count + 1, sizeof(key));
 	uint32_t one = 1;
 
-	if (!listed)
-		return -ENOMEM;
-	walk->listed = listed;
-	int err = skel_map_update_elem(walk->wanted, &key, &one, BPF_NOEXIST);
-
-	if (err < 0)
-		return err == -EEXIST || errno == EEXIST ? 0 : -errno;
-	listed[walk->listed_count++] = key;
-	return 0;
+	if (walk_is_listed(walk, key))
+		return 0;
+	if (skel_map_update_elem(walk->wanted, &key, &one, BPF_ANY) < 0)
+		return -errno;
+	return u64map_set(&walk->listed, key, one);
 }

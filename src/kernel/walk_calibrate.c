@@ -73,7 +73,7 @@ static void probe_vma(const struct walk_vma *vma, const char *path, const char *
 
 static void find_vmemmap(struct walk *walk, const struct probe *probe)
 {
-	const struct walk_state *state = walk->state;
+	const struct walk_state *state = &walk->walkers->state;
 	uint64_t page = state->probe_page, size = state->page_struct_bytes;
 
 	if (!size || page < probe->page.frame * size)

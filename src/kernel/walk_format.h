@@ -11,6 +11,8 @@
 #define WALK_SLACK_BYTES (16u * 1024)
 #define WALK_TASKS_BYTES (1u << 15) /* the same of the program for tasks */
 #define WALK_ARENAS 4               /* some are written while others are read */
+#define WALK_WALKERS \
+	2u /* so many threads can go on with a walk of VMAs, each by its own struct walker */
 #define WALK_PATH_BYTES 4096
 #define WALK_NAME_BYTES 256
 #define WALK_LABEL_BYTES 24
@@ -37,6 +39,7 @@ struct walk_task {
 	u64 mm;   /* 0: a kernel thread, or a process that has exited */
 	u64 css_set;
 	u64 start_ns;
+	u64 born_ns; /* of this thread itself, where that is not the leader */
 	u64 page_table_bytes;
 	u64 start_brk, brk, start_stack;
 	u32 tgid, tid, ppid, uid;
@@ -184,6 +187,8 @@ struct walk_state {
 	u64 used;  /* bytes of the arena that is being written */
 	u32 arena; /* which that is */
 	u32 full;  /* stopped for want of room, not at the end */
+	u32 which; /* index of the walker; set by user space */
+	u32 begun; /* the last call ended in an address space, whose rest comes with the next one */
 	u64 resume_mm, resume_start, resume_end, resume_addr;
 	u64 probe_page;
 	u64 page_struct_bytes;
@@ -194,14 +199,40 @@ struct walk_state {
 	u32 seq_kind; /* 0: no mm_lock_seq; 1: an int; 2: a seqcount */
 };
 
+/* What the walk without locks is called with, and what it returns if the task is not there any more. */
+enum walk_arg {
+	WALK_WALKER,  /* index of the struct walker */
+	WALK_TASK_AT, /* kernel address */
+	WALK_IDS,     /* tgid and tid, the one above the other */
+	WALK_BORN,    /* walk_task.born_ns */
+	WALK_ARGS,
+};
+#define WALK_GONE 1
+
 /* Why a VMA, or what is below it, is not sent to its end. */
 enum walk_stop {
 	WALK_FULL = 1, /* no room: the next read goes on */
 	WALK_CHANGED,  /* the address space was changed meanwhile */
 };
 
+/* The name table that is being taken. */
+struct walk_namer {
+	u64 segment; /* 0's address */
+	u64 listed;  /* blocks, by bits */
+	u64 entry;   /* the page table's for what in_ram() was asked for, and where it is */
+	u64 entry_at;
+	u64 entries[WALK_NAMES_ROOM];
+	u64 entries_at[WALK_NAMES_ROOM];
+	u32 count, leaves;
+	u32 bytes; /* taken so far */
+	u32 leaf;  /* where the one begins whose entries are gone through */
+	u32 failed;
+	struct walk_block blocks[WALK_NAMES_ROOM];
+};
+
 /* Where the program stands. In a map, not on its stack: there the verifier would follow each value. */
 struct walker {
+	struct walk_state state;
 	u64 addr, end; /* in a VMA */
 	u64 task, mm;
 	u64 from; /* what lies behind it is still to be sent (walk_lockless.bpf.c); 0 under the lock */
@@ -219,25 +250,10 @@ struct walker {
 	u32 seq;
 	u32 hugetlb;
 	u32 tag;
-	u32 stop;  /* enum walk_stop, or 0 */
-	u32 tries; /* in vain, one after the other */
-	u32 begun; /* the last read ended in this address space */
-	u32 slot;  /* in that node */
-};
-
-/* The name table that is being taken. */
-struct walk_namer {
-	u64 segment; /* 0's address */
-	u64 listed;  /* blocks, by bits */
-	u64 entry;   /* the page table's for what in_ram() was asked for, and where it is */
-	u64 entry_at;
-	u64 entries[WALK_NAMES_ROOM];
-	u64 entries_at[WALK_NAMES_ROOM];
-	u32 count, leaves;
-	u32 bytes; /* taken so far */
-	u32 leaf;  /* where the one begins whose entries are gone through */
-	u32 failed;
-	struct walk_block blocks[WALK_NAMES_ROOM];
+	u32 stop;        /* enum walk_stop, or 0 */
+	u32 tries;       /* in vain, one after the other */
+	u32 slot, slots; /* in that node, and how many it has */
+	struct walk_namer namer;
 };
 
 #endif

@@ -26,23 +26,24 @@
 #include "walk_lockless.lskel.h"
 #include "walk_named.lskel.h"
 
-#define ARENA_MAP_BYTES (WALK_ARENAS * WALK_ARENA_STRIDE)
+#define ARENA_MAP_BYTES ((WALK_ARENAS + 1) * WALK_ARENA_STRIDE)
 #define TASKS_MAP_BYTES (WALK_ARENAS * WALK_TASKS_STRIDE)
 #define PATIENCE 4096 /* lookups in vain, then the lock is taken */
 
-/* A link to the iterator, and the array that it writes to. */
-static int attach(int program, int map, size_t map_bytes, int *ret_link, const char **ret_arena)
+static int map_arena(int map, size_t bytes, const char **ret_arena)
 {
-	void *arena;
+	void *arena = mmap(NULL, bytes, PROT_READ, MAP_SHARED, map, 0);
 
-	*ret_link = skel_link_create(program, 0, BPF_TRACE_ITER);
-	if (*ret_link < 0)
-		return -errno;
-	arena = mmap(NULL, map_bytes, PROT_READ, MAP_SHARED, map, 0);
 	if (arena == MAP_FAILED)
 		return -errno;
 	*ret_arena = arena;
 	return 0;
+}
+
+static int link_iterator(int program, int *ret_link)
+{
+	*ret_link = skel_link_create(program, 0, BPF_TRACE_ITER);
+	return *ret_link < 0 ? -errno : 0;
 }
 
 struct tasks_load {
@@ -59,10 +60,11 @@ static void *load_tasks(void *arg)
 	struct walk *walk = load->walk;
 
 	walk->tasks = tasks_bpf__open_and_load();
-	load->err = walk->tasks ? attach(walk->tasks->progs.walk_tasks.prog_fd,
-					 walk->tasks->maps.arena.map_fd, TASKS_MAP_BYTES,
-					 &walk->task_link, &walk->tasks_arena)
+	load->err = walk->tasks ? map_arena(walk->tasks->maps.arena.map_fd, TASKS_MAP_BYTES,
+					    &walk->tasks_arena)
 				: -errno;
+	if (!load->err)
+		load->err = link_iterator(walk->tasks->progs.walk_tasks.prog_fd, &walk->task_link);
 	if (!load->err && load->meanwhile)
 		load->meanwhile(walk, load->arg);
 	if (!load->err)
@@ -78,8 +80,7 @@ static void *load_tasks(void *arg)
 		(walk)->wanted = (skel)->maps.wanted.map_fd;       \
 		(walk)->arena_map = (skel)->maps.arena.map_fd;     \
 		(walk)->config = &(skel)->bss->config;             \
-		(walk)->state = &(skel)->bss->state;               \
-		(walk)->walker = &(skel)->bss->walker;             \
+		(walk)->walkers = (skel)->bss->walkers;            \
 		(walk)->layout = &(skel)->bss->layout;             \
 	} while (0)
 
@@ -143,9 +144,12 @@ static int load_vmas(struct walk *walk, bool lockless, bool names)
 		err = load_locked(walk, true);
 	if (err)
 		err = load_locked(walk, false);
-	return err ? err
-		   : attach(walk->program, walk->arena_map, ARENA_MAP_BYTES, &walk->vma_link,
-			    &walk->arena);
+	if (!err)
+		err = map_arena(walk->arena_map, ARENA_MAP_BYTES, &walk->arena);
+	/* The other is called, not iterated. */
+	if (!err && !walk->lockless)
+		err = link_iterator(walk->program, &walk->vma_link);
+	return err;
 }
 
 static int load(struct tasks_load *tasks, bool lockless, bool names)
@@ -246,7 +250,8 @@ void walk_close(struct walk *walk)
 	walk_close(walk->locked);
 	walk_forget_paths(walk);
 	free(walk->paths);
-	free(walk->listed);
+	u64map_free(&walk->listed);
+	free(walk->targets.list);
 	if (walk->arena)
 		munmap((void *)walk->arena, ARENA_MAP_BYTES);
 	if (walk->tasks_arena)

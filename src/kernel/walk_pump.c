@@ -1,76 +1,99 @@
 // SPDX-License-Identifier: MIT
 /*
  * A few arenas, two threads: one lets the kernel fill, the other takes out. Knows no record.
+ *
+ * Most of what filling costs is waiting for memory, which two CPUs can do at the same time. So the one that takes out
+ * does not sleep while there is nothing to be taken out: it has the kernel fill an arena of its own with the next
+ * process that nobody walks yet, and takes that out.
  */
 #include "kernel/walk_pump.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "base/crew.h"
 
-struct pump {
-	int iter;
-	const struct walk_arenas *arenas;
-	pthread_mutex_t lock;
-	pthread_cond_t turned;
-	uint64_t used[WALK_ARENAS];
-	bool filled[WALK_ARENAS];
-	bool last[WALK_ARENAS]; /* the stream ends with this one */
-	bool stop;
-	int error;
+struct filled {
+	uint64_t used;
+	enum walk_fill fill;
+	bool whole; /* no process goes on in the next one */
 };
 
-/* Fill one arena. Whether there is more: the program stops when its arena is full. */
-static bool fill(struct pump *pump, unsigned int arena, uint64_t *ret_used)
+struct pump {
+	struct walk_source *source;
+	int (*each)(const char *records, uint64_t used, void *arg);
+	void *arg;
+	pthread_mutex_t lock;
+	pthread_cond_t turned;
+	struct filled filled[WALK_ARENAS];
+	bool is_filled[WALK_ARENAS];
+	bool stop;
+	int error; /* of filling in turns */
+};
+
+static int fill(struct pump *pump, unsigned int walker, unsigned int arena,
+		struct filled *ret_filled)
 {
-	struct walk_state *state = pump->arenas->state;
-	char byte;
-	ssize_t got;
+	struct walk_source *source = pump->source;
+	struct walk_state *state = source->states[walker];
+	enum walk_fill filled = WALK_FILL_END;
 
 	state->arena = arena;
 	state->used = 0;
 	state->full = 0;
-	got = read(pump->iter, &byte, sizeof(byte));
-	*ret_used = state->used;
-	/* EAGAIN: the arena is full, or very many objects were passed over. */
-	if (got < 0 && errno != EAGAIN && errno != EINTR)
-		pump->error = -errno;
-	return got > 0 || (got < 0 && !pump->error);
+	int err = source->fill(source, walker, &filled);
+
+	*ret_filled = (struct filled){ err ? 0 : state->used, filled, !state->begun };
+	return err;
+}
+
+static int take_out(struct pump *pump, unsigned int arena, const struct filled *filled)
+{
+	return pump->each(pump->source->bytes + arena * pump->source->stride, filled->used,
+			  pump->arg);
 }
 
 static void *fill_in_turns(void *arg)
 {
 	struct pump *pump = arg;
-	bool more = true;
+	struct filled filled = { .fill = WALK_FILL_GOES_ON };
 
-	for (unsigned int arena = 1; more; arena = (arena + 1) % WALK_ARENAS) {
-		uint64_t used = 0;
-
+	for (unsigned int arena = 1; filled.fill != WALK_FILL_END;
+	     arena = (arena + 1) % WALK_ARENAS) {
 		pthread_mutex_lock(&pump->lock);
-		while (pump->filled[arena] && !pump->stop)
+		while (pump->is_filled[arena] && !pump->stop)
 			pthread_cond_wait(&pump->turned, &pump->lock);
 		bool stop = pump->stop;
 
 		pthread_mutex_unlock(&pump->lock);
 		if (stop)
 			break;
-		more = fill(pump, arena, &used);
+		int err = fill(pump, 0, arena, &filled);
+
+		if (err)
+			filled.fill = WALK_FILL_END;
 		pthread_mutex_lock(&pump->lock);
-		pump->used[arena] = used;
-		pump->filled[arena] = true;
-		pump->last[arena] = !more;
+		pump->filled[arena] = filled;
+		pump->is_filled[arena] = true;
+		pump->error = err;
 		pthread_cond_signal(&pump->turned);
 		pthread_mutex_unlock(&pump->lock);
 	}
 	return NULL;
 }
 
+static bool is_filled(struct pump *pump, unsigned int arena)
+{
+	pthread_mutex_lock(&pump->lock);
+	bool filled = pump->is_filled[arena];
+
+	pthread_mutex_unlock(&pump->lock);
+	return filled;
+}
+
 static void wait_for(struct pump *pump, unsigned int arena)
 {
 	pthread_mutex_lock(&pump->lock);
-	while (!pump->filled[arena])
+	while (!pump->is_filled[arena])
 		pthread_cond_wait(&pump->turned, &pump->lock);
 	pthread_mutex_unlock(&pump->lock);
 }
@@ -78,65 +101,103 @@ static void wait_for(struct pump *pump, unsigned int arena)
 static void give_back(struct pump *pump, unsigned int arena, bool stop)
 {
 	pthread_mutex_lock(&pump->lock);
-	pump->filled[arena] = false;
+	pump->is_filled[arena] = false;
 	pump->stop = stop;
 	pthread_cond_signal(&pump->turned);
 	pthread_mutex_unlock(&pump->lock);
 }
 
-static int take_in_turns(struct pump *pump,
-			 int (*each)(const char *records, uint64_t used, void *arg), void *arg)
+/* As the second walker: all of the next process that nobody has begun with, if there is one. */
+static int walk_one(struct pump *pump, enum walk_fill *ret_fill)
 {
-	bool last = false;
+	struct filled filled;
+	int err;
+
+	do {
+		err = fill(pump, 1, WALK_ARENAS, &filled);
+		if (!err)
+			err = take_out(pump, WALK_ARENAS, &filled);
+	} while (!err && !filled.whole);
+	*ret_fill = filled.fill;
+	return err;
+}
+
+/* While there is nothing else to do. */
+static int help(struct pump *pump, unsigned int arena)
+{
+	enum walk_fill fill = WALK_FILL_GOES_ON;
 	int err = 0;
 
-	for (unsigned int arena = 0; !last && !err; arena = (arena + 1) % WALK_ARENAS) {
+	while (!err && fill == WALK_FILL_GOES_ON && !is_filled(pump, arena))
+		err = walk_one(pump, &fill);
+	return err;
+}
+
+static int take_in_turns(struct pump *pump)
+{
+	struct filled filled = { .fill = WALK_FILL_GOES_ON };
+	bool may_help = false;
+	int err = 0;
+
+	for (unsigned int arena = 0; filled.fill != WALK_FILL_END && !err;
+	     arena = (arena + 1) % WALK_ARENAS) {
+		if (may_help)
+			err = help(pump, arena);
+		if (err)
+			break;
 		wait_for(pump, arena);
-		last = pump->last[arena];
-		err = each(pump->arenas->bytes + arena * pump->arenas->stride, pump->used[arena],
-			   arg);
+		filled = pump->filled[arena];
+		may_help = pump->source->states[1] && filled.whole;
+		err = take_out(pump, arena, &filled);
 		give_back(pump, arena, err);
 	}
 	return err;
 }
 
-/* Where no thread can be had: one after the other. */
-static int alternate(struct pump *pump, int (*each)(const char *records, uint64_t used, void *arg),
-		     void *arg)
+/* Where no thread can be had, or none is worth it: one after the other. */
+static int alternate(struct pump *pump)
 {
-	bool more = true;
-	int err = each(pump->arenas->bytes, pump->used[0], arg);
+	struct filled filled = pump->filled[0];
+	int err = take_out(pump, 0, &filled);
 
-	while (more && !err && !pump->error) {
-		more = fill(pump, 0, &pump->used[0]);
-		err = each(pump->arenas->bytes, pump->used[0], arg);
+	while (!err && filled.fill != WALK_FILL_END) {
+		err = fill(pump, 0, 0, &filled);
+		if (!err)
+			err = take_out(pump, 0, &filled);
 	}
 	return err;
 }
 
-int walk_pump(int iter, const struct walk_arenas *arenas,
+static int take_all(struct pump *pump)
+{
+	pthread_t filler;
+	int err = fill(pump, 0, 0, &pump->filled[0]);
+
+	if (err)
+		return err;
+	/* Most walks fit into one arena. */
+	if (pump->filled[0].fill == WALK_FILL_END)
+		return take_out(pump, 0, &pump->filled[0]);
+	pump->is_filled[0] = true;
+	if (pump->source->alone || crew_thread(&filler, fill_in_turns, pump) != 0)
+		return alternate(pump);
+	err = take_in_turns(pump);
+	if (err)
+		give_back(pump, 0, true);
+	pthread_join(filler, NULL);
+	return err ? err : pump->error;
+}
+
+int walk_pump(struct walk_source *source,
 	      int (*each)(const char *records, uint64_t used, void *arg), void *arg)
 {
 	struct pump pump = {
-		.iter = iter,
-		.arenas = arenas,
+		.source = source,
+		.each = each,
+		.arg = arg,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.turned = PTHREAD_COND_INITIALIZER,
 	};
-	pthread_t filler;
-	int err;
 
-	/* Most walks fit into one arena. */
-	if (!fill(&pump, 0, &pump.used[0])) {
-		err = each(arenas->bytes, pump.used[0], arg);
-		return err ? err : pump.error;
-	}
-	pump.filled[0] = true;
-	if (crew_thread(&filler, fill_in_turns, &pump) != 0) {
-		err = alternate(&pump, each, arg);
-	} else {
-		err = take_in_turns(&pump, each, arg);
-		pthread_join(filler, NULL);
-	}
-	return err ? err : pump.error;
+	return take_all(&pump);
 }

@@ -5,8 +5,10 @@
 #ifndef MEMOIR_KERNEL_WALK_SKELETON_H
 #define MEMOIR_KERNEL_WALK_SKELETON_H
 
+#include "base/u64map.h"
 #include "kernel/direct_map.h"
 #include "kernel/walk.h"
+#include "kernel/walk_pump.h"
 
 #include "tasks.lskel.h"
 
@@ -18,6 +20,20 @@ struct walk_found {
 	uint64_t direct_map, max_phys; /* 0: not found */
 };
 
+/* Who can be walked without locks. */
+struct walk_target {
+	uint64_t task, mm, born_ns;
+	uint32_t tgid, tid;
+	bool large;
+	bool gone; /* when it was to be walked */
+};
+
+struct walk_targets {
+	struct walk_target *list;
+	size_t count, room;
+	bool unused; /* no walk of all of them since they were listed */
+};
+
 struct walk {
 	const struct kroot *root;
 	struct tasks_bpf *tasks;
@@ -25,8 +41,7 @@ struct walk {
 	void *skeleton;
 	int program, wanted, arena_map;
 	struct walk_config *config;
-	struct walk_state *state;
-	struct walker *walker;
+	struct walker *walkers; /* WALK_WALKERS */
 	struct walk_layout *layout;
 	bool casts, lockless;
 	/* The same that takes locks, for what is left to it, and how often that was; loaded when it is. */
@@ -37,8 +52,8 @@ struct walk {
 	uint32_t self;
 	struct walk_found found;
 	bool calibrated, tables_work;
-	uint64_t *listed; /* keys now in `wanted` */
-	size_t listed_count, listed_room;
+	struct u64map listed; /* keys now in `wanted` */
+	struct walk_targets targets;
 	char **paths; /* by id, of this walk */
 	size_t path_room;
 	int maps_fd; /* of maps_tid, by which the last path was asked for; or -1 */
@@ -65,5 +80,29 @@ void walk_witness(struct walk *walk, const struct walk_task *task);
 
 /* Look for the direct map; if tasks were read before, that is enough. 0, or a negative errno of reading them. */
 int walk_find(struct walk *walk, const struct kroot *root);
+
+/* Whether a key was added to the list that a scope goes by. */
+bool walk_is_listed(const struct walk *walk, uint64_t key);
+
+/* One walk of what was listed, as a source of records. */
+struct target_walk {
+	struct walk_source source;
+	struct walk *walk;
+	pid_t only;  /* 0: all */
+	size_t next; /* in the list; of both walkers */
+	struct walk_target *current[WALK_WALKERS];
+};
+
+int walk_targets_add(struct walk_targets *targets, const struct walk_task *task);
+void walk_targets_source(struct walk *walk, pid_t only, struct target_walk *ret_tw);
+
+/* Take a list of targets out, to be freed. */
+struct walk_targets walk_targets_take(struct walk *walk);
+
+/*
+ * Leave only those that took the place of one of `before` that was gone, if there are any: a thread that calls exec
+ * becomes the process's only one.
+ */
+bool walk_targets_keep_successors(struct walk_targets *targets, const struct walk_targets *before);
 
 #endif

@@ -97,10 +97,10 @@ static uint64_t count_simple(const uint64_t *entries, size_t n, bool *ret_odd)
 	uint64_t resident = 0, odd = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t entry = entries[i];
+		uint64_t entry = entries[i], present = entry & PTE_BIT_PRESENT;
 
-		resident += (entry & PTE_BIT_PRESENT) && !(entry & PTE_BIT_SPECIAL);
-		odd |= entry && !(entry & PTE_BIT_PRESENT);
+		resident += present & ~(entry / PTE_BIT_SPECIAL);
+		odd |= entry & (present - 1);
 	}
 	*ret_odd = odd;
 	return resident;
