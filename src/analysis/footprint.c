@@ -12,6 +12,7 @@
 #include "analysis/sets.h"
 #include "base/grow.h"
 #include "base/u64map.h"
+#include "snapshot/model.h"
 
 /* Shares are sums of fractions of bytes. */
 #define FRACTION 12
@@ -19,12 +20,6 @@
 
 #define NOBODY MEMOIR_NONE
 #define SEVERAL (MEMOIR_NONE - 1)
-
-/* A process that maps or holds an object some of whose pages nobody maps. */
-struct user {
-	uint32_t object;
-	uint32_t process;
-};
 
 struct footprints {
 	const struct memoir_snapshot *s;
@@ -36,7 +31,7 @@ struct footprints {
 	uint32_t *sole_of_object;
 	uint64_t *rest; /* sets_rest_of_regions() */
 	uint32_t *users_of_object;
-	struct user *users;
+	struct use *users; /* of objects some of whose pages nobody maps */
 	size_t user_count, user_room;
 	struct u64map user_seen;
 };
@@ -178,12 +173,12 @@ static int add_user(struct footprints *f, uint32_t object, uint32_t process)
 		add_sole(f, o->backing, process);
 	if (!is_charged(f, object) || u64map_get(&f->user_seen, key) != U64MAP_NONE)
 		return 0;
-	struct user *users = grow(f->users, &f->user_room, f->user_count + 1, sizeof(*users));
+	struct use *users = grow(f->users, &f->user_room, f->user_count + 1, sizeof(*users));
 
 	if (!users)
 		return -ENOMEM;
 	f->users = users;
-	users[f->user_count++] = (struct user){ object, process };
+	users[f->user_count++] = (struct use){ object, process };
 	f->users_of_object[object]++;
 	return u64map_set(&f->user_seen, key, 0);
 }
@@ -191,17 +186,17 @@ static int add_user(struct footprints *f, uint32_t object, uint32_t process)
 static int list_users(struct footprints *f)
 {
 	const struct memoir_snapshot *s = f->s;
-	struct mapping last = { .object = MEMOIR_NONE };
+	const struct captured *captured = &s->captured;
+	size_t mappings = captured->uses ? 0 : snapshot_mapping_count(s);
 	int err = 0;
 
-	for (size_t i = 0; i < snapshot_mapping_count(s) && !err; i++) {
+	for (size_t i = 0; i < captured->use_count && !err; i++)
+		err = add_user(f, captured->uses[i].object, captured->uses[i].process);
+	for (size_t i = 0; i < mappings && !err; i++) {
 		const struct mapping mapping = snapshot_mapping(s, i);
 
-		/* A library's regions come one after the other. */
-		if (mapping.object != MEMOIR_NONE &&
-		    (mapping.object != last.object || mapping.process != last.process))
+		if (mapping.object != MEMOIR_NONE)
 			err = add_user(f, mapping.object, mapping.process);
-		last = mapping;
 	}
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = add_user(f, s->holders[i].object, s->holders[i].process);
@@ -211,7 +206,7 @@ static int list_users(struct footprints *f)
 static void charge_users(struct footprints *f)
 {
 	for (size_t i = 0; i < f->user_count; i++) {
-		const struct user *user = &f->users[i];
+		const struct use *user = &f->users[i];
 		const struct memoir_object *object = &f->s->objects[user->object];
 		uint64_t unmapped_bytes = object_unmapped_bytes(object);
 

@@ -4,6 +4,8 @@
  * that threads share it. Figures of regions are made when somebody looks (rows.c).
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/crew.h"
 #include "kernel/own_memory.h"
@@ -34,6 +36,41 @@ struct memoir_figures capture_take_figures(struct capture *c, const struct regio
 	take_own(c, region, process);
 	return process->in_scope ? region_figures(region) : (struct memoir_figures){ 0 };
 }
+
+/* ---- who maps what -------------------------------------------------------------------------- */
+
+/*
+ * Noted for analysis, as another pass over all regions would wait for all their memory again. Some may be there twice;
+ * and in any order, as threads take parts: nobody may make anything of either. What is merely cache is left out: whoever
+ * maps it, nothing of it is freed with him nor is his alone. That are most mappings.
+ */
+struct uses {
+	struct use uses[PART_REGIONS];
+	size_t count;
+};
+
+static void note_use(const struct memoir_snapshot *s, const struct region *region,
+		     struct uses *noted)
+{
+	const struct use use = { region->object, region->process };
+	const struct use *last = noted->count ? &noted->uses[noted->count - 1] : NULL;
+
+	/* Regions of one object stand together. */
+	if (last && last->object == use.object && last->process == use.process)
+		return;
+	if (use.object == MEMOIR_NONE || s->objects[use.object].fate == MEMOIR_FATE_RECLAIMABLE)
+		return;
+	noted->uses[noted->count++] = use;
+}
+
+static void keep_uses(struct captured *captured, const struct uses *noted)
+{
+	size_t at = __atomic_fetch_add(&captured->use_count, noted->count, __ATOMIC_RELAXED);
+
+	memcpy(captured->uses + at, noted->uses, noted->count * sizeof(*noted->uses));
+}
+
+/* ---- parts of all regions ------------------------------------------------------------------- */
 
 struct turn {
 	struct capture *c;
@@ -72,7 +109,9 @@ static void take_part(struct capture *c, size_t from, size_t to)
 {
 	uint32_t process = capture_region(c, from)->process;
 	struct memoir_process sum = { 0 };
+	struct uses noted;
 
+	noted.count = 0;
 	capture_take_spans(c, (uint32_t)from, (uint32_t)to);
 	for (size_t i = from; i < to; i++) {
 		if (capture_region(c, i)->process != process) {
@@ -81,8 +120,10 @@ static void take_part(struct capture *c, size_t from, size_t to)
 			process = capture_region(c, i)->process;
 		}
 		take_region(c, i, &c->snap->processes[process], &sum);
+		note_use(c->snap, capture_region(c, i), &noted);
 	}
 	add_to_process(c, process, &sum);
+	keep_uses(&c->snap->captured, &noted);
 }
 
 static void take_parts(void *arg)
@@ -101,6 +142,7 @@ static void take_parts(void *arg)
 
 static int count_all(struct capture *c)
 {
+	struct captured *captured = &c->snap->captured;
 	/* Another one may be looking for kinds, and that is waited for. */
 	unsigned int threads = c->memoir->threads - (c->kinds && c->memoir->threads > 1);
 	struct turn turn = { .c = c };
@@ -108,9 +150,13 @@ static int count_all(struct capture *c)
 
 	if (err)
 		return err;
-	c->snap->captured.counted = true;
+	/* Of each part at most as many as it has regions. */
+	captured->uses = malloc((captured->count + 1) * sizeof(*captured->uses));
+	if (!captured->uses)
+		return -ENOMEM;
+	captured->counted = true;
 	snapshot_begin_sums(c->snap);
-	crew_run(c->snap->captured.count < MANY_REGIONS ? 1 : threads, take_parts, &turn);
+	crew_run(captured->count < MANY_REGIONS ? 1 : threads, take_parts, &turn);
 	return 0;
 }
 

@@ -44,6 +44,11 @@ struct region_splits {
 	struct memoir_region *rows;
 };
 
+/* A process that maps or holds an object. */
+struct use {
+	uint32_t object, process;
+};
+
 /*
  * Regions as they were captured, in the order of their rows; those of one process stand together, by address. They
  * stay, so that who asks for little need not have rows made.
@@ -54,6 +59,8 @@ struct captured {
 	struct memoir_figures
 		*told; /* of each, where smaps tells them and nothing is counted; else NULL */
 	size_t told_room;
+	struct use *uses; /* who maps what: see figures.c; NULL: to be seen by the mappings alone */
+	size_t use_count;
 	bool counted;                /* figures are known, of processes that are asked for */
 	struct region_splits splits; /* by names */
 	uint32_t *row_of;            /* of each the index of its first row; NULL: its own */

@@ -25,6 +25,7 @@ void captured_free(struct captured *captured)
 {
 	free(captured->regions);
 	free(captured->told);
+	free(captured->uses);
 	free(captured->splits.splits);
 	free(captured->splits.parts);
 	free(captured->splits.rows);
