@@ -40,9 +40,9 @@ struct memoir_figures capture_take_figures(struct capture *c, const struct regio
 /* ---- who maps what -------------------------------------------------------------------------- */
 
 /*
- * Noted for analysis, as another pass over all regions would wait for all their memory again. Some may be there twice;
- * and in any order, as threads take parts: nobody may make anything of either. What is merely cache is left out: whoever
- * maps it, nothing of it is freed with him nor is his alone. That are most mappings.
+ * Noted for analysis, as one more pass over all regions would wait for all their memory again. In no order, as threads
+ * take parts, and some twice: whoever reads them must not depend on either. Mappings of what is merely cache, which
+ * most are, are left out: nothing of that is freed with a process or charged to one.
  */
 struct uses {
 	struct use uses[PART_REGIONS];

@@ -59,7 +59,7 @@ struct captured {
 	struct memoir_figures
 		*told; /* of each, where smaps tells them and nothing is counted; else NULL */
 	size_t told_room;
-	struct use *uses; /* who maps what: see figures.c; NULL: to be seen by the mappings alone */
+	struct use *uses; /* who maps what is not merely cache (figures.c); NULL: mappings tell */
 	size_t use_count;
 	bool counted;                /* figures are known, of processes that are asked for */
 	struct region_splits splits; /* by names */
