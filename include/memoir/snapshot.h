@@ -348,14 +348,16 @@ int memoir_snapshot_meminfo(const struct memoir_snapshot *snapshot, const char *
 /**
  * @brief Save as an SQLite file (docs/SNAPSHOT-FORMAT.md). Written beside and renamed: on failure
  *        nothing is left under `path`, and what was there stays.
- * @return 0; -ENOSPC, -EACCES, -EIO …
+ * @return 0; -ENOSPC, -EACCES, -EIO …; -ELIBACC: the system's libsqlite3.so.0, which is loaded by the
+ *         first call of this or memoir_snapshot_load(), is not there or too old
  */
 int memoir_snapshot_save(const struct memoir_snapshot *snapshot, const char *path,
 			 struct memoir_error *error);
 
 /**
  * @brief Load what memoir_snapshot_save() wrote. The file is not trusted: it may be damaged or foreign.
- * @return 0; -ENOENT …; -EBADMSG: not a snapshot, truncated or inconsistent; -EPROTONOSUPPORT: newer
+ * @return 0; -ENOENT …; -EBADMSG: not a snapshot, truncated or inconsistent; -EPROTONOSUPPORT: newer;
+ *         -ELIBACC: as of memoir_snapshot_save()
  */
 int memoir_snapshot_load(const char *path, struct memoir_snapshot **ret_snapshot,
 			 struct memoir_error *error);

@@ -126,6 +126,8 @@ int memoir_snapshot_load(const char *path, struct memoir_snapshot **ret_snapshot
 	int64_t size_bytes = 0;
 	int err = check_file(path, &size_bytes, error);
 
+	if (!err)
+		err = sqlite_load(error);
 	if (err)
 		return err;
 	s = snapshot_new();

@@ -32,8 +32,8 @@ int reader_damaged(struct reader *r, const char *format, ...)
 
 static int failed(struct reader *r)
 {
-	int status = sqlite3_errcode(r->db) & 0xff;
-	int system_errno = sqlite3_system_errno(r->db);
+	int status = sqlite.errcode(r->db) & 0xff;
+	int system_errno = sqlite.system_errno(r->db);
 
 	if (r->err)
 		return r->err;
@@ -42,7 +42,7 @@ static int failed(struct reader *r)
 	/* A read past the end is a short file, not an I/O error. */
 	if (status == SQLITE_IOERR && system_errno > 0)
 		return r->err = -system_errno;
-	return reader_damaged(r, "%s: %.100s", r->table, sqlite3_errmsg(r->db));
+	return reader_damaged(r, "%s: %.100s", r->table, sqlite.errmsg(r->db));
 }
 
 static int spend_steps(void *arg)
@@ -84,17 +84,17 @@ static char *immutable_uri(const char *path)
 
 static int harden(struct reader *r)
 {
-	sqlite3_db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(r->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-	sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, STORE_STRING_BYTES_MAX + ROW_REST_BYTES);
-	sqlite3_limit(r->db, SQLITE_LIMIT_EXPR_DEPTH, 100);
-	sqlite3_limit(r->db, SQLITE_LIMIT_ATTACHED, 0);
-	sqlite3_progress_handler(r->db, STEPS_A_CHECK, spend_steps, r);
-	if (sqlite3_exec(r->db,
-			 "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-			 "PRAGMA mmap_size = 0; PRAGMA query_only = ON",
-			 NULL, NULL, NULL) != SQLITE_OK)
+	sqlite.db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite.db_config(r->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite.db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite.limit(r->db, SQLITE_LIMIT_LENGTH, STORE_STRING_BYTES_MAX + ROW_REST_BYTES);
+	sqlite.limit(r->db, SQLITE_LIMIT_EXPR_DEPTH, 100);
+	sqlite.limit(r->db, SQLITE_LIMIT_ATTACHED, 0);
+	sqlite.progress_handler(r->db, STEPS_A_CHECK, spend_steps, r);
+	if (sqlite.exec(r->db,
+			"PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+			"PRAGMA mmap_size = 0; PRAGMA query_only = ON",
+			NULL, NULL, NULL) != SQLITE_OK)
 		return failed(r);
 	return 0;
 }
@@ -113,7 +113,7 @@ int reader_open(struct reader *r, const char *path, int64_t size_bytes, struct s
 
 	if (!uri)
 		return r->err = -ENOMEM;
-	int status = sqlite3_open_v2(uri, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+	int status = sqlite.open_v2(uri, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 
 	free(uri);
 	if (!r->db)
@@ -123,8 +123,8 @@ int reader_open(struct reader *r, const char *path, int64_t size_bytes, struct s
 
 void reader_close(struct reader *r)
 {
-	sqlite3_finalize(r->rows);
-	sqlite3_close(r->db);
+	sqlite.finalize(r->rows);
+	sqlite.close(r->db);
 	r->rows = NULL;
 	r->db = NULL;
 }
@@ -135,9 +135,10 @@ static int prepare(struct reader *r, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	sqlite3_vsnprintf(sizeof(sql), sql, format, args);
+	/* In brackets: where libc is checked (_FORTIFY_SOURCE), this can be the name of a macro. */
+	(sqlite.vsnprintf)(sizeof(sql), sql, format, args);
 	va_end(args);
-	if (!r->err && sqlite3_prepare_v2(r->db, sql, -1, &r->rows, NULL) != SQLITE_OK)
+	if (!r->err && sqlite.prepare_v2(r->db, sql, -1, &r->rows, NULL) != SQLITE_OK)
 		failed(r);
 	return r->err;
 }
@@ -150,17 +151,17 @@ static int check_plain_table(struct reader *r, const char *table)
 		    "FROM sqlite_master WHERE lower(name) = %Q",
 		    table, table))
 		return r->err;
-	if (sqlite3_step(r->rows) != SQLITE_ROW)
+	if (sqlite.step(r->rows) != SQLITE_ROW)
 		failed(r);
-	else if (sqlite3_column_int64(r->rows, 0) != 1 || sqlite3_column_int64(r->rows, 1) != 1)
+	else if (sqlite.column_int64(r->rows, 0) != 1 || sqlite.column_int64(r->rows, 1) != 1)
 		reader_damaged(r, "the table %s is missing or not a plain one", table);
 	reader_end(r);
 	if (prepare(r, "PRAGMA table_xinfo(%Q)", table))
 		return r->err;
 	int status;
 
-	while ((status = sqlite3_step(r->rows)) == SQLITE_ROW)
-		if (sqlite3_column_int(r->rows, 6) != 0)
+	while ((status = sqlite.step(r->rows)) == SQLITE_ROW)
+		if (sqlite.column_int(r->rows, 6) != 0)
 			reader_damaged(r, "%s has a column that is computed", table);
 	if (status != SQLITE_DONE)
 		failed(r);
@@ -173,7 +174,7 @@ bool reader_has_column(struct reader *r, const char *table, const char *column)
 
 	if (prepare(r, "SELECT count(*) FROM pragma_table_info(%Q) WHERE name = %Q", table, column))
 		return false;
-	has = sqlite3_step(r->rows) == SQLITE_ROW && sqlite3_column_int(r->rows, 0) > 0;
+	has = sqlite.step(r->rows) == SQLITE_ROW && sqlite.column_int(r->rows, 0) > 0;
 	reader_end(r);
 	return has;
 }
@@ -192,7 +193,7 @@ bool reader_next(struct reader *r)
 {
 	if (r->err || !r->rows)
 		return false;
-	int status = sqlite3_step(r->rows);
+	int status = sqlite.step(r->rows);
 
 	r->row++;
 	r->next = 2;
@@ -203,9 +204,9 @@ bool reader_next(struct reader *r)
 		return false;
 	}
 	/* Also what ends the reading of a damaged b-tree that leads round in circles. */
-	if (sqlite3_column_int64(r->rows, 0) != r->row ||
-	    sqlite3_column_type(r->rows, 1) != SQLITE_INTEGER ||
-	    sqlite3_column_int64(r->rows, 1) != r->row)
+	if (sqlite.column_int64(r->rows, 0) != r->row ||
+	    sqlite.column_type(r->rows, 1) != SQLITE_INTEGER ||
+	    sqlite.column_int64(r->rows, 1) != r->row)
 		reader_damaged(r, "the rows of %s are not numbered from 0 at row %" PRId64,
 			       r->table, r->row);
 	return !r->err;
@@ -213,14 +214,14 @@ bool reader_next(struct reader *r)
 
 int reader_end(struct reader *r)
 {
-	sqlite3_finalize(r->rows);
+	sqlite.finalize(r->rows);
 	r->rows = NULL;
 	return r->err;
 }
 
 static void bad_column(struct reader *r, int column)
 {
-	const char *name = sqlite3_column_name(r->rows, column);
+	const char *name = sqlite.column_name(r->rows, column);
 
 	reader_damaged(r, "row %" PRId64 " of %s: %.40s is not what it can be", r->row, r->table,
 		       name ? name : "a column");
@@ -228,9 +229,9 @@ static void bad_column(struct reader *r, int column)
 
 static int64_t int_at(struct reader *r, int column, int64_t min, int64_t max)
 {
-	int64_t value = sqlite3_column_int64(r->rows, column);
+	int64_t value = sqlite.column_int64(r->rows, column);
 
-	if (sqlite3_column_type(r->rows, column) == SQLITE_INTEGER && value >= min && value <= max)
+	if (sqlite.column_type(r->rows, column) == SQLITE_INTEGER && value >= min && value <= max)
 		return value;
 	bad_column(r, column);
 	return 0;
@@ -239,15 +240,15 @@ static int64_t int_at(struct reader *r, int column, int64_t min, int64_t max)
 /* The pool's copy of text or of bytes that are not UTF-8; NULL where it is neither. */
 static const char *string_at(struct reader *r, int column)
 {
-	int type = sqlite3_column_type(r->rows, column);
+	int type = sqlite.column_type(r->rows, column);
 	const char *bytes = NULL;
 	const char *kept;
 
 	if (type == SQLITE_TEXT)
-		bytes = (const char *)sqlite3_column_text(r->rows, column);
+		bytes = (const char *)sqlite.column_text(r->rows, column);
 	else if (type == SQLITE_BLOB)
-		bytes = sqlite3_column_blob(r->rows, column);
-	int len = sqlite3_column_bytes(r->rows, column);
+		bytes = sqlite.column_blob(r->rows, column);
+	int len = sqlite.column_bytes(r->rows, column);
 
 	r->string_bytes_left -= len;
 	if ((type != SQLITE_TEXT && type != SQLITE_BLOB) || r->string_bytes_left < 0 ||
@@ -277,7 +278,7 @@ uint64_t reader_bits(struct reader *r)
 
 bool reader_int_or_null(struct reader *r, int64_t min, int64_t max, int64_t *ret)
 {
-	if (sqlite3_column_type(r->rows, r->next) == SQLITE_NULL) {
+	if (sqlite.column_type(r->rows, r->next) == SQLITE_NULL) {
 		r->next++;
 		return false;
 	}
@@ -295,7 +296,7 @@ uint64_t reader_amount(struct reader *r)
 
 bool reader_amount_or_null(struct reader *r, uint64_t *ret)
 {
-	if (sqlite3_column_type(r->rows, r->next) == SQLITE_NULL) {
+	if (sqlite.column_type(r->rows, r->next) == SQLITE_NULL) {
 		r->next++;
 		return false;
 	}
@@ -310,7 +311,7 @@ const char *reader_string(struct reader *r)
 
 const char *reader_string_or_null(struct reader *r)
 {
-	if (sqlite3_column_type(r->rows, r->next) != SQLITE_NULL)
+	if (sqlite.column_type(r->rows, r->next) != SQLITE_NULL)
 		return reader_string(r);
 	r->next++;
 	return NULL;
@@ -324,7 +325,7 @@ static bool find_meta(struct reader *r, const char *key)
 	if (check_plain_table(r, "meta") ||
 	    prepare(r, "SELECT value FROM meta WHERE key = %Q", key))
 		return false;
-	int status = sqlite3_step(r->rows);
+	int status = sqlite.step(r->rows);
 
 	if (status != SQLITE_ROW && status != SQLITE_DONE)
 		failed(r);

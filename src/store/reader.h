@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <sqlite3.h>
-
 #include "base/strpool.h"
+#include "store/sqlite.h"
 
 struct reader {
 	sqlite3 *db;

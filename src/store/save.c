@@ -130,6 +130,8 @@ int memoir_snapshot_save(const struct memoir_snapshot *snapshot, const char *pat
 {
 	int err = check_target(path);
 
+	if (!err && sqlite_load(error))
+		return -ELIBACC;
 	if (!err)
 		err = save_without_sigxfsz(snapshot, path);
 	if (err)

@@ -6,6 +6,7 @@
 #include "store/writer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -19,8 +20,8 @@ static int errno_of(sqlite3 *db, int status)
 {
 	int system_errno = errno;
 
-	if (db && sqlite3_system_errno(db) > 0)
-		system_errno = sqlite3_system_errno(db);
+	if (db && sqlite.system_errno(db) > 0)
+		system_errno = sqlite.system_errno(db);
 	switch (status & 0xff) {
 	case SQLITE_FULL:
 		return -ENOSPC;
@@ -49,19 +50,19 @@ static int noted(struct writer *w, int status)
 int writer_open(struct writer *w, const char *path)
 {
 	*w = (struct writer){ 0 };
-	return noted(w, sqlite3_open_v2(path, &w->db, SQLITE_OPEN_READWRITE, NULL));
+	return noted(w, sqlite.open_v2(path, &w->db, SQLITE_OPEN_READWRITE, NULL));
 }
 
 void writer_close(struct writer *w)
 {
-	sqlite3_close(w->db);
+	sqlite.close(w->db);
 	w->db = NULL;
 }
 
 int writer_run(struct writer *w, const char *sql)
 {
 	if (w->status == SQLITE_OK)
-		noted(w, sqlite3_exec(w->db, sql, NULL, NULL, NULL));
+		noted(w, sqlite.exec(w->db, sql, NULL, NULL, NULL));
 	return w->status;
 }
 
@@ -77,32 +78,32 @@ int writer_begin(struct writer *w, const char *table, const char *columns)
 			memcpy(values + len, ",?", 3);
 			len += 2;
 		}
-	sqlite3_snprintf(sizeof(sql), sql, "INSERT INTO %s(%s) VALUES(%s)", table, columns, values);
+	snprintf(sql, sizeof(sql), "INSERT INTO %s(%s) VALUES(%s)", table, columns, values);
 	if (w->status == SQLITE_OK)
-		noted(w, sqlite3_prepare_v2(w->db, sql, -1, &w->insert, NULL));
+		noted(w, sqlite.prepare_v2(w->db, sql, -1, &w->insert, NULL));
 	w->next = 1;
 	return w->status;
 }
 
 int writer_end_row(struct writer *w)
 {
-	if (w->status == SQLITE_OK && sqlite3_step(w->insert) != SQLITE_DONE)
-		noted(w, sqlite3_errcode(w->db));
-	sqlite3_reset(w->insert);
+	if (w->status == SQLITE_OK && sqlite.step(w->insert) != SQLITE_DONE)
+		noted(w, sqlite.errcode(w->db));
+	sqlite.reset(w->insert);
 	w->next = 1;
 	return w->status;
 }
 
 int writer_end(struct writer *w)
 {
-	sqlite3_finalize(w->insert);
+	sqlite.finalize(w->insert);
 	w->insert = NULL;
 	return w->status;
 }
 
 void writer_int(struct writer *w, int64_t value)
 {
-	noted(w, sqlite3_bind_int64(w->insert, w->next++, value));
+	noted(w, sqlite.bind_int64(w->insert, w->next++, value));
 }
 
 void writer_bits(struct writer *w, uint64_t value)
@@ -118,11 +119,11 @@ void writer_string(struct writer *w, const char *string)
 	if (len > STORE_STRING_BYTES_MAX)
 		status = SQLITE_TOOBIG;
 	else if (string && utf8_valid(string, len))
-		status = sqlite3_bind_text(w->insert, w->next, string, (int)len, SQLITE_STATIC);
+		status = sqlite.bind_text(w->insert, w->next, string, (int)len, SQLITE_STATIC);
 	else if (string)
-		status = sqlite3_bind_blob(w->insert, w->next, string, (int)len, SQLITE_STATIC);
+		status = sqlite.bind_blob(w->insert, w->next, string, (int)len, SQLITE_STATIC);
 	else
-		status = sqlite3_bind_null(w->insert, w->next);
+		status = sqlite.bind_null(w->insert, w->next);
 	w->next++;
 	noted(w, status);
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <sqlite3.h>
+#include "store/sqlite.h"
 
 /* Every row goes through one of these: a statement and the next parameter to bind. */
 struct writer {

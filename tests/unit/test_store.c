@@ -5,6 +5,7 @@
 #include "store_files.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,59 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "store/sqlite.h"
+
+#define SAVERS 4
+
+static void *save_as(void *path)
+{
+	return memoir_snapshot_save(sample, path, NULL) == 0 ? path : NULL;
+}
+
+/* The first test: the library is not open yet. */
+static void the_first_to_save_may_be_several_threads(void **state)
+{
+	char paths[SAVERS][8];
+	pthread_t threads[SAVERS];
+	void *saved;
+
+	(void)state;
+	for (int i = 0; i < SAVERS; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%d", i);
+		assert_int_equal(pthread_create(&threads[i], NULL, save_as, paths[i]), 0);
+	}
+	for (int i = 0; i < SAVERS; i++) {
+		assert_int_equal(pthread_join(threads[i], &saved), 0);
+		assert_non_null(saved);
+		assert_loads_as_sample(paths[i]);
+	}
+}
+
+static void a_library_that_cannot_be_loaded_is_named(void **state)
+{
+	static const struct {
+		const char *name, *why;
+	} cases[] = {
+		{ "libsqlite3-of-nobody.so.0",
+		  "can't be loaded (libsqlite3-of-nobody.so.0: cannot open shared object file: " },
+		{ "libc.so.6",
+		  "undefined symbol: sqlite3_bind_blob): it is the package libsqlite3-0" },
+	};
+	struct sqlite table = { 0 }, untouched = { 0 };
+	struct memoir_error error = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(sqlite_load_from(cases[i].name, &table, &error), -ELIBACC);
+		assert_int_equal(error.code, -ELIBACC);
+		if (!strstr(error.text, cases[i].why))
+			fail_msg("%s", error.text);
+		assert_memory_equal(&table, &untouched, sizeof(table));
+	}
+	assert_int_equal(sqlite_load_from("libsqlite3.so.0", &table, &error), 0);
+	assert_non_null(table.vsnprintf);
+}
 
 static void what_is_saved_is_loaded_again(void **state)
 {
@@ -260,6 +314,8 @@ static void a_full_disk_is_told_and_leaves_the_file_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		IN_DIRECTORY(the_first_to_save_may_be_several_threads),
+		IN_DIRECTORY(a_library_that_cannot_be_loaded_is_named),
 		IN_DIRECTORY(what_is_saved_is_loaded_again),
 		IN_DIRECTORY(an_empty_snapshot_is_a_file_too),
 		IN_DIRECTORY(a_file_without_its_scope_tells_whether_it_is_all),
