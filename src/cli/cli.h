@@ -130,7 +130,7 @@ bool cli_wants_process(const struct cli *cli, const struct memoir_process *proce
 /* Bytes as people asked for them: "1.50MiB", or with --bytes all digits. buf has room for NUMBER_MAX; returns it. */
 const char *cli_size_text(const struct cli *cli, uint64_t bytes, char *buf);
 
-/* Whether what LC_CTYPE stands for is UTF-8. */
+/* Whether what LC_CTYPE stands for is UTF-8; the first call sets it. Only the main thread may ask. */
 bool cli_terminal_is_utf8(void);
 
 /* Say what is wrong, or what the negative errno stands for; EXIT_FAILED. */

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 #include <langinfo.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,12 @@
 
 bool cli_terminal_is_utf8(void)
 {
+	static bool is_set;
+
+	/* Not at the start: its files are a twentieth of that, and JSON does without. */
+	if (!is_set)
+		setlocale(LC_CTYPE, "");
+	is_set = true;
 	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 

@@ -6,7 +6,6 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,7 +142,6 @@ int main(int argc, char **argv)
 {
 	char title[] = "memoir";
 
-	setlocale(LC_CTYPE, "");
 	argp_err_exit_status = EXIT_USAGE;
 	atexit(check_stdout);
 	if (argc > 1 && strcmp(argv[1], "help") == 0)
