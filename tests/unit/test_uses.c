@@ -46,9 +46,10 @@ static void add_processes(struct capture *c)
 /* Now and then a udmabuf, made of the memfd before it. */
 static void add_objects(struct capture *c)
 {
-	static const uint8_t kinds[] = { MEMOIR_KIND_MEMFD,  MEMOIR_KIND_DMABUF,
-					 MEMOIR_KIND_FILE,   MEMOIR_KIND_HUGETLB,
-					 MEMOIR_KIND_DEVICE, MEMOIR_KIND_SHMEM };
+	static const uint8_t kinds[] = {
+		MEMOIR_KIND_MEMFD,   MEMOIR_KIND_DMABUF, MEMOIR_KIND_FILE,
+		MEMOIR_KIND_HUGETLB, MEMOIR_KIND_DEVICE, MEMOIR_KIND_SHMEM
+	};
 
 	for (uint32_t i = 0; i < OBJECTS; i++) {
 		struct memoir_object *object = snapshot_add_object(c->snap);
