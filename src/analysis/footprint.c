@@ -183,21 +183,28 @@ static int add_user(struct footprints *f, uint32_t object, uint32_t process)
 	return u64map_set(&f->user_seen, key, 0);
 }
 
-static int list_users(struct footprints *f)
+static int list_mappers(struct footprints *f)
 {
 	const struct memoir_snapshot *s = f->s;
-	const struct captured *captured = &s->captured;
-	size_t mappings = captured->uses ? 0 : snapshot_mapping_count(s);
+	const struct use *uses = s->captured.uses;
 	int err = 0;
 
-	for (size_t i = 0; i < captured->use_count && !err; i++)
-		err = add_user(f, captured->uses[i].object, captured->uses[i].process);
-	for (size_t i = 0; i < mappings && !err; i++) {
+	for (size_t i = 0; uses && i < s->captured.use_count && !err; i++)
+		err = add_user(f, uses[i].object, uses[i].process);
+	for (size_t i = 0; !uses && i < snapshot_mapping_count(s) && !err; i++) {
 		const struct mapping mapping = snapshot_mapping(s, i);
 
 		if (mapping.object != MEMOIR_NONE)
 			err = add_user(f, mapping.object, mapping.process);
 	}
+	return err;
+}
+
+static int list_users(struct footprints *f)
+{
+	const struct memoir_snapshot *s = f->s;
+	int err = list_mappers(f);
+
 	for (size_t i = 0; i < s->holder_count && !err; i++)
 		err = add_user(f, s->holders[i].object, s->holders[i].process);
 	return err;
