@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 	int err = kroot_open(NULL, &root);
 
 	if (!err && !text)
-		err = files_open(root, true, &files, &error);
+		err = files_open(root, &files, &error);
 	for (int i = 0; i < ROUNDS && !err; i++)
 		err = text ? by_text(root) : by_bpf(files);
 	if (err)

@@ -19,12 +19,6 @@ typedef __u64 u64;
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-struct bpf_iter__task_vma {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-	struct vm_area_struct *vma;
-};
-
 struct file_draft draft;
 
 SEC("iter/task_vma")

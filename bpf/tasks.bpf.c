@@ -13,12 +13,13 @@ typedef __u32 u32;
 typedef __u64 u64;
 
 #include "walk_format.h"
-#include "walk_kernel.h"
+#include "files_format.h"
+#include "files_kernel.h"
 #include "core_mapping.h"
 
 #define STREAM_ARENAS WALK_ARENAS
 #define STREAM_BYTES WALK_TASKS_BYTES
-#define STREAM_SLACK_BYTES sizeof(struct walk_task)
+#define STREAM_SLACK_BYTES WALK_TASKS_SLACK_BYTES
 #include "walk_stream.h"
 #include "core_seq.h"
 #include "walk_leader.h"
@@ -27,6 +28,10 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct walk_layout layout;
 struct walk_state state;
+
+#include "dmabuf_read.h"
+#include "files_read.h"
+#include "walk_files.h"
 
 /*
  * The kernel looks a structure up in all its types by name, 0.4 ms each time, and remembers one name for each of 31
@@ -54,21 +59,20 @@ static __always_inline void find_layout(void)
 	layout.known = 1;
 }
 
-SEC("iter/task")
-int walk_tasks(struct bpf_iter__task *ctx)
+static __always_inline u32 threads_of(struct task_struct *task)
 {
-	struct task_struct *task = ctx->task, *leader;
-	struct walk_task *out;
-	struct mm_struct *mm;
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	int threads = 0;
 
-	find_layout();
-	if (!task || !speaks_for_process(task))
-		return 0;
-	mm = BPF_CORE_READ(task, mm);
-	leader = BPF_CORE_READ(task, group_leader);
-	out = (void *)stream_end(&state);
-	if (!out)
-		return 1;
+	bpf_probe_read_kernel(&threads, sizeof(threads), &signal->nr_threads);
+	return threads;
+}
+
+static __always_inline void fill_task(struct walk_task *out, struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+
 	__builtin_memset(out, 0, sizeof(*out));
 	out->task = (u64)task;
 	out->mm = (u64)mm;
@@ -83,7 +87,7 @@ int walk_tasks(struct bpf_iter__task *ctx)
 		out->map_count = BPF_CORE_READ(mm, map_count);
 		out->seq = probe_seq(mm);
 	}
-	out->threads = BPF_CORE_READ(task, signal, nr_threads);
+	out->threads = threads_of(task);
 	out->tgid = task->tgid;
 	out->tid = task->pid;
 	out->ppid = BPF_CORE_READ(task, real_parent, tgid);
@@ -91,5 +95,30 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	out->bits = task->flags & 0x00200000 /* PF_KTHREAD */ ? WALK_KTHREAD : 0;
 	BPF_CORE_READ_INTO(&out->comm, leader, comm);
 	stream_add(&state, &out->head, WALK_TASK, sizeof(*out));
+}
+
+/* Returning 1 makes the kernel end this read() and begin the next one with the same task. */
+SEC("iter/task")
+int walk_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct walk_task *out;
+	bool speaks;
+
+	find_layout();
+	if (!task)
+		return 0;
+	speaks = speaks_for_process(task);
+	/* Of one whose files found no room all else was sent before. */
+	if (!lister.full) {
+		lister.next = 0;
+		out = speaks ? (void *)stream_end(&state) : NULL;
+		if (out)
+			fill_task(out, task);
+		else if (speaks)
+			return 1;
+	}
+	if (wants_files && (speaks || has_own_files(task)))
+		return send_files(task) ? 0 : 1;
 	return 0;
 }

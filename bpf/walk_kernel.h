@@ -32,10 +32,27 @@ struct vm_special_mapping {
 	const char *name;
 };
 
+/* Followed by what RCU needs, and no other members, in every version. */
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+	unsigned long *close_on_exec;
+	unsigned long *open_fds;
+};
+
+/* Its first members. */
+struct signal_struct {
+	int sigcnt, live, nr_threads;
+};
+
 struct anon_vma;
 struct task_struct;
 struct vm_area_struct;
-struct bpf_iter_meta;
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
@@ -111,10 +128,12 @@ struct address_space {
 
 struct inode {
 	unsigned short i_mode;
+	unsigned int i_rdev;
 	unsigned int i_nlink;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 	long long i_size;
+	unsigned long long i_blocks;
 	struct address_space i_data;
 };
 
@@ -123,7 +142,14 @@ struct shmem_inode_info {
 	struct inode vfs_inode;
 };
 
-struct dentry;
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
 struct vfsmount;
 struct path {
 	struct vfsmount *mnt;
@@ -144,6 +170,7 @@ struct file {
 	struct path f_path;
 	struct inode *f_inode;
 	struct address_space *f_mapping;
+	void *private_data;
 };
 
 struct page {
@@ -176,8 +203,8 @@ struct cred {
 	kuid_t uid;
 };
 
-struct signal_struct {
-	int nr_threads;
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct css_set;
@@ -187,6 +214,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct mm_struct *mm;
+	struct files_struct *files;
 	u64 start_boottime;
 	const struct cred *cred;
 	struct css_set *cgroups;

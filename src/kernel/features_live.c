@@ -283,7 +283,7 @@ int live_open_files(struct probing *p)
 {
 	struct memoir_error error = { 0 };
 	struct files *files;
-	int err = files_open(p->root, true, &files, &error);
+	int err = files_open(p->root, &files, &error);
 
 	if (err)
 		return detailed(p, err == -EOPNOTSUPP ? 0 : err, "%.*s", (int)sizeof(p->detail) - 1,

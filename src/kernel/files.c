@@ -22,13 +22,11 @@ typedef uint64_t u64;
 #include "kernel/files_stream.h"
 
 #include "files.lskel.h"
-#include "files_all.lskel.h"
 
 #define PAGE_BYTES 4096u
 #define BLOCK_BYTES 512u
 struct files {
-	struct files_bpf *skel; /* or the one below */
-	struct files_all_bpf *all;
+	struct files_bpf *skel;
 	int link;
 	const struct kroot *root;
 	char *kept; /* records, for the next files_each() */
@@ -40,22 +38,10 @@ struct files {
 /* More are not kept: they are asked for again. */
 #define KEPT_BYTES_MAX (4u << 20)
 
-/* The program's fd, or -1 and errno. */
-static int load(struct files *files, bool all)
-{
-	if (all) {
-		files->all = files_all_bpf__open_and_load();
-		return files->all ? files->all->progs.list_files.prog_fd : -1;
-	}
-	files->skel = files_bpf__open_and_load();
-	return files->skel ? files->skel->progs.list_files.prog_fd : -1;
-}
-
-int files_open(const struct kroot *root, bool all, struct files **ret_files,
-	       struct memoir_error *error)
+int files_open(const struct kroot *root, struct files **ret_files, struct memoir_error *error)
 {
 	struct files *files;
-	int err = 0, program;
+	int err = 0;
 
 	if (process_may_iterate(root, error) < 0)
 		return -EOPNOTSUPP;
@@ -63,8 +49,10 @@ int files_open(const struct kroot *root, bool all, struct files **ret_files,
 	if (!files)
 		return error_set(error, -ENOMEM, "out of memory");
 	files->root = root;
-	program = load(files, all);
-	files->link = program < 0 ? -1 : skel_link_create(program, 0, BPF_TRACE_ITER);
+	files->skel = files_bpf__open_and_load();
+	files->link = files->skel ? skel_link_create(files->skel->progs.list_files.prog_fd, 0,
+						     BPF_TRACE_ITER)
+				  : -1;
 	if (files->link < 0) {
 		err = -errno;
 		files_close(files);
@@ -86,43 +74,17 @@ void files_close(struct files *files)
 		close(files->link);
 	if (files->skel)
 		files_bpf__destroy(files->skel);
-	if (files->all)
-		files_all_bpf__destroy(files->all);
 	free(files->kept);
 	free(files);
 }
 
 static struct open_file of_record(const struct file_record *record)
 {
-	/* The page cache of hugetlbfs counted huge pages as one until 6.7. */
-	uint64_t resident_bytes = record->magic == HUGETLBFS_MAGIC ? record->blocks * BLOCK_BYTES
-								   : record->pages * PAGE_BYTES;
-
 	const char *path = (const char *)(record + 1);
-	bool dmabuf = record->magic == DMA_BUF_MAGIC;
+	struct open_file file = files_of_record(record, path);
 
-	return (struct open_file){
-		.pid = (pid_t)record->tgid,
-		.tid = (pid_t)record->tid,
-		.fd = (int)record->fd,
-		.mapping = record->mapping,
-		.dev = record->dev,
-		.magic = record->magic,
-		.mode = record->mode,
-		.nlink = record->nlink,
-		.inode = record->inode,
-		.size_bytes = record->size_bytes,
-		.resident_bytes = resident_bytes,
-		.swapped_bytes = record->swapped_pages * PAGE_BYTES,
-		.rdev = record->rdev,
-		/* Pages of a dma-buf are not those of its inode. */
-		.resident_known = !dmabuf,
-		.path = path,
-		.exporter = record->exporter_bytes ? path + strlen(path) + 1 : NULL,
-		.backing = record->backing,
-		.backing_known = record->backing_known,
-		.in_flight = record->in_flight,
-	};
+	file.exporter = record->exporter_bytes ? path + strlen(path) + 1 : NULL;
+	return file;
 }
 
 struct reader {

@@ -6,6 +6,8 @@
 #ifndef MEMOIR_KERNEL_FILES_FORMAT_H
 #define MEMOIR_KERNEL_FILES_FORMAT_H
 
+#include "walk_format.h"
+
 #define FILES_PATH_BYTES 4096
 #define FILES_EXPORTER_BYTES 32            /* with the NUL */
 #define FILES_IN_FLIGHT_UNKNOWN 0xffffffff /* fdinfo tells */
@@ -24,6 +26,25 @@ struct file_record {
 	u64 backing;   /* of a udmabuf: the mapping its first page is in; 0: none */
 	u32 backing_known;
 	u32 exporter_bytes; /* of a dma-buf, at the end of the path; 0: not known */
+	u32 stacked;        /* what is told is of the file below, the path of the one above */
+	u32 unused;
+};
+
+/* One that comes along with the tasks, without its path. */
+struct walk_file_of_task {
+	struct walk_head head;
+	struct file_record file;
+};
+
+/* Where it stands. In a map, not on the stack: there the verifier would follow each value. */
+struct file_lister {
+	u64 task, files; /* kernel addresses */
+	u64 fds, open;   /* of the table: its files, and the bitmap of those that are open */
+	u64 bits;        /* of that, for the 64 fds at hand */
+	u32 first;       /* of these */
+	u32 count;       /* of all */
+	u32 next;        /* the first one that was not looked at */
+	u32 full;        /* the arena: the next read() goes on with this task */
 };
 
 /* Where the program puts a record and its path together. */

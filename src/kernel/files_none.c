@@ -8,13 +8,20 @@
 
 #include <errno.h>
 
-int files_open(const struct kroot *root, bool all, struct files **ret_files,
-	       struct memoir_error *error)
+int files_open(const struct kroot *root, struct files **ret_files, struct memoir_error *error)
 {
 	(void)root;
-	(void)all;
 	(void)ret_files;
 	return error_set(error, -EOPNOTSUPP, "this memoir was built without BPF");
+}
+
+int files_listed_each(struct walk *walk, bool with_paths, open_file_fn each, void *arg)
+{
+	(void)walk;
+	(void)with_paths;
+	(void)each;
+	(void)arg;
+	return -ENODATA;
 }
 
 void files_close(struct files *files)

@@ -95,14 +95,28 @@ struct task_run {
 	void *arg;
 };
 
+static int keep_file(struct walk *walk, const struct file_record *file)
+{
+	struct file_record *files =
+		grow(walk->files, &walk->file_room, walk->file_count + 1, sizeof(*files));
+
+	if (!files)
+		return -ENOMEM;
+	walk->files = files;
+	files[walk->file_count++] = *file;
+	return 0;
+}
+
 static int on_task_record(struct walk *walk, const struct walk_head *head, void *arg)
 {
 	const struct walk_task *task = (const void *)head;
 	struct task_run *tr = arg;
 	int err = 0;
 
+	if (head->kind == WALK_FILE)
+		return keep_file(walk, &((const struct walk_file_of_task *)head)->file);
 	if (head->kind != WALK_TASK)
-		return 0;
+		return -EBADMSG;
 	walk_witness(walk, task);
 	if (task->mm && !(task->bits & WALK_KTHREAD))
 		err = walk_targets_add(&walk->targets, task);
@@ -111,10 +125,12 @@ static int on_task_record(struct walk *walk, const struct walk_head *head, void 
 	return err;
 }
 
-int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg)
+static int list_tasks(struct walk *walk, bool files,
+		      void (*task)(const struct walk_task *task, void *arg), void *arg)
 {
+	struct tasks_bpf__bss *shared = walk->tasks->bss;
 	const struct walk_source source = {
-		.states = { &walk->tasks->bss->state },
+		.states = { &shared->state },
 		.bytes = walk->tasks_arena,
 		.stride = WALK_TASKS_STRIDE,
 		.alone = true,
@@ -124,7 +140,23 @@ int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, voi
 
 	walk->targets.count = 0;
 	walk->targets.unused = true;
+	shared->wants_files = files;
+	shared->lister.full = 0;
 	return iterate(walk->task_link, source, &rr);
+}
+
+int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg)
+{
+	walk->file_count = 0;
+	int err = list_tasks(walk, walk->wants_files, task, arg);
+
+	walk->files_listed = walk->wants_files && !err;
+	return err;
+}
+
+void walk_want_files(struct walk *walk, bool wanted)
+{
+	walk->wants_files = wanted;
 }
 
 /* ---- VMAs ----------------------------------------------------------------------------------- */
@@ -234,7 +266,7 @@ static int walk_successors(struct walk *walk, const struct walk_visitor *visitor
 	for (size_t i = 0; i < before.count && !gone; i++)
 		gone = before.list[i].gone;
 	if (gone)
-		err = walk_tasks(walk, NULL, NULL);
+		err = list_tasks(walk, false, NULL, NULL);
 	walk->targets.unused = false;
 	if (gone && !err && walk_targets_keep_successors(&walk->targets, &before))
 		err = walk_targets_of(walk, 0, visitor, arg);
@@ -252,7 +284,7 @@ int walk_vmas(struct walk *walk, enum walk_scope scope, bool tables,
 	if (!walk->lockless)
 		return walk_by_iterator(walk, walk->vma_link, visitor, arg);
 	if (!walk->targets.unused)
-		err = walk_tasks(walk, NULL, NULL);
+		err = list_tasks(walk, false, NULL, NULL);
 	walk->targets.unused = false;
 	if (!err)
 		err = walk_targets_of(walk, 0, visitor, arg);

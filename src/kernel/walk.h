@@ -76,6 +76,12 @@ bool walk_is_lockless(const struct walk *walk);
 
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg);
 
+/*
+ * Whether walk_tasks() lists the open files that matter, too (kernel/files.h), 0.1 µs for each fd of the machine; those
+ * that it listed are there until it is called again.
+ */
+void walk_want_files(struct walk *walk, bool wanted);
+
 /* Empty or add to the list that a scope other than WALK_ALL goes by: mm, mapping and root addresses. */
 int walk_wanted_clear(struct walk *walk);
 int walk_wanted_add(struct walk *walk, uint64_t key);

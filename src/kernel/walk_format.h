@@ -10,7 +10,8 @@
 #define WALK_ARENA_BYTES (1u << 18)
 #define WALK_SLACK_BYTES (16u * 1024)
 #define WALK_TASKS_BYTES (1u << 15) /* the same of the program for tasks */
-#define WALK_ARENAS 4               /* some are written while others are read */
+#define WALK_TASKS_SLACK_BYTES 256
+#define WALK_ARENAS 4 /* some are written while others are read */
 #define WALK_WALKERS \
 	2u /* so many threads can go on with a walk of VMAs, each by its own struct walker */
 #define WALK_PATH_BYTES 4096
@@ -19,6 +20,7 @@
 
 enum walk_kind {
 	WALK_TASK = 1,
+	WALK_FILE, /* struct walk_file_of_task (files_format.h), of the tasks' program */
 	WALK_VMA,
 	WALK_PATH,  /* struct walk_text: a path, before the first VMA that has it */
 	WALK_NAME,  /* struct walk_text: an anonymous VMA's name, right before its VMA */

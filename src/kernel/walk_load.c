@@ -252,6 +252,7 @@ void walk_close(struct walk *walk)
 	free(walk->paths);
 	u64map_free(&walk->listed);
 	free(walk->targets.list);
+	free(walk->files);
 	if (walk->arena)
 		munmap((void *)walk->arena, ARENA_MAP_BYTES);
 	if (walk->tasks_arena)

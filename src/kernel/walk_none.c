@@ -60,6 +60,12 @@ bool walk_is_lockless(const struct walk *walk)
 	return false;
 }
 
+void walk_want_files(struct walk *walk, bool wanted)
+{
+	(void)walk;
+	(void)wanted;
+}
+
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg)
 {
 	(void)walk;

@@ -11,7 +11,7 @@
 #include "kernel/walk.h"
 
 #define WALK_ARENA_STRIDE (WALK_ARENA_BYTES + WALK_SLACK_BYTES)
-#define WALK_TASKS_STRIDE (WALK_TASKS_BYTES + sizeof(struct walk_task))
+#define WALK_TASKS_STRIDE (WALK_TASKS_BYTES + WALK_TASKS_SLACK_BYTES)
 
 enum walk_fill {
 	WALK_FILL_GOES_ON,

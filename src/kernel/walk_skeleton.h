@@ -8,6 +8,7 @@
 #include "base/u64map.h"
 #include "kernel/direct_map.h"
 #include "kernel/walk.h"
+#include "kernel/files_format.h"
 #include "kernel/walk_pump.h"
 
 #include "tasks.lskel.h"
@@ -54,6 +55,10 @@ struct walk {
 	bool calibrated, tables_work;
 	struct u64map listed; /* keys now in `wanted` */
 	struct walk_targets targets;
+	/* Open files, listed along with the tasks. */
+	struct file_record *files;
+	size_t file_count, file_room;
+	bool wants_files, files_listed;
 	char **paths; /* by id, of this walk */
 	size_t path_room;
 	int maps_fd; /* of maps_tid, by which the last path was asked for; or -1 */

@@ -37,7 +37,8 @@ struct memoir {
 	struct cookies *cookies; /* of hints: NULL until used, or where there are none */
 	bool cookies_tried;
 	struct files *files; /* NULL until used, or where text has to do */
-	bool files_tried, files_loading, files_all;
+	bool files_tried, files_loading;
+	bool files_by_text; /* though BPF is there */
 	pthread_t files_loader;
 	uint64_t huge_zero_frame;      /* 0: not seen yet */
 	bool wants_names, names_tried; /* the walk that sends name tables, as some were met */
@@ -251,6 +252,12 @@ struct files_text capture_files_text(struct capture *c);
 /* Whether it is asked for who has open what. */
 bool capture_wants_holders(const struct capture *c);
 
+/* Whether open files are to be listed along with the tasks. */
+bool capture_lists_files(const struct capture *c);
+
+/* Each open file that matters, by BPF. 0, what each() returned, or -EOPNOTSUPP, -ENODATA: not to be had so. */
+int capture_each_open_file(struct capture *c, bool with_paths, open_file_fn each, void *arg);
+
 /* To be called before the walk, once or twice, and last of all: what holders need is loaded meanwhile. */
 void capture_holders_begin(struct capture *c);
 void capture_holders_end(struct capture *c);
@@ -332,10 +339,10 @@ struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhil
 /* What reads the cookies of address spaces, loaded at the first call; NULL: there is none here. */
 struct cookies *memoir_cookies(struct memoir *memoir);
 
-/* Begin to load the list of open files, in a thread of its own; nothing where that was done before. */
-void memoir_files_begin(struct memoir *memoir, bool all);
+/* Begin to load what lists all open files that matter, in a thread of its own; nothing where that was done before. */
+void memoir_files_begin(struct memoir *memoir);
 /* The list, when it is loaded; NULL: text has to do. */
-struct files *memoir_files(struct memoir *memoir, bool all);
+struct files *memoir_files(struct memoir *memoir);
 
 /* memoir_walk(); if that has yet to be loaded, tasks are asked for meanwhile. */
 struct walk *capture_open_walk(struct capture *c, struct memoir_error *error);

@@ -113,15 +113,13 @@ static int list_asked(const struct capture *c, struct u64map *by_pid)
 static int list_open(struct capture *c, struct walk *walk)
 {
 	struct holders_asked asked = { .walk = walk };
-	struct files *files;
 	int err;
 
 	if (!capture_wants_holders(c))
 		return 0;
-	files = memoir_files(c->memoir, capture_wants_buffers(c));
-	err = files ? list_asked(c, &asked.by_pid) : -EOPNOTSUPP;
+	err = list_asked(c, &asked.by_pid);
 	if (!err)
-		err = files_each(files, want_open, &asked);
+		err = capture_each_open_file(c, false, want_open, &asked);
 	u64map_free(&asked.by_pid);
 	return err;
 }

@@ -60,6 +60,7 @@ static int find_tasks(struct capture *c, struct walk *walk)
 	int err;
 
 	found->since_ticks = ticks_since_boot();
+	walk_want_files(walk, capture_lists_files(c));
 	err = walk_tasks(walk, keep_task, found);
 	if (!err)
 		err = found->error;

@@ -114,7 +114,7 @@ static void *load_files(void *arg)
 {
 	struct memoir *memoir = arg;
 
-	if (files_open(memoir->root, memoir->files_all, &memoir->files, NULL) == 0)
+	if (files_open(memoir->root, &memoir->files, NULL) == 0)
 		files_ask(memoir->files);
 	return NULL;
 }
@@ -126,17 +126,10 @@ static void end_loading(struct memoir *memoir)
 	memoir->files_loading = false;
 }
 
-void memoir_files_begin(struct memoir *memoir, bool all)
+void memoir_files_begin(struct memoir *memoir)
 {
-	if (memoir->files_tried && (memoir->files_all || !all))
+	if (memoir->files_tried)
 		return;
-	/* One that finds less was loaded before: if it did not work, nor would the other. */
-	end_loading(memoir);
-	memoir->files_all = all;
-	if (memoir->files_tried && !memoir->files)
-		return;
-	files_close(memoir->files);
-	memoir->files = NULL;
 	memoir->files_tried = true;
 	/* It may have this CPU: the thread that asks for it is done with its own work. */
 	memoir->files_loading =
@@ -145,9 +138,9 @@ void memoir_files_begin(struct memoir *memoir, bool all)
 		load_files(memoir);
 }
 
-struct files *memoir_files(struct memoir *memoir, bool all)
+struct files *memoir_files(struct memoir *memoir)
 {
-	memoir_files_begin(memoir, all);
+	memoir_files_begin(memoir);
 	end_loading(memoir);
 	return memoir->files;
 }

@@ -211,9 +211,6 @@ static int take_file(const struct open_file *file, void *arg)
 	/* Of memoir itself, or of a process born since. */
 	if (process == U64MAP_NONE)
 		return 0;
-	/* A program that was loaded for an earlier capture may find more. */
-	if (!g->text.all && (file->in_flight || file->magic == ANON_INODE_FS_MAGIC))
-		return 0;
 	if (file->in_flight)
 		return take_socket(g, file, process);
 	return S_ISCHR(file->mode) ? take_client(g, file, process) : take_object(g, file, process);
@@ -236,17 +233,29 @@ static int settle_late(struct gathering *g)
 }
 
 /* Whether objects go by their address_space; else the list by BPF has other keys. */
-static bool may_use_bpf(enum memoir_engine engine)
+static bool may_use_bpf(const struct capture *c, enum memoir_engine engine)
 {
-	return engine == MEMOIR_ENGINE_TABLES || engine == MEMOIR_ENGINE_SCAN;
+	return !c->memoir->files_by_text &&
+	       (engine == MEMOIR_ENGINE_TABLES || engine == MEMOIR_ENGINE_SCAN ||
+		engine == MEMOIR_ENGINE_AUTO);
+}
+
+int capture_each_open_file(struct capture *c, bool with_paths, open_file_fn each, void *arg)
+{
+	struct files *files;
+
+	if (!capture_wants_buffers(c))
+		return c->memoir->walk ? files_listed_each(c->memoir->walk, with_paths, each, arg)
+				       : -EOPNOTSUPP;
+	files = memoir_files(c->memoir);
+	return files ? files_each(files, each, arg) : -EOPNOTSUPP;
 }
 
 static int gather_by_bpf(struct gathering *g)
 {
-	struct files *files =
-		may_use_bpf(g->c->snap->engine) ? memoir_files(g->c->memoir, g->text.all) : NULL;
-
-	return files ? files_each(files, take_file, g) : -EOPNOTSUPP;
+	return may_use_bpf(g->c, g->c->snap->engine)
+		       ? capture_each_open_file(g->c, true, take_file, g)
+		       : -EOPNOTSUPP;
 }
 
 static int gather_pid(struct gathering *g, pid_t pid, bool single_thread)
@@ -341,23 +350,28 @@ bool capture_wants_holders(const struct capture *c)
 	return kroot_is_live(c->memoir->root) && !c->options.without_holders;
 }
 
+bool capture_lists_files(const struct capture *c)
+{
+	return capture_wants_holders(c) && !capture_wants_buffers(c) &&
+	       may_use_bpf(c, c->memoir->engine);
+}
+
 void capture_holders_begin(struct capture *c)
 {
-	enum memoir_engine engine = c->memoir->engine;
-
-	if (capture_wants_holders(c) && (engine == MEMOIR_ENGINE_AUTO || may_use_bpf(engine)))
-		memoir_files_begin(c->memoir, capture_wants_buffers(c));
+	if (capture_wants_holders(c) && capture_wants_buffers(c) &&
+	    may_use_bpf(c, c->memoir->engine))
+		memoir_files_begin(c->memoir);
 }
 
 void capture_holders_end(struct capture *c)
 {
-	struct files *files = c->memoir->files_loading
-				      ? memoir_files(c->memoir, capture_wants_buffers(c))
-				      : c->memoir->files;
+	struct files *files = c->memoir->files_loading ? memoir_files(c->memoir) : c->memoir->files;
 
 	/* What was open then is not asked of the next capture. */
 	if (files)
 		files_forget(files);
+	if (c->memoir->walk)
+		walk_want_files(c->memoir->walk, false);
 }
 
 int capture_holders(struct capture *c)

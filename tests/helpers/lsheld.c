@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 	if (memfd_create("lsheld", 0) < 0)
 		return 1;
 	if (memoir_open(&options, &memoir, &error) == 0) {
-		memoir->files_tried = by_text;
+		memoir->files_by_text = by_text;
 		if (memoir_capture(memoir, &capture, &snapshot, &error) == 0) {
 			print(snapshot);
 			memoir_snapshot_free(snapshot);
