@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -69,6 +70,32 @@ static void make_duplicated(const char *name, const char *directory)
 	held.resident_pages = PAGES;
 	held_by(&held, getpid(), fd);
 	held_by(&held, getpid(), other);
+	say(&held);
+}
+
+#define CROWD 600   /* more than are listed in one go */
+#define FAR_FD 5000 /* behind a gap */
+
+/* Held by the first, one amidst many others, and the last of a large table with a hole in it. */
+static void make_crowd(const char *name, const char *directory)
+{
+	const struct rlimit limit = { 2 * FAR_FD, 2 * FAR_FD };
+	int fd = memfd(name, PAGES, PAGES), amidst = -1, far;
+	struct held held = of_fd(name, "memfd", "freed", fd);
+
+	(void)directory;
+	for (int i = 0; i < CROWD; i++) {
+		(void)memfd("crowd", 1, 1);
+		if (i == CROWD / 2)
+			amidst = dup(fd);
+	}
+	far = setrlimit(RLIMIT_NOFILE, &limit) == 0 ? fcntl(fd, F_DUPFD, FAR_FD) : -1;
+	if (amidst < 0 || far < 0)
+		broken("crowd");
+	held.resident_pages = PAGES;
+	held_by(&held, getpid(), fd);
+	held_by(&held, getpid(), amidst);
+	held_by(&held, getpid(), far);
 	say(&held);
 }
 
@@ -405,6 +432,7 @@ static void make_peer(const char *name, const char *directory)
 
 const struct held_case held_cases[] = {
 	{ "duplicated", make_duplicated, 1 },
+	{ "crowd", make_crowd, 1 },
 	{ "mapped", make_mapped, 1 },
 	{ "inherited", make_inherited, 2 },
 	{ "handed-on", make_handed_on, 2 },
