@@ -109,8 +109,8 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	if (!task)
 		return 0;
 	speaks = speaks_for_process(task);
-	/* Of one whose files found no room all else was sent before. */
-	if (!lister.full) {
+	/* Of one whose files found no room all else was sent before; it may be gone since. */
+	if (!lister.full || lister.task != (u64)task) {
 		lister.next = 0;
 		out = speaks ? (void *)stream_end(&state) : NULL;
 		if (out)

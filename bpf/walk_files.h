@@ -80,6 +80,8 @@ static __always_inline bool send_files(struct task_struct *task)
 	struct files_struct *files = BPF_CORE_READ(task, files);
 	struct fdtable *table = BPF_CORE_READ(files, fdt), read;
 
+	_Static_assert(sizeof(struct walk_file_of_task) <= WALK_TASKS_SLACK_BYTES, "");
+	lister.full = 0;
 	if (!files || bpf_probe_read_kernel(&read, sizeof(read), table))
 		return true;
 	lister.task = (u64)task;
@@ -87,7 +89,6 @@ static __always_inline bool send_files(struct task_struct *task)
 	lister.fds = (u64)read.fd;
 	lister.open = (u64)read.open_fds;
 	lister.count = read.max_fds;
-	lister.full = 0;
 	bpf_loop(FILES_MAX / 64, word_step, NULL, 0);
 	return !lister.full;
 }
