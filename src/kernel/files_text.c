@@ -54,7 +54,7 @@ static struct open_file of_stat(const struct files_text *text, pid_t pid, const 
 	return file;
 }
 
-/* The same rule as in bpf/files.bpf.c. */
+/* The same rule as in bpf/files_read.h. */
 static bool matters(const struct open_file *file)
 {
 	return file->magic == TMPFS_MAGIC || file->magic == HUGETLBFS_MAGIC ||
