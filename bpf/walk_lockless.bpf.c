@@ -2,7 +2,7 @@
 /*
  * The walk that takes no lock: it goes through the maple tree of a process by itself, a leaf at a time, and takes
  * back what it has sent of a VMA, or of one page table, if the address space was changed meanwhile. So nobody waits
- * for it, and no VMA costs a call of the iterator.
+ * for it, and no VMA costs a call of the kernel's iterator.
  *
  * Reads of memory that was freed are harmless: they are fault-protected, nothing is written, and what came of them is
  * taken back. A process that changes all the time is left to the walk that holds the lock (WALK_LEFT).
@@ -110,7 +110,7 @@ static __always_inline void begin_moment(struct walker *walker)
 	walker->state.file.file = 0;
 }
 
-/* So that a read() ends after half a millisecond, also where nothing is sent. */
+/* So that a call ends after half a millisecond, also where nothing is sent: nothing else runs on its CPU meanwhile. */
 #define LEAVES_AT_ONCE 256
 
 static long leaf_step(u32 i, struct walker **self)
@@ -137,10 +137,15 @@ static __always_inline bool is_same(u64 at, u64 ids, u64 born)
 	       read_word(at + bpf_core_field_offset(task->start_boottime)) == born;
 }
 
-static __always_inline void begin_space(struct walker *walker, u64 task, u64 ids, u64 mm)
+static __always_inline u64 pgd_of(u64 mm)
 {
 	struct mm_struct *layout_of_mm = NULL;
 
+	return read_word(mm + bpf_core_field_offset(layout_of_mm->pgd));
+}
+
+static __always_inline void begin_space(struct walker *walker, u64 task, u64 ids, u64 mm)
+{
 	walker->task = task;
 	walker->mm = mm;
 	walker->tid = ids;
@@ -148,7 +153,7 @@ static __always_inline void begin_space(struct walker *walker, u64 task, u64 ids
 	walker->from = 0;
 	walker->tries = 0;
 	walker->seq = ~0u; /* odd: none yet */
-	walker->pgd = read_word(mm + bpf_core_field_offset(layout_of_mm->pgd));
+	walker->pgd = pgd_of(mm);
 }
 
 /*
@@ -162,19 +167,22 @@ int walk_vmas(struct bpf_raw_tracepoint_args *ctx)
 	u64 task = ctx->args[WALK_TASK_AT], ids = ctx->args[WALK_IDS], mm;
 	struct task_struct *layout_of_task = NULL;
 	struct mm_struct *layout_of_mm = NULL;
-	bool same = is_same(task, ids, ctx->args[WALK_BORN]);
+	bool begun = walker->state.begun, same = is_same(task, ids, ctx->args[WALK_BORN]);
 
-	/* So that it is refused when it is loaded: the kernel doesn't count changes. */
-	if (!bpf_core_field_exists(layout_of_mm->mm_lock_seq.sequence))
-		return WALK_GONE;
+	/* Where the kernel doesn't count changes there is no such member, and the program is refused when it is loaded. */
+	walker->number = bpf_core_field_offset(layout_of_mm->mm_lock_seq.sequence);
 	mm = same ? read_word(task + bpf_core_field_offset(layout_of_task->mm)) : 0;
-	/* It let go of its memory since the last call. */
-	if (walker->state.begun && mm != walker->mm) {
-		emit_left(walker);
-		walker->state.begun = 0;
+	/* It let go of its memory since the last call; what it has now may lie in the same place, but for its top table. */
+	if (begun && (mm != walker->mm || pgd_of(mm) != walker->pgd)) {
+		walker->state.begun = !emit_left(walker);
+		if (walker->state.begun)
+			return 0;
 	}
-	if (!mm || (config.scope == WALK_LISTED_MMS && !mm_wanted(walker, mm)))
-		return same ? 0 : WALK_GONE;
+	/* The process may be there still, as another thread: but what was begun has been told, or will be. */
+	if (!mm)
+		return begun ? 0 : WALK_GONE;
+	if (config.scope == WALK_LISTED_MMS && !mm_wanted(walker, mm))
+		return 0;
 	if (!walker->state.begun)
 		begin_space(walker, task, ids, mm);
 	walker->state.seq_kind = 2;

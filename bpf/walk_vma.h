@@ -18,8 +18,11 @@ struct path_key {
 	u64 inode, mapping;
 };
 
+/* The kernel may reuse one that is being replaced while it is read: then it is another inode's. */
 struct path_value {
-	u32 id, generation, stacked;
+	u64 inode; /* written before the rest, and read behind it */
+	u32 id, generation;
+	u32 stacked, unused;
 };
 
 struct {
@@ -145,13 +148,14 @@ static __always_inline void find_path(struct walker *walker, struct file *file,
 				      struct path_key *key)
 {
 	struct path_value *known = bpf_map_lookup_elem(&paths, key);
-	struct path_value new = { .generation = config.generation };
+	struct path_value new = { .inode = key->inode, .generation = config.generation };
 	u64 flags;
 
 	if (known && known->generation == config.generation) {
-		walker->state.file.path = known->id;
-		walker->state.file.stacked = known->stacked;
-		return;
+		walker->state.file.stacked = *(volatile u32 *)&known->stacked;
+		walker->state.file.path = *(volatile u32 *)&known->id;
+		if (*(volatile u64 *)&known->inode == key->inode)
+			return;
 	}
 	flags = read_at(walker->state.file.sb, layout.sb_flags);
 	new.id = WALK_WALKERS * ++walker->state.next_path + walker->state.which;

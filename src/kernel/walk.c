@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs the BPF iterators of bpf/tasks.bpf.c and of the walks of VMAs, and hands out their records; draws no
+ * Runs the BPF programs of bpf/tasks.bpf.c and of the walks of VMAs, and hands out their records; draws no
  * conclusions.
  */
 #include "kernel/walk.h"
@@ -259,19 +259,20 @@ static int walk_targets_of(struct walk *walk, pid_t only, const struct walk_visi
 /* Processes that are there still, though not where they were listed. */
 static int walk_successors(struct walk *walk, const struct walk_visitor *visitor, void *arg)
 {
-	struct walk_targets before = walk_targets_take(walk);
-	bool gone = false;
-	int err = 0;
+	struct walk_targets gone = walk_targets_take_gone(walk);
+	int err = gone.count ? list_tasks(walk, false, NULL, NULL) : 0;
 
-	for (size_t i = 0; i < before.count && !gone; i++)
-		gone = before.list[i].gone;
-	if (gone)
-		err = list_tasks(walk, false, NULL, NULL);
 	walk->targets.unused = false;
-	if (gone && !err && walk_targets_keep_successors(&walk->targets, &before))
+	if (gone.count && !err && walk_targets_keep_successors(&walk->targets, &gone))
 		err = walk_targets_of(walk, 0, visitor, arg);
-	free(before.list);
+	free(gone.list);
 	return err;
+}
+
+/* What was listed before another walk may be long ago. */
+static int list_targets(struct walk *walk)
+{
+	return walk->targets.unused ? 0 : list_tasks(walk, false, NULL, NULL);
 }
 
 int walk_vmas(struct walk *walk, enum walk_scope scope, bool tables,
@@ -283,13 +284,11 @@ int walk_vmas(struct walk *walk, enum walk_scope scope, bool tables,
 		return err;
 	if (!walk->lockless)
 		return walk_by_iterator(walk, walk->vma_link, visitor, arg);
-	if (!walk->targets.unused)
-		err = list_tasks(walk, false, NULL, NULL);
+	err = list_targets(walk);
 	walk->targets.unused = false;
 	if (!err)
 		err = walk_targets_of(walk, 0, visitor, arg);
-	/* Whose mm is not listed would not be visited anyway. */
-	return err || scope == WALK_LISTED_MMS ? err : walk_successors(walk, visitor, arg);
+	return err ? err : walk_successors(walk, visitor, arg);
 }
 
 /* An iterator that visits one process only, of whatever size the others are. Linux 6.1. */
@@ -314,8 +313,10 @@ int walk_vmas_of(struct walk *walk, pid_t pid, bool tables, const struct walk_vi
 
 	if (err)
 		return err;
-	if (walk->lockless)
-		return walk_targets_of(walk, pid, visitor, arg);
+	if (walk->lockless) {
+		err = list_targets(walk);
+		return err ? err : walk_targets_of(walk, pid, visitor, arg);
+	}
 
 	int link = link_to_process(walk, pid);
 

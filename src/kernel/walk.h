@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks, VMAs and page tables read by BPF iterators (bpf/tasks.bpf.c, walk_lockless.bpf.c, walk_locked.bpf.c), as a
- * stream of callbacks.
+ * Tasks, VMAs and page tables read by BPF programs, as a stream of callbacks. Tasks, and VMAs under the mmap lock, by
+ * iterators (bpf/tasks.bpf.c, walk_locked.bpf.c); VMAs without locks by a program that is called for one task after the
+ * other (walk_lockless.bpf.c, by BPF_PROG_RUN), by the calling thread and one of the walk's own at the same time.
  *
  * Needs Linux 5.17 (bpf_loop, light skeletons), CAP_BPF, CAP_PERFMON, and the initial pid namespace.
  * Page tables need x86-64 besides, and to have been calibrated: the address of the direct map is
  * found from kernel objects whose pages /proc/kpageflags calls slab, then proven on a page of our own.
- * Costs: 3 to 12 ms to load once, with two threads; 0.2 µs a task, 0.3 µs a VMA, 1 ns a page table entry.
+ * Costs: 3 to 12 ms to load once, with two threads; 0.2 µs a task, 0.3 µs a VMA, 1 ns a page table entry; without locks
+ * about half of that for VMAs and entries of many processes where two CPUs are free.
  */
 #ifndef MEMOIR_KERNEL_WALK_H
 #define MEMOIR_KERNEL_WALK_H
@@ -25,7 +27,7 @@ typedef uint64_t u64;
 struct walk;
 struct memoir_error;
 
-/* What a walk hands out, in order; texts and entries are good during the call only. */
+/* What a walk hands out, of a process in order; texts and entries are good during the call only. */
 struct walk_visitor {
 	/* path: "" for none; name: NULL for none. Both NUL-terminated. */
 	void (*vma)(const struct walk_vma *vma, const char *path, const char *name, void *arg);
@@ -74,6 +76,7 @@ bool walk_casts(const struct walk *walk);
 /* Whether VMAs and page tables are read without the mmap lock: Linux 6.14, CAP_SYS_PTRACE. */
 bool walk_is_lockless(const struct walk *walk);
 
+/* List the tasks that speak for processes; task: NULL if only the next walk of VMAs is to go by this list. */
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg);
 
 /*
@@ -86,13 +89,18 @@ void walk_want_files(struct walk *walk, bool wanted);
 int walk_wanted_clear(struct walk *walk);
 int walk_wanted_add(struct walk *walk, uint64_t key);
 
-/* Visit the VMAs in scope, of one process after the other; with their page tables if tables is set. */
+/*
+ * Visit the VMAs in scope, of one process after the other; with their page tables if tables is set. All callbacks come
+ * from the calling thread. Without locks it visits whom walk_tasks() listed last, however long ago that was, or lists
+ * anew if there was a walk of all since; processes come in no order, those that were born since not at all, and those
+ * that have called exec with their new mm.
+ */
 int walk_vmas(struct walk *walk, enum walk_scope scope, bool tables,
 	      const struct walk_visitor *visitor, void *arg);
 
 /*
- * The same for one process, whose mm must be listed; costs nothing for the others. -EINVAL before
- * Linux 6.1: then walk_vmas() with WALK_LISTED_MMS does it.
+ * The same for one process, whose mm must be listed; costs nothing for the others. Nothing is visited if it has another
+ * mm by now. -EINVAL before Linux 6.1: then walk_vmas() with WALK_LISTED_MMS does it.
  */
 int walk_vmas_of(struct walk *walk, pid_t pid, bool tables, const struct walk_visitor *visitor,
 		 void *arg);

@@ -96,8 +96,10 @@ static int load_lockless(struct walk *walk)
 {
 	struct walk_lockless_bpf *skel = walk_lockless_bpf__open_and_load();
 
-	if (!skel)
+	if (!skel || !walk_may_call(skel->progs.walk_vmas.prog_fd)) {
+		walk_lockless_bpf__destroy(skel);
 		return -EOPNOTSUPP;
+	}
 	TAKE(walk, skel);
 	takes_no_lock(walk, false);
 	return 0;
@@ -108,8 +110,10 @@ static int load_named(struct walk *walk)
 {
 	struct walk_named_bpf *skel = walk_named_bpf__open_and_load();
 
-	if (!skel)
+	if (!skel || !walk_may_call(skel->progs.walk_vmas.prog_fd)) {
+		walk_named_bpf__destroy(skel);
 		return -EOPNOTSUPP;
+	}
 	TAKE(walk, skel);
 	takes_no_lock(walk, true);
 	return 0;

@@ -28,14 +28,18 @@ void walk_forget_paths(struct walk *walk)
 int walk_keep_path(struct walk *walk, uint32_t id, const char *path, size_t length)
 {
 	size_t room = walk->path_room;
-	char **paths = grow(walk->paths, &room, (size_t)id + 1, sizeof(*paths));
+	char **paths;
+
+	/* Who walks second may have come first to what the other one sends: it is good as it is, and in use. */
+	if (id < walk->path_room && walk->paths[id])
+		return 0;
+	paths = grow(walk->paths, &room, (size_t)id + 1, sizeof(*paths));
 
 	if (!paths)
 		return -ENOMEM;
 	memset(paths + walk->path_room, 0, (room - walk->path_room) * sizeof(*paths));
 	walk->paths = paths;
 	walk->path_room = room;
-	free(paths[id]);
 	paths[id] = strndup(path, length);
 	return paths[id] ? 0 : -ENOMEM;
 }

@@ -26,7 +26,7 @@ struct walk_target {
 	uint64_t task, mm, born_ns;
 	uint32_t tgid, tid;
 	bool large;
-	bool gone; /* when it was to be walked */
+	bool gone; /* when it was to be walked: nothing of it was told */
 };
 
 struct walk_targets {
@@ -98,16 +98,19 @@ struct target_walk {
 	struct walk_target *current[WALK_WALKERS];
 };
 
+/* Whether the kernel lets the walk without locks be called; some are built without what that takes. */
+bool walk_may_call(int program);
+
 int walk_targets_add(struct walk_targets *targets, const struct walk_task *task);
 void walk_targets_source(struct walk *walk, pid_t only, struct target_walk *ret_tw);
 
-/* Take a list of targets out, to be freed. */
-struct walk_targets walk_targets_take(struct walk *walk);
+/* Take the list out, to be freed; what is left of it are those that were gone when they were to be walked. */
+struct walk_targets walk_targets_take_gone(struct walk *walk);
 
 /*
- * Leave only those that took the place of one of `before` that was gone, if there are any: a thread that calls exec
- * becomes the process's only one.
+ * Leave only those that took the place of one that was gone, if there are any: a thread that calls exec becomes the
+ * process's only one, and other threads go on when the first one exits.
  */
-bool walk_targets_keep_successors(struct walk_targets *targets, const struct walk_targets *before);
+bool walk_targets_keep_successors(struct walk_targets *targets, const struct walk_targets *gone);
 
 #endif

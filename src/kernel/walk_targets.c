@@ -10,8 +10,8 @@
 #include "base/grow.h"
 #include "kernel/walk_skeleton.h"
 
-#define LARGE_TABLES_BYTES \
-	(1u << 20) /* not for the second walker, who has other work between two */
+/* From here on not for the second walker, who has other work between two. */
+#define LARGE_TABLES_BYTES (1u << 20)
 
 int walk_targets_add(struct walk_targets *targets, const struct walk_task *task)
 {
@@ -57,25 +57,38 @@ static enum walk_fill take(struct target_walk *tw, unsigned int walker,
 	return WALK_FILL_GOES_ON;
 }
 
+/* What the program returned, or a negative errno. */
+static int call(int program, const uint64_t args[WALK_ARGS])
+{
+	union bpf_attr attr = {
+		.test.prog_fd = (uint32_t)program,
+		.test.ctx_in = (uint64_t)(uintptr_t)args,
+		.test.ctx_size_in = WALK_ARGS * sizeof(*args),
+	};
+
+	return skel_sys_bpf(BPF_PROG_RUN, &attr, sizeof(attr)) < 0 ? -errno : (int)attr.test.retval;
+}
+
+bool walk_may_call(int program)
+{
+	const uint64_t nobody[WALK_ARGS] = { [WALK_IDS] = 1 };
+
+	return call(program, nobody) == WALK_GONE;
+}
+
 static int run(struct target_walk *tw, unsigned int walker)
 {
 	struct walk_target *target = tw->current[walker];
-	uint64_t args[WALK_ARGS] = {
-		[WALK_WALKER] = walker,
-		[WALK_TASK_AT] = target->task,
-		[WALK_IDS] = (uint64_t)target->tgid << 32 | target->tid,
-		[WALK_BORN] = target->born_ns,
-	};
-	union bpf_attr attr = {
-		.test.prog_fd = (uint32_t)tw->walk->program,
-		.test.ctx_in = (uint64_t)(uintptr_t)args,
-		.test.ctx_size_in = sizeof(args),
-	};
+	int result = call(tw->walk->program,
+			  (uint64_t[WALK_ARGS]){
+				  [WALK_WALKER] = walker,
+				  [WALK_TASK_AT] = target->task,
+				  [WALK_IDS] = (uint64_t)target->tgid << 32 | target->tid,
+				  [WALK_BORN] = target->born_ns,
+			  });
 
-	if (skel_sys_bpf(BPF_PROG_RUN, &attr, sizeof(attr)) < 0)
-		return -errno;
-	target->gone = attr.test.retval == WALK_GONE;
-	return 0;
+	target->gone = result == WALK_GONE;
+	return result < 0 ? result : 0;
 }
 
 /* So that an arena ends where a process does, and what comes next may be the other walker's. */
@@ -116,28 +129,33 @@ void walk_targets_source(struct walk *walk, pid_t only, struct target_walk *ret_
 	};
 }
 
-struct walk_targets walk_targets_take(struct walk *walk)
+struct walk_targets walk_targets_take_gone(struct walk *walk)
 {
-	struct walk_targets taken = walk->targets;
+	struct walk_targets gone = walk->targets;
+	size_t kept = 0;
 
+	for (size_t i = 0; i < gone.count; i++)
+		if (gone.list[i].gone)
+			gone.list[kept++] = gone.list[i];
+	gone.count = kept;
 	walk->targets = (struct walk_targets){ 0 };
-	return taken;
+	return gone;
 }
 
-static bool succeeds(const struct walk_target *target, const struct walk_targets *before)
+static bool succeeds(const struct walk_target *target, const struct walk_targets *gone)
 {
-	for (size_t i = 0; i < before->count; i++)
-		if (before->list[i].gone && before->list[i].tgid == target->tgid)
+	for (size_t i = 0; i < gone->count; i++)
+		if (gone->list[i].tgid == target->tgid)
 			return true;
 	return false;
 }
 
-bool walk_targets_keep_successors(struct walk_targets *targets, const struct walk_targets *before)
+bool walk_targets_keep_successors(struct walk_targets *targets, const struct walk_targets *gone)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < targets->count; i++)
-		if (succeeds(&targets->list[i], before))
+		if (succeeds(&targets->list[i], gone))
 			targets->list[kept++] = targets->list[i];
 	targets->count = kept;
 	return kept;

@@ -138,8 +138,11 @@ static int scan_tables(struct inquiry *q, struct walk *walk)
 		.huge = search_huge,
 	};
 	struct table_search s = { .q = q };
-	int err = walk_vmas(walk, WALK_ALL, true, &visitor, &s);
+	/* What a capture has listed is not of this moment. */
+	int err = walk_tasks(walk, NULL, NULL);
 
+	if (!err)
+		err = walk_vmas(walk, WALK_ALL, true, &visitor, &s);
 	if (!err)
 		err = s.error ? s.error : take_hits(q, &s);
 	u64map_free(&s.thread_by_mm);
