@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs of pages against brute force: mappings, shares and pages mapped, of random mappings.
+ * Runs of pages against brute force: mappings, shares and pages mapped, of random mappings; and what threads get that
+ * divide them by regions against what one gets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -184,6 +185,132 @@ static void nothing_gives_nothing(void **state)
 	spans_free(&spans);
 }
 
+/* ---- divided by regions --------------------------------------------------------------------- */
+
+#define MANY (5 * SPANS_MARK + 77)
+#define FILE_PAGES 3000ull
+
+struct many {
+	uint64_t fixed[MANY], own[MANY];
+	uint32_t from, to; /* whose shares may come */
+	bool strange;
+};
+
+static void take_of_many(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg)
+{
+	struct many *many = arg;
+
+	many->strange |= region < many->from || region >= many->to;
+	if (many->strange)
+		return;
+	many->fixed[region] += pss_fixed;
+	many->own[region] += own_pages;
+}
+
+/* In their order; many have nothing, sometimes all from one mark to the next; a run may go on in the next region. */
+static void map_many(struct spans *spans, uint32_t first)
+{
+	uint32_t nothing_of = SPANS_MARK * ((uint32_t)rand() % 7);
+
+	for (uint32_t region = first; region < MANY; region++) {
+		uint64_t page = (uint64_t)rand() % FILE_PAGES;
+
+		if (rand() % 3 == 0 || region - nothing_of < SPANS_MARK)
+			continue;
+		for (int runs = rand() % 4; runs >= 0; runs--) {
+			uint64_t pages = (uint64_t)rand() % 700 + 1;
+
+			spans_add(spans, region, BASE + page, pages);
+			page = rand() % 4 ? page + pages + (uint64_t)rand() % 9 : 0;
+		}
+	}
+}
+
+/* By parts of a mark, of several, and of all. */
+static void compare_parts(const struct spans *spans, const struct many *whole, uint32_t part)
+{
+	struct many *many = calloc(1, sizeof(*many));
+
+	assert_non_null(many);
+	for (uint32_t from = 0; from < MANY; from += part) {
+		many->from = from;
+		many->to = from + part < MANY ? from + part : MANY;
+		spans_shares_of(spans, many->from, many->to, take_of_many, many);
+	}
+	assert_false(many->strange);
+	assert_memory_equal(many->fixed, whole->fixed, sizeof(many->fixed));
+	assert_memory_equal(many->own, whole->own, sizeof(many->own));
+	free(many);
+}
+
+static void parts_get_what_the_whole_gets(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 30; seed++) {
+		struct many *whole = calloc(1, sizeof(*whole));
+		struct spans spans = { 0 };
+
+		assert_non_null(whole);
+		srand(seed);
+		map_many(&spans, seed % 2 ? 0 : (uint32_t)rand() % MANY);
+		whole->to = MANY;
+		assert_int_equal(spans_settle(&spans), 0);
+		spans_shares(&spans, take_of_many, whole);
+		assert_false(whole->strange);
+		assert_true(spans_in_order(&spans));
+		for (uint32_t marks = 1; marks < 8; marks++)
+			compare_parts(&spans, whole, marks * SPANS_MARK);
+		/* Of those that are not there there is nothing. */
+		spans_shares_of(&spans, 100 * SPANS_MARK, 101 * SPANS_MARK, take_of_many, whole);
+		assert_false(whole->strange);
+		spans_free(&spans);
+		free(whole);
+	}
+}
+
+static void disorder_is_noticed(void **state)
+{
+	const uint32_t orders[][3] = {
+		{ 0, 1, 0 }, { 5, 4, 4 }, { 1, SPANS_MARK, 2 }, { SPANS_MARK, 3, SPANS_MARK },
+		{ 9, 9, 8 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
+		struct spans spans = { 0 };
+
+		for (uint64_t k = 0; k < 3; k++)
+			spans_add(&spans, orders[i][k], BASE + 16 * k, 4);
+		assert_int_equal(spans_settle(&spans), 0);
+		assert_false(spans_in_order(&spans));
+		spans_free(&spans);
+	}
+}
+
+/* A region may go on behind its last page, before its first one, and where it has been: it is the same one. */
+static void runs_of_a_region_in_any_order_are_none(void **state)
+{
+	const uint64_t pages[] = { 900, 10, 500, 10, 2000 };
+	struct spans spans = { 0 };
+	struct many *many = calloc(1, sizeof(*many));
+
+	(void)state;
+	assert_non_null(many);
+	for (uint32_t region = 0; region < 3 * SPANS_MARK; region += SPANS_MARK)
+		for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+			spans_add(&spans, region, BASE + pages[i], 4);
+	assert_int_equal(spans_settle(&spans), 0);
+	assert_true(spans_in_order(&spans));
+	many->from = SPANS_MARK;
+	many->to = 2 * SPANS_MARK;
+	spans_shares_of(&spans, many->from, many->to, take_of_many, many);
+	assert_false(many->strange);
+	/* Three regions have each page once, or twice. */
+	assert_int_equal(many->fixed[SPANS_MARK], 4 * (3 * EACH(3) + 2 * EACH(6)));
+	spans_free(&spans);
+	free(many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +320,9 @@ int main(void)
 		cmocka_unit_test(objects_and_offsets_never_meet),
 		cmocka_unit_test(neighbours_of_two_regions_stay_apart),
 		cmocka_unit_test(nothing_gives_nothing),
+		cmocka_unit_test(parts_get_what_the_whole_gets),
+		cmocka_unit_test(disorder_is_noticed),
+		cmocka_unit_test(runs_of_a_region_in_any_order_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
