@@ -275,7 +275,7 @@ int live_bpf_casts(struct probing *p)
 int live_bpf_lockless(struct probing *p)
 {
 	if (p->walk_err)
-		return detailed(p, 0, "it is one of the BPF iterators");
+		return detailed(p, 0, "it goes by the BPF iterator of tasks");
 	return walk_is_lockless(p->walk) ? 1 : detailed(p, 0, "Linux 6.14, CAP_SYS_PTRACE");
 }
 

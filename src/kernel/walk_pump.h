@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes records out of a BPF program's arenas: while one is handed out, the kernel already fills the other. Where the
- * program knows a second walker, who hands out walks himself when there is nothing to be handed out.
+ * Takes records out of a BPF program's arenas: while one is handed out, the kernel already fills the next. Where the
+ * source knows a second walker, whoever hands out fills an arena, too, while there is nothing to be handed out.
  */
 #ifndef MEMOIR_KERNEL_WALK_PUMP_H
 #define MEMOIR_KERNEL_WALK_PUMP_H

@@ -28,12 +28,12 @@ static void want_objects(const struct walk_vma *vma, const char *path, const cha
 		c->error = err;
 }
 
-/* One pass over the processes asked for; where it is one only, the others aren't even iterated over. */
+/* One pass over the processes asked for; where it is one only, the others aren't even looked at. */
 static int list_objects(struct capture *c, struct walk *walk, size_t wanted, pid_t only)
 {
 	struct walk_visitor visitor = { .vma = want_objects };
 
-	/* Before 6.1 there is no such iterator, and 6.1's stops at a leader that has exited. */
+	/* Before 6.1 there is no iterator of one, and 6.1's stops at a leader that has exited. */
 	if (wanted == 1 && walk_vmas_of(walk, only, false, &visitor, c) == 0 && c->vmas_listed)
 		return c->error;
 	int err = walk_vmas(walk, WALK_LISTED_MMS, false, &visitor, c);

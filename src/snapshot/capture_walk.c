@@ -46,7 +46,7 @@ static bool is_of(const struct memoir_process *process, uint32_t tgid)
 /*
  * The process to which a VMA belongs, or U64MAP_NONE when it is to be passed over: it is our own, of a
  * process born since, of a thread or peer whose address space was seen already, or seen twice because
- * the kernel's iterator let go of the lock.
+ * the kernel's iterator let go of the lock. Whoever walks it, a process comes whole before the next one.
  */
 static uint32_t owner_of(struct capture *c, const struct walk_vma *vma)
 {
