@@ -40,9 +40,9 @@ static bool all_slab(const struct kpage *kpage, const struct witnesses *w, uint6
  * object's address leaves one candidate per GiB of memory; under the right one, and in practice only
  * there, all the objects' frames are slab pages.
  */
-uint64_t direct_map_find(const struct kpage *kpage, const struct witnesses *w)
+uint64_t direct_map_find(const struct kpage *kpage, uint64_t max_phys, const struct witnesses *w)
 {
-	uint64_t found = 0, max_phys = kpage_end(kpage) << 12;
+	uint64_t found = 0;
 
 	if (w->count < 4)
 		return 0;

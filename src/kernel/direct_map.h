@@ -23,7 +23,7 @@ struct witnesses {
 void witnesses_add(struct witnesses *w, uint64_t addr);
 
 /* The kernel address of physical address 0, or 0: not found. Some preads for each GiB of memory. */
-uint64_t direct_map_find(const struct kpage *kpage, const struct witnesses *w);
+uint64_t direct_map_find(const struct kpage *kpage, uint64_t max_phys, const struct witnesses *w);
 
 /* How many levels page tables have where the direct map lies there: 4 or 5. */
 unsigned int direct_map_levels(uint64_t direct_map);

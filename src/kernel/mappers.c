@@ -257,8 +257,8 @@ static void find_direct_map(struct mappers *mappers, const struct kroot *root,
 		return;
 	for (size_t i = 0; i < MAPPERS_WITNESSES; i++)
 		witnesses_add(&witnesses, state->witnesses[i]);
-	mappers->direct_map = direct_map_find(&kpage, &witnesses);
 	mappers->max_phys = kpage_end(&kpage) << 12;
+	mappers->direct_map = direct_map_find(&kpage, mappers->max_phys, &witnesses);
 	kpage_close(&kpage);
 	if (!mappers->direct_map)
 		return;

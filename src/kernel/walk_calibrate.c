@@ -44,7 +44,7 @@ int walk_find(struct walk *walk, const struct kroot *root)
 	if (err || kpage_open(root, &kpage) < 0)
 		return err;
 	found->max_phys = kpage_end(&kpage) << 12;
-	found->direct_map = direct_map_find(&kpage, &found->witnesses);
+	found->direct_map = direct_map_find(&kpage, found->max_phys, &found->witnesses);
 	kpage_close(&kpage);
 	return 0;
 }
