@@ -41,6 +41,7 @@ int walk_vmas(struct bpf_iter__task_vma *ctx)
 	walker->tgid = task->tgid;
 	walker->tid = task->pid;
 	walker->start = vma->vm_start;
+	walker->steps = STEPS_AT_ONCE;
 	keep_or_drop_tables(walker, mm, read_seq(walker, mm));
 	return send_vma(walker, mm, vma) ? 1 : 0;
 }

@@ -60,7 +60,7 @@ static __always_inline u32 visit(struct walker *walker, u64 address)
 	return 0;
 }
 
-#define LEAF_ENDS 3 /* besides enum walk_stop */
+#define LEAF_ENDS 4 /* besides enum walk_stop */
 
 /*
  * What is in a slot of walker.maple, and whether it is the last one: that ends where the leaf does, and behind it there
@@ -186,6 +186,7 @@ int walk_vmas(struct bpf_raw_tracepoint_args *ctx)
 	if (!walker->state.begun)
 		begin_space(walker, task, ids, mm);
 	walker->state.seq_kind = 2;
+	walker->steps = STEPS_AT_ONCE;
 	repeat(walker, LEAVES_AT_ONCE, leaf_step);
 	walker->state.begun = walker->stop || walker->from;
 	if (walker->stop == WALK_CHANGED && walker->tries > config.patience)

@@ -389,9 +389,23 @@ static __always_inline bool resumes(struct walker *walker, struct vm_area_struct
 	       walker->state.resume_end == vma->vm_end;
 }
 
+/* A step over a table that is not there takes 6 ns, and a process may have very many of these. */
+#define STEPS_AT_ONCE (1u << 16)
+
+/* From walker.addr to walker.end, or until it is enough for one call: then at least one step further. */
+static __always_inline void walk_pages(struct walker *walker)
+{
+	struct walker *self = walker;
+	u64 may = (u64)walker->steps + 1, taken = bpf_loop(may, walk_step, &self, 0);
+
+	walker->steps = taken < may ? may - 1 - taken : 0;
+	if (taken >= may && !walker->stop)
+		walker->stop = WALK_PAUSED;
+}
+
 /*
- * Send a VMA, from walker.start on, and the page tables below it. 0, or why it is not done: WALK_FULL, WALK_CHANGED. What is sent already is
- * remembered, and the next call for the same VMA goes on from there.
+ * Send a VMA, from walker.start on, and the page tables below it. 0, or why it is not done (enum walk_stop). What is sent
+ * already is remembered, and the next call for the same VMA goes on from there.
  */
 static __always_inline u32 send_vma(struct walker *walker, struct mm_struct *mm,
 				    struct vm_area_struct *vma)
@@ -429,7 +443,7 @@ static __always_inline u32 send_vma(struct walker *walker, struct mm_struct *mm,
 	walker->end = vma->vm_end;
 	walker->stop = 0;
 	walker->hugetlb = vma->vm_flags & VM_HUGETLB;
-	repeat(walker, 1 << 23, walk_step);
+	walk_pages(walker);
 	if (!walker->stop)
 		return 0;
 	walker->state.resume_mm = (u64)mm;

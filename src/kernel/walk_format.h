@@ -215,6 +215,7 @@ enum walk_arg {
 enum walk_stop {
 	WALK_FULL = 1, /* no room: the next read goes on */
 	WALK_CHANGED,  /* the address space was changed meanwhile */
+	WALK_PAUSED,   /* enough for one call, which goes on with the next one */
 };
 
 /* The name table that is being taken. */
@@ -254,6 +255,7 @@ struct walker {
 	u32 tag;
 	u32 stop;        /* enum walk_stop, or 0 */
 	u32 tries;       /* in vain, one after the other */
+	u32 steps;       /* from table to table, that this call may still take */
 	u32 slot, slots; /* in that node, and how many it has */
 	struct walk_namer namer;
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Whom the walk without locks visits, against /proc/PID/maps: of many processes, which two walkers take turns at, each
- * once; and of one that has become another task or program since it was listed what it is now.
+ * once; of one that has become another task or program since it was listed what it is now; and all of one that has very
+ * many page tables, though there is nothing in them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,9 @@
 #define PAGE 4096ul
 #define PAGES_AT ((char *)0x200000000000ul) /* VMAs of one page */
 #define MEMFD_AT ((char *)0x300000000000ul)
+#define GIB (1ul << 30)
+#define EMPTY_GIBS \
+	16500ul /* with a page table each that has no entries: 8 million places to look at */
 #define CROWD 300u
 #define CROWD_WALKS 20u
 #define CROWD_WALKS_MAX 300u /* until both walkers had a share in one */
@@ -452,6 +456,96 @@ static void two_walkers_show_each_process_once(void **state)
 	assert_true(shared);
 }
 
+/* ---- very many page tables ------------------------------------------------------------------ */
+
+/* The huge zero page takes a table of PMDs and nothing below it; given up, it leaves that. What is behind counts. */
+static void have_empty_tables(int ready)
+{
+	char *mem = mmap(NULL, (EMPTY_GIBS + 2) * GIB, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *last = NULL, sum = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (mem != MAP_FAILED && madvise(mem, (EMPTY_GIBS + 2) * GIB, MADV_HUGEPAGE) == 0) {
+		for (size_t i = 0; i < EMPTY_GIBS; i++)
+			sum += *(volatile char *)(mem + i * GIB + GIB / 2);
+		madvise(mem, EMPTY_GIBS * GIB, MADV_DONTNEED);
+		last = mem + EMPTY_GIBS * GIB + GIB / 2;
+		*last = 1 + sum;
+	}
+	if (write(ready, &last, sizeof(last)) != sizeof(last))
+		_exit(3);
+	for (;;)
+		pause();
+}
+
+struct search {
+	uint64_t mm, of; /* of the last VMA */
+	uint64_t address;
+	size_t found;
+};
+
+static void search_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+{
+	struct search *search = arg;
+
+	(void)path;
+	(void)name;
+	search->of = vma->mm;
+}
+
+static void search_table(uint64_t addr, const uint64_t *entries, size_t count, void *arg)
+{
+	struct search *search = arg;
+
+	for (size_t i = 0; i < count; i++)
+		search->found += search->of == search->mm && addr + i * PAGE == search->address &&
+				 entries[i];
+}
+
+static void search_huge(uint64_t addr, uint64_t entry, uint64_t span_bytes, void *arg)
+{
+	struct search *search = arg;
+
+	search->found += search->of == search->mm && entry && search->address >= addr &&
+			 search->address < (addr & -span_bytes) + span_bytes;
+}
+
+static void nothing_is_hidden_behind_empty_tables(void **state)
+{
+	const struct walk_visitor searching = { search_vma, search_table, search_huge };
+	struct walks *walks = walks_of(state);
+	struct walk *both[] = { walks->free, walks->locked };
+	size_t found[2] = { 0 };
+	uint64_t address = 0;
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		have_empty_tables(fds[1]);
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &address, sizeof(address)), sizeof(address));
+	close(fds[0]);
+	for (size_t i = 0; address && i < 2; i++) {
+		struct search search = { .mm = list(walks->free, pid), .address = address };
+
+		walk_wanted_clear(both[i]);
+		assert_int_equal(walk_wanted_add(both[i], search.mm), 0);
+		assert_int_equal(walk_vmas_of(both[i], pid, true, &searching, &search), 0);
+		found[i] = search.found;
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	/* So much address space, or huge pages, are not to be had everywhere. */
+	if (!address)
+		skip();
+	assert_int_equal(found[0], 1);
+	assert_int_equal(found[1], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +553,7 @@ int main(void)
 		cmocka_unit_test(who_calls_exec_meanwhile_is_not_taken_for_who_was_listed),
 		cmocka_unit_test(whose_first_thread_exits_meanwhile_is_seen),
 		cmocka_unit_test(two_walkers_show_each_process_once),
+		cmocka_unit_test(nothing_is_hidden_behind_empty_tables),
 	};
 
 	return cmocka_run_group_tests(tests, begin, finish);
