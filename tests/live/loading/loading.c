@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a capture does while the kernel verifies its programs: tasks are read once, by another thread, and not again;
- * later captures read them anew; where no threads can be had all is done one after the other. Who reads and who may
- * begin threads is seen by the linker's --wrap; figures are not looked at.
+ * later captures read them anew; where no threads can be had all is done one after the other; and where the kernel lets no
+ * program be called that takes no lock, locks are taken. Who reads and who may begin threads is seen by the linker's
+ * --wrap; figures are not looked at.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -23,7 +24,7 @@
 #include "kernel/walk.h"
 
 static struct {
-	bool refuse_threads;
+	bool refuse_threads, refuse_calls;
 	unsigned int refused;
 	unsigned int readings;
 	pthread_t last_reader;
@@ -53,6 +54,14 @@ int __wrap_walk_tasks(struct walk *walk, void (*task)(const struct walk_task *ta
 	seen.readings++;
 	seen.last_reader = pthread_self();
 	return __real_walk_tasks(walk, task, arg);
+}
+
+bool __real_walk_may_call(int program) __attribute__((weak)); /* built without BPF there is none */
+bool __wrap_walk_may_call(int program);
+
+bool __wrap_walk_may_call(int program)
+{
+	return !seen.refuse_calls && __real_walk_may_call(program);
 }
 
 /* ---- a process, and a look at it ------------------------------------------------------------ */
@@ -194,12 +203,39 @@ static void without_threads_the_same_is_found(void **state)
 	end_child(child);
 }
 
+static void where_no_program_can_be_called_locks_are_taken(void **state)
+{
+	struct memoir *memoir;
+	struct kroot *root;
+	struct walk *walk;
+	size_t regions;
+	pid_t child;
+
+	(void)state;
+	skip_without_bpf();
+	child = begin_child();
+	memoir = open_walking();
+	regions = regions_of(memoir, child);
+	memoir_close(memoir);
+	memoir = open_walking();
+	seen.refuse_calls = true;
+	assert_int_equal(regions_of(memoir, child), regions);
+	memoir_close(memoir);
+	end_child(child);
+	assert_int_equal(kroot_open(NULL, &root), 0);
+	assert_int_equal(walk_open(root, true, NULL, NULL, &walk, NULL), 0);
+	assert_false(walk_is_lockless(walk));
+	walk_close(walk);
+	kroot_close(root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tasks_are_read_once_while_programs_are_loaded),
 		cmocka_unit_test(later_captures_read_them_anew),
 		cmocka_unit_test(without_threads_the_same_is_found),
+		cmocka_unit_test(where_no_program_can_be_called_locks_are_taken),
 	};
 
 	return cmocka_run_group_tests_name("loading", tests, NULL, NULL);
