@@ -9,6 +9,7 @@
 #include "kernel/walk_pump.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/crew.h"
 
@@ -52,6 +53,27 @@ static int take_out(struct pump *pump, unsigned int arena, const struct filled *
 			  pump->arg);
 }
 
+static bool is_filled(struct pump *pump, unsigned int arena)
+{
+	pthread_mutex_lock(&pump->lock);
+	bool filled = pump->is_filled[arena];
+
+	pthread_mutex_unlock(&pump->lock);
+	return filled;
+}
+
+/*
+ * Who takes out does not sleep, so to be woken may mean to wait on his CPU until the kernel moves one of them, which
+ * takes milliseconds: and the wait for an arena is mostly over in less than one.
+ */
+#define LOOKS 1000
+
+static void look_for_room(struct pump *pump, unsigned int arena)
+{
+	for (unsigned int i = 0; i < LOOKS && is_filled(pump, arena); i++)
+		sched_yield();
+}
+
 static void *fill_in_turns(void *arg)
 {
 	struct pump *pump = arg;
@@ -59,6 +81,7 @@ static void *fill_in_turns(void *arg)
 
 	for (unsigned int arena = 1; filled.fill != WALK_FILL_END;
 	     arena = (arena + 1) % WALK_ARENAS) {
+		look_for_room(pump, arena);
 		pthread_mutex_lock(&pump->lock);
 		while (pump->is_filled[arena] && !pump->stop)
 			pthread_cond_wait(&pump->turned, &pump->lock);
@@ -79,15 +102,6 @@ static void *fill_in_turns(void *arg)
 		pthread_mutex_unlock(&pump->lock);
 	}
 	return NULL;
-}
-
-static bool is_filled(struct pump *pump, unsigned int arena)
-{
-	pthread_mutex_lock(&pump->lock);
-	bool filled = pump->is_filled[arena];
-
-	pthread_mutex_unlock(&pump->lock);
-	return filled;
 }
 
 static void wait_for(struct pump *pump, unsigned int arena)
