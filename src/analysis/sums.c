@@ -18,12 +18,7 @@
 
 void memoir_figures_add(struct memoir_figures *sum, const struct memoir_figures *addend)
 {
-	/* A loaded snapshot may hold any numbers: what does not fit stays at the largest there is. */
-	for (unsigned int i = 0; i < MEMOIR_FIGURES; i++)
-		if ((addend->known & (1u << i)) &&
-		    __builtin_add_overflow(sum->bytes[i], addend->bytes[i], &sum->bytes[i]))
-			sum->bytes[i] = UINT64_MAX;
-	sum->known |= addend->known;
+	figures_add(sum, addend);
 }
 
 uint64_t memoir_name_id(const char *name)

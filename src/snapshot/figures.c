@@ -101,7 +101,11 @@ static void take_region(struct capture *c, size_t i, const struct memoir_process
 	take_own(c, region, sum);
 	if (!process->in_scope)
 		return;
-	figures = c->snap->captured.told ? c->snap->captured.told[i] : region_figures(region);
+	if (c->snap->captured.told) {
+		figures_add(&sum->figures, &c->snap->captured.told[i]);
+		return;
+	}
+	figures = region_figures(region);
 	figures_add(&sum->figures, &figures);
 }
 

@@ -164,8 +164,21 @@ struct memoir_region captured_part(const struct captured *captured,
 void captured_sort_splits(struct captured *captured);
 struct region_split *captured_split(const struct captured *captured, uint32_t region);
 
-/* Add those that are known. */
-void figures_add(struct memoir_figures *sum, const struct memoir_figures *addend);
+/*
+ * Add those that are known. A loaded snapshot may hold any numbers: what does not fit stays at the largest there is.
+ * Without a branch, and here, as there is one for each region of the machine.
+ */
+static inline void figures_add(struct memoir_figures *sum, const struct memoir_figures *addend)
+{
+#pragma GCC unroll 16
+	for (unsigned int i = 0; i < MEMOIR_FIGURES; i++) {
+		uint64_t more = addend->known & (1u << i) ? addend->bytes[i] : 0;
+		uint64_t bytes = sum->bytes[i] + more;
+
+		sum->bytes[i] = bytes | -(uint64_t)(bytes < more);
+	}
+	sum->known |= addend->known;
+}
 
 /* Set every process's figures to the sum of its regions. */
 void snapshot_sum_processes(struct memoir_snapshot *s);

@@ -266,15 +266,6 @@ const char *snapshot_string_n(struct memoir_snapshot *s, const char *bytes, size
 }
 
 /* A loaded file may hold any numbers: a sum that does not fit stays at the largest there is. */
-void figures_add(struct memoir_figures *sum, const struct memoir_figures *addend)
-{
-	for (unsigned int i = 0; i < MEMOIR_FIGURES; i++)
-		if ((addend->known & (1u << i)) &&
-		    __builtin_add_overflow(sum->bytes[i], addend->bytes[i], &sum->bytes[i]))
-			sum->bytes[i] = UINT64_MAX;
-	sum->known |= addend->known;
-}
-
 void snapshot_begin_sums(struct memoir_snapshot *s)
 {
 	for (size_t i = 0; i < s->process_count; i++) {
