@@ -237,6 +237,8 @@ static int walk_by_iterator(struct walk *walk, int link, const struct walk_visit
 		.states = { &walk->walkers[0].state },
 		.bytes = walk->arena,
 		.stride = WALK_ARENA_STRIDE,
+		.begun = visitor->begun,
+		.begun_arg = arg,
 	};
 	struct vma_run vr = { visitor, arg };
 	struct record_run rr = { walk, on_vma_record, &vr };
@@ -253,6 +255,8 @@ static int walk_targets_of(struct walk *walk, pid_t only, const struct walk_visi
 	struct record_run rr = { walk, on_vma_record, &vr };
 
 	walk_targets_source(walk, only, &tw);
+	tw.source.begun = visitor->begun;
+	tw.source.begun_arg = arg;
 	return walk_pump(&tw.source, on_arena, &rr);
 }
 
@@ -260,11 +264,13 @@ static int walk_targets_of(struct walk *walk, pid_t only, const struct walk_visi
 static int walk_successors(struct walk *walk, const struct walk_visitor *visitor, void *arg)
 {
 	struct walk_targets gone = walk_targets_take_gone(walk);
+	struct walk_visitor again = *visitor;
 	int err = gone.count ? list_tasks(walk, false, NULL, NULL) : 0;
 
+	again.begun = NULL;
 	walk->targets.unused = false;
 	if (gone.count && !err && walk_targets_keep_successors(&walk->targets, &gone))
-		err = walk_targets_of(walk, 0, visitor, arg);
+		err = walk_targets_of(walk, 0, &again, arg);
 	free(gone.list);
 	return err;
 }

@@ -42,6 +42,8 @@ struct walk_visitor {
 	 */
 	void (*names)(const struct walk_names *names, void *arg);
 	uint32_t names_epoch;
+	/* NULL, or called once before all others; the walk goes on meanwhile, if a thread walks. Not 0: ends it. */
+	int (*begun)(void *arg);
 };
 
 /* What can be done with tasks alone: only walk_tasks() works. */

@@ -23,6 +23,7 @@ struct pump {
 	struct walk_source *source;
 	int (*each)(const char *records, uint64_t used, void *arg);
 	void *arg;
+	unsigned int first; /* the arena that the thread begins with */
 	pthread_mutex_t lock;
 	pthread_cond_t turned;
 	struct filled filled[WALK_ARENAS];
@@ -79,7 +80,7 @@ static void *fill_in_turns(void *arg)
 	struct pump *pump = arg;
 	struct filled filled = { .fill = WALK_FILL_GOES_ON };
 
-	for (unsigned int arena = 1; filled.fill != WALK_FILL_END;
+	for (unsigned int arena = pump->first; filled.fill != WALK_FILL_END;
 	     arena = (arena + 1) % WALK_ARENAS) {
 		look_for_room(pump, arena);
 		pthread_mutex_lock(&pump->lock);
@@ -150,7 +151,7 @@ static int help(struct pump *pump, unsigned int arena)
 static int take_in_turns(struct pump *pump)
 {
 	struct filled filled = { .fill = WALK_FILL_GOES_ON };
-	bool may_help = false;
+	bool may_help = pump->source->states[1] && pump->first == 0;
 	int err = 0;
 
 	for (unsigned int arena = 0; filled.fill != WALK_FILL_END && !err;
@@ -182,24 +183,43 @@ static int alternate(struct pump *pump)
 	return err;
 }
 
-static int take_all(struct pump *pump)
+static int begin(struct pump *pump)
 {
-	pthread_t filler;
-	int err = fill(pump, 0, 0, &pump->filled[0]);
+	const struct walk_source *source = pump->source;
 
-	if (err)
-		return err;
-	/* Most walks fit into one arena. */
-	if (pump->filled[0].fill == WALK_FILL_END)
-		return take_out(pump, 0, &pump->filled[0]);
-	pump->is_filled[0] = true;
-	if (pump->source->alone || crew_thread(&filler, fill_in_turns, pump) != 0)
-		return alternate(pump);
-	err = take_in_turns(pump);
+	return source->begun ? source->begun(source->begun_arg) : 0;
+}
+
+static int take_from(struct pump *pump, pthread_t filler)
+{
+	int err = begin(pump);
+
+	if (!err)
+		err = take_in_turns(pump);
 	if (err)
 		give_back(pump, 0, true);
 	pthread_join(filler, NULL);
 	return err ? err : pump->error;
+}
+
+static int take_all(struct pump *pump)
+{
+	pthread_t filler;
+	int err;
+
+	if (pump->source->many && crew_thread(&filler, fill_in_turns, pump) == 0)
+		return take_from(pump, filler);
+	/* Most walks fit into one arena. */
+	err = fill(pump, 0, 0, &pump->filled[0]);
+	if (err)
+		return err;
+	pump->first = 1;
+	pump->is_filled[0] = true;
+	if (pump->filled[0].fill != WALK_FILL_END && !pump->source->alone &&
+	    crew_thread(&filler, fill_in_turns, pump) == 0)
+		return take_from(pump, filler);
+	err = begin(pump);
+	return err ? err : alternate(pump);
 }
 
 int walk_pump(struct walk_source *source,

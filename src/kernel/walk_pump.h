@@ -31,12 +31,16 @@ struct walk_source {
 	const char *bytes; /* WALK_ARENAS of them, one each stride, and that of the second walker */
 	size_t stride;
 	bool alone; /* so little that a thread costs more than it saves */
+	bool many;  /* so much that one is started at once */
+	/* NULL, or called before each() by the thread that calls that, and filling goes on meanwhile; not 0: ends it. */
+	int (*begun)(void *arg);
+	void *begun_arg;
 };
 
 /*
  * Call each() with every arena filled, from the calling thread: in order, but for processes that the second walker has
- * found, which come whole between two others. A second thread is started only when the first arena is full.
- * 0, the first error of each(), or that of fill().
+ * found, which come whole between two others. If there are not many, a second thread is started only when the first arena
+ * is full. 0, the first error of begun() or each(), or that of fill().
  */
 int walk_pump(struct walk_source *source,
 	      int (*each)(const char *records, uint64_t used, void *arg), void *arg);

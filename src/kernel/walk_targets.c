@@ -115,6 +115,8 @@ static int fill(struct walk_source *source, unsigned int walker, enum walk_fill 
 	return err;
 }
 
+#define MANY_TARGETS 16u
+
 void walk_targets_source(struct walk *walk, pid_t only, struct target_walk *ret_tw)
 {
 	*ret_tw = (struct target_walk){
@@ -123,6 +125,8 @@ void walk_targets_source(struct walk *walk, pid_t only, struct target_walk *ret_
 			.states = { &walk->walkers[0].state, &walk->walkers[1].state },
 			.bytes = walk->arena,
 			.stride = WALK_ARENA_STRIDE,
+			.many = !only && walk->config->scope == WALK_ALL &&
+				walk->targets.count >= MANY_TARGETS,
 		},
 		.walk = walk,
 		.only = only,

@@ -351,6 +351,9 @@ int capture_machine(struct capture *c, struct memoir_error *error);
 
 /* List tasks by BPF as processes of the snapshot: those just found, or as they are now. */
 int capture_list_tasks(struct capture *c, struct walk *walk);
+
+/* What the kernel tells of them, if it has not been asked yet: then the walk knows whom to visit. */
+int capture_find_tasks(struct capture *c, struct walk *walk);
 void capture_forget_tasks(struct capture *c);
 /* Take in one VMA by BPF; returns its region's index, or MEMOIR_NONE if it is not for the snapshot. */
 uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,

@@ -82,6 +82,14 @@ static void table_names(const struct walk_names *names, void *arg)
 		tw->c->error = err;
 }
 
+/* Making processes of the tasks takes as long as walking the first dozens. */
+static int table_begun(void *arg)
+{
+	struct table_walk *tw = arg;
+
+	return capture_list_tasks(tw->c, tw->c->memoir->walk);
+}
+
 static uint32_t begin_names(struct memoir *memoir)
 {
 	/* Most contexts capture once. */
@@ -108,13 +116,19 @@ int capture_by_tables(struct capture *c, struct memoir_error *error)
 			       : error_set(error, err,
 					   "page tables can't be read on this machine; "
 					   "see `memoir check`");
+	if (!c->options.wants)
+		visitor.begun = table_begun;
 	c->file_by_offset = true;
 	c->presence.wanted = capture_wants_names(c) && !c->options.without_pages;
 	if (c->presence.wanted) {
 		visitor.names = table_names;
 		visitor.names_epoch = begin_names(c->memoir);
 	}
-	err = capture_list_tasks(c, walk);
+	/* Of some, who they are says what has to be walked. */
+	if (c->options.wants)
+		err = capture_list_tasks(c, walk);
+	else
+		err = capture_find_tasks(c, walk);
 	if (!err)
 		err = walk_vmas(walk, capture_scope(c, walk), !c->options.without_pages, &visitor,
 				&tw);

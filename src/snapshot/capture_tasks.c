@@ -54,11 +54,13 @@ void capture_forget_tasks(struct capture *c)
 	c->found = (struct found_tasks){ 0 };
 }
 
-static int find_tasks(struct capture *c, struct walk *walk)
+int capture_find_tasks(struct capture *c, struct walk *walk)
 {
 	struct found_tasks *found = &c->found;
 	int err;
 
+	if (found->whole)
+		return 0;
 	found->since_ticks = ticks_since_boot();
 	walk_want_files(walk, capture_lists_files(c));
 	err = walk_tasks(walk, keep_task, found);
@@ -78,7 +80,7 @@ static void find_meanwhile(struct walk *walk, void *arg)
 	struct capture *c = arg;
 
 	/* What fails is done again afterwards, and then said. */
-	find_tasks(c, walk);
+	capture_find_tasks(c, walk);
 	if (!c->machine_known)
 		capture_machine(c, NULL);
 	capture_holders_begin(c);
@@ -184,7 +186,7 @@ static int take_unseen(struct listing *l, pid_t pid)
 int capture_list_tasks(struct capture *c, struct walk *walk)
 {
 	struct listing l = { .c = c };
-	int err = c->found.whole ? 0 : find_tasks(c, walk);
+	int err = capture_find_tasks(c, walk);
 
 	for (size_t i = 0; i < c->found.count; i++)
 		take_task(&l, &c->found.tasks[i]);

@@ -37,7 +37,7 @@ struct process {
 };
 
 /* A walk that fails at the n-th call of what is counted here; 0: never. */
-enum failing { FIRST, SECOND, TAKING, FAILINGS };
+enum failing { FIRST, SECOND, BEGINNING, TAKING, FAILINGS };
 
 struct walk_made_up {
 	struct walk_source source;
@@ -57,7 +57,7 @@ struct walk_made_up {
 	sem_t second_called;
 	unsigned int fails_at[FAILINGS];
 	/* Taken out so far. */
-	unsigned int takings;
+	unsigned int takings, beginnings;
 	uint32_t in, number; /* the process at hand, and which of its records is to come */
 	bool wrong, elsewhere;
 };
@@ -153,6 +153,16 @@ static int fill(struct walk_source *source, unsigned int walker, enum walk_fill 
 	return 0;
 }
 
+static int begun(void *arg)
+{
+	struct walk_made_up *w = arg;
+
+	w->elsewhere |= !pthread_equal(pthread_self(), w->caller);
+	w->wrong |= w->takings;
+	delay(w, &w->walkers[1].random);
+	return ++w->beginnings == w->fails_at[BEGINNING] ? -ESRCH : 0;
+}
+
 /* ---- taking out ------------------------------------------------------------------------------ */
 
 static void take_record(struct walk_made_up *w, const struct record *record)
@@ -178,6 +188,7 @@ static int each(const char *records, uint64_t used, void *arg)
 
 	delay(w, &w->walkers[1].random); /* of the thread that is the second walker, too */
 	w->elsewhere |= !pthread_equal(pthread_self(), w->caller);
+	w->wrong |= w->beginnings != 1;
 	if (++w->takings == w->fails_at[TAKING])
 		return -EBADMSG;
 	for (uint64_t at = 0; at < used; at += sizeof(struct record))
@@ -198,6 +209,9 @@ static struct walk_made_up *make(unsigned int seed, uint32_t count, uint32_t mos
 		.states = { &w->states[0], &w->states[1] },
 		.bytes = (const char *)w->arenas,
 		.stride = sizeof(w->arenas[0]),
+		.many = seed % 4 > 1,
+		.begun = begun,
+		.begun_arg = w,
 	};
 	w->count = count;
 	w->caller = pthread_self();
@@ -230,6 +244,7 @@ static void all_came_once(const struct walk_made_up *w)
 	assert_false(w->wrong);
 	assert_false(w->elsewhere);
 	assert_int_equal(w->number, 0);
+	assert_int_equal(w->beginnings, 1);
 	for (uint32_t i = 0; i < w->count; i++)
 		assert_int_equal(w->processes[i].seen, 1);
 }
@@ -325,6 +340,7 @@ static void alone_there_is_one_thread(void **state)
 		struct walk_made_up *w = make(seed, PROCESSES, ROOM);
 
 		w->source.alone = true;
+		w->source.many = false;
 		assert_int_equal(run(w), 0);
 		all_came_once(w);
 		assert_false(w->walkers[0].elsewhere);
@@ -353,7 +369,7 @@ static void what_fits_into_one_arena_takes_no_thread(void **state)
 {
 	(void)state;
 	for (uint32_t count = 0; count < 4; count++) {
-		struct walk_made_up *w = make(1, count, 1);
+		struct walk_made_up *w = make(1, count, 1); /* and not many */
 
 		for (uint32_t i = 0; i < count; i++)
 			w->processes[i].records = 1 + i;
@@ -406,6 +422,22 @@ static void errors_of_the_second_walker_are_returned(void **state)
 	an_error_is_returned(SECOND, -EIO);
 }
 
+static void errors_of_who_is_told_that_it_has_begun_are_returned(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
+		unsigned int before = threads();
+		struct walk_made_up *w = make(seed, PROCESSES, ROOM / 2);
+
+		w->delays = seed % 2;
+		w->fails_at[BEGINNING] = 1;
+		assert_int_equal(run(w), -ESRCH);
+		assert_int_equal(w->takings, 0);
+		no_thread_is_left(before);
+		end(w);
+	}
+}
+
 static void errors_of_taking_out_are_returned(void **state)
 {
 	(void)state;
@@ -423,6 +455,7 @@ int main(void)
 		cmocka_unit_test(what_fits_into_one_arena_takes_no_thread),
 		cmocka_unit_test(errors_of_the_first_walker_are_returned),
 		cmocka_unit_test(errors_of_the_second_walker_are_returned),
+		cmocka_unit_test(errors_of_who_is_told_that_it_has_begun_are_returned),
 		cmocka_unit_test(errors_of_taking_out_are_returned),
 	};
 
