@@ -5,16 +5,12 @@
 #ifndef MEMOIR_DMABUF_READ_H
 #define MEMOIR_DMABUF_READ_H
 
-#define MAGIC_DMABUF 0x444d4142
-
 /* Eight characters as a little-endian machine reads them. */
 #define EIGHT(a, b, c, d, e, f, g, h)                                                  \
 	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 | \
 	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
 
 #define DMABUF_NAME_BYTES 32 /* DMA_BUF_NAME_LEN */
-
-#ifdef FILES_ALL
 
 /* Which file the pages of a udmabuf are in, as long as that lives. */
 static __always_inline void fill_backing(struct file_record *out, struct udmabuf *udmabuf)
@@ -38,19 +34,6 @@ static __always_inline bool is_udmabuf(const char *exporter)
 	bpf_probe_read_kernel(&begin, sizeof(begin), exporter);
 	return begin == EIGHT('u', 'd', 'm', 'a', 'b', 'u', 'f', 0);
 }
-
-#else
-
-static __always_inline void fill_backing(struct file_record *out, void *udmabuf)
-{
-}
-
-static __always_inline bool is_udmabuf(const char *exporter)
-{
-	return false;
-}
-
-#endif
 
 /*
  * The exporter's name goes behind the path. What they are told apart by is the inode: all of a graphics device

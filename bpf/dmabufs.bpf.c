@@ -11,7 +11,6 @@
 typedef __u32 u32;
 typedef __u64 u64;
 
-#define FILES_ALL
 #include "files_format.h"
 #include "files_kernel.h"
 #include "dmabuf_read.h"

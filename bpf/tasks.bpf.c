@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A BPF iterator that writes tasks into an array that user space maps, and what it knows of the kernel's
- * structures for the walks. A program of its own: it is there, and has run, while the other is still verified.
+ * A BPF iterator that writes tasks into an array that user space maps, with their open files if it is asked for them
+ * (walk_files.h), and what it knows of the kernel's structures for the walks. A program of its own: it is there, and has run, while the other is still verified.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -29,7 +29,6 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 struct walk_layout layout;
 struct walk_state state;
 
-#include "dmabuf_read.h"
 #include "files_read.h"
 #include "walk_files.h"
 

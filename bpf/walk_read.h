@@ -23,12 +23,6 @@ static __always_inline struct vm_area_struct *as_vma(u64 address)
 	return bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct vm_area_struct));
 }
 
-/* Only where may_cast is known to be set, and often gone by: each costs 10 µs to load. */
-static __always_inline u64 cast_at(u64 address)
-{
-	return as_vma(address)->vm_start;
-}
-
 /*
  * What is called from forty places: as a global function it is verified once and not in each, 0.4 ms less. Such
  * take numbers only, no pointers.
@@ -38,7 +32,7 @@ __attribute__((noinline)) u64 read_word(u64 address)
 	u64 value = 0;
 
 	if (may_cast)
-		return cast_at(address);
+		return as_vma(address)->vm_start;
 	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
 	return value;
 }

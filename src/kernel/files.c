@@ -78,6 +78,36 @@ void files_close(struct files *files)
 	free(files);
 }
 
+struct open_file files_of_record(const struct file_record *record, const char *path)
+{
+	/* The page cache of hugetlbfs counted huge pages as one until 6.7. */
+	uint64_t resident_bytes = record->magic == HUGETLBFS_MAGIC ? record->blocks * BLOCK_BYTES
+								   : record->pages * PAGE_BYTES;
+	bool dmabuf = record->magic == DMA_BUF_MAGIC;
+
+	return (struct open_file){
+		.pid = (pid_t)record->tgid,
+		.tid = (pid_t)record->tid,
+		.fd = (int)record->fd,
+		.mapping = record->mapping,
+		.dev = record->dev,
+		.magic = record->magic,
+		.mode = record->mode,
+		.nlink = record->nlink,
+		.inode = record->inode,
+		.size_bytes = record->size_bytes,
+		.resident_bytes = resident_bytes,
+		.swapped_bytes = record->swapped_pages * PAGE_BYTES,
+		.rdev = record->rdev,
+		/* Pages of a dma-buf are not those of its inode. */
+		.resident_known = !dmabuf,
+		.path = path,
+		.backing = record->backing,
+		.backing_known = record->backing_known,
+		.in_flight = record->in_flight,
+	};
+}
+
 static struct open_file of_record(const struct file_record *record)
 {
 	const char *path = (const char *)(record + 1);

@@ -8,6 +8,7 @@
 
 #include "walk_format.h"
 
+#define MAGIC_DMABUF 0x444d4142
 #define FILES_PATH_BYTES 4096
 #define FILES_EXPORTER_BYTES 32            /* with the NUL */
 #define FILES_IN_FLIGHT_UNKNOWN 0xffffffff /* fdinfo tells */

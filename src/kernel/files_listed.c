@@ -6,7 +6,6 @@
 #include "kernel/files.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,39 +16,7 @@
 
 #include "kernel/files_stream.h"
 
-#define PAGE_BYTES 4096u
-#define BLOCK_BYTES 512u
 #define PATH_BYTES 4096
-
-struct open_file files_of_record(const struct file_record *record, const char *path)
-{
-	/* The page cache of hugetlbfs counted huge pages as one until 6.7. */
-	uint64_t resident_bytes = record->magic == HUGETLBFS_MAGIC ? record->blocks * BLOCK_BYTES
-								   : record->pages * PAGE_BYTES;
-	bool dmabuf = record->magic == DMA_BUF_MAGIC;
-
-	return (struct open_file){
-		.pid = (pid_t)record->tgid,
-		.tid = (pid_t)record->tid,
-		.fd = (int)record->fd,
-		.mapping = record->mapping,
-		.dev = record->dev,
-		.magic = record->magic,
-		.mode = record->mode,
-		.nlink = record->nlink,
-		.inode = record->inode,
-		.size_bytes = record->size_bytes,
-		.resident_bytes = resident_bytes,
-		.swapped_bytes = record->swapped_pages * PAGE_BYTES,
-		.rdev = record->rdev,
-		/* Pages of a dma-buf are not those of its inode. */
-		.resident_known = !dmabuf,
-		.path = path,
-		.backing = record->backing,
-		.backing_known = record->backing_known,
-		.in_flight = record->in_flight,
-	};
-}
 
 /* What the fd leads to now may be another file. */
 static bool is_still(const struct kroot *root, const struct file_record *record)

@@ -78,7 +78,7 @@ bool walk_casts(const struct walk *walk);
 /* Whether VMAs and page tables are read without the mmap lock: Linux 6.14, CAP_SYS_PTRACE. */
 bool walk_is_lockless(const struct walk *walk);
 
-/* List the tasks that speak for processes; task: NULL if only the next walk of VMAs is to go by this list. */
+/* List the tasks that speak for processes; task: NULL if nobody else wants to know of them. */
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg);
 
 /*

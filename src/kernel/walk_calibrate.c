@@ -27,17 +27,11 @@ void walk_witness(struct walk *walk, const struct walk_task *task)
 		found->own_mm = task->mm;
 }
 
-static void pass_over(const struct walk_task *task, void *arg)
-{
-	(void)task;
-	(void)arg;
-}
-
 int walk_find(struct walk *walk, const struct kroot *root)
 {
 	struct walk_found *found = &walk->found;
 	struct kpage kpage;
-	int err = found->own_mm ? 0 : walk_tasks(walk, pass_over, NULL);
+	int err = found->own_mm ? 0 : walk_tasks(walk, NULL, NULL);
 
 	found->searched = true;
 	/* Where none may look at frames there are no page tables to be read either. */

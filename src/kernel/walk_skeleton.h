@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a BPF walk, for the files walk*.c only.
+ * The inside of a BPF walk, for the files walk*.c and files_listed.c only.
  */
 #ifndef MEMOIR_KERNEL_WALK_SKELETON_H
 #define MEMOIR_KERNEL_WALK_SKELETON_H

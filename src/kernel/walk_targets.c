@@ -4,8 +4,6 @@
  * those that were listed last. Two walkers take turns at that list.
  */
 #include <errno.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/grow.h"
 #include "kernel/walk_skeleton.h"

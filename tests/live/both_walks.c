@@ -22,7 +22,7 @@
 
 #include "base/grow.h"
 #include "kernel/pte.h"
-#include "kernel/walk_skeleton.h"
+#include "two_walks.h"
 
 #define PAGE 4096ul
 #define MIB (1ul << 20)
@@ -48,11 +48,6 @@ struct account {
 	uint64_t last_end;
 	bool passed; /* it came before, and has changed since: capture passes over it, too */
 	uint64_t in; /* start of the last VMA */
-};
-
-struct walks {
-	struct kroot *root;
-	struct walk *free, *locked;
 };
 
 /* ---- processes ------------------------------------------------------------------------------ */
@@ -331,43 +326,6 @@ static struct account walk_one(struct walk *walk, struct walk *tasks, pid_t pid)
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
-
-static int begin(void **state)
-{
-	static struct walks walks;
-
-	if (geteuid() != 0 || kroot_open(NULL, &walks.root) < 0 ||
-	    walk_open(walks.root, true, NULL, NULL, &walks.free, NULL) < 0 ||
-	    walk_open_locked(walks.root, &walks.locked, NULL) < 0 ||
-	    walk_calibrate(walks.free, walks.root) < 0 ||
-	    walk_calibrate(walks.locked, walks.root) < 0)
-		return 0;
-	*state = &walks;
-	return 0;
-}
-
-static int finish(void **state)
-{
-	struct walks *walks = *state;
-
-	if (!walks)
-		return 0;
-	walk_close(walks->free);
-	walk_close(walks->locked);
-	kroot_close(walks->root);
-	return 0;
-}
-
-static struct walks *walks_of(void **state)
-{
-	struct walks *walks = *state;
-
-	/* Where there is but one way the other is what all tests of capture run. */
-	if (!walks || !walk_is_lockless(walks->free))
-		skip();
-	assert_false(walk_is_lockless(walks->locked));
-	return walks;
-}
 
 static void still_is_the_same(void **state)
 {

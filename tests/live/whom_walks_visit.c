@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/walk_skeleton.h"
+#include "two_walks.h"
 
 #define PAGE 4096ul
 #define PAGES_AT ((char *)0x200000000000ul) /* VMAs of one page */
@@ -33,11 +33,6 @@
 #define CROWD 300u
 #define CROWD_WALKS 20u
 #define CROWD_WALKS_MAX 300u /* until both walkers had a share in one */
-
-struct walks {
-	struct kroot *root;
-	struct walk *free, *locked;
-};
 
 struct listed {
 	pid_t pid;
@@ -225,43 +220,6 @@ static void end_partner(struct partner *partner)
 	close(partner->from);
 	kill(partner->pid, SIGKILL);
 	waitpid(partner->pid, NULL, 0);
-}
-
-static int begin(void **state)
-{
-	static struct walks walks;
-
-	if (geteuid() != 0 || kroot_open(NULL, &walks.root) < 0 ||
-	    walk_open(walks.root, true, NULL, NULL, &walks.free, NULL) < 0 ||
-	    walk_open_locked(walks.root, &walks.locked, NULL) < 0 ||
-	    walk_calibrate(walks.free, walks.root) < 0 ||
-	    walk_calibrate(walks.locked, walks.root) < 0)
-		return 0;
-	*state = &walks;
-	return 0;
-}
-
-static int finish(void **state)
-{
-	struct walks *walks = *state;
-
-	if (!walks)
-		return 0;
-	walk_close(walks->free);
-	walk_close(walks->locked);
-	kroot_close(walks->root);
-	return 0;
-}
-
-static struct walks *walks_of(void **state)
-{
-	struct walks *walks = *state;
-
-	/* Where there is but one way the other is what all tests of capture run. */
-	if (!walks || !walk_is_lockless(walks->free))
-		skip();
-	assert_false(walk_is_lockless(walks->locked));
-	return walks;
 }
 
 static void who_calls_exec_meanwhile_is_seen(void **state)
