@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
@@ -145,28 +146,17 @@ size_t number_percent(uint64_t part, uint64_t whole, char buf[NUMBER_MAX])
 	return (size_t)snprintf(buf, NUMBER_MAX, "%.1f%%", percent);
 }
 
-/*
- * By hand, as gmtime_r() reads the file of the local time zone, which UTC has nothing to do with. Years begin in March
- * here, so that a leap day comes last; eras of 400 years have as many days each.
- */
 size_t number_time(uint64_t time_ns, char buf[NUMBER_MAX])
 {
-	enum { DAYS_TO_1970 = 719468, ERA_DAYS = 146097 };
-	uint64_t seconds = time_ns / NS_PER_SECOND;
+	time_t seconds = (time_t)(time_ns / NS_PER_SECOND);
 	unsigned int ms = (unsigned int)(time_ns % NS_PER_SECOND / NS_PER_MS);
-	unsigned int second = (unsigned int)(seconds % 86400);
-	unsigned int days = (unsigned int)(seconds / 86400) + DAYS_TO_1970;
-	unsigned int day = days % ERA_DAYS;
-	unsigned int year = (day - day / 1460 + day / 36524 - day / (ERA_DAYS - 1)) / 365;
-	unsigned int month;
+	struct tm tm;
+	size_t len;
 
-	day -= 365 * year + year / 4 - year / 100;
-	month = (5 * day + 2) / 153; /* 0: March */
-	day -= (153 * month + 2) / 5;
-	year += days / ERA_DAYS * 400 + (month >= 10);
-	month = month < 10 ? month + 3 : month - 9;
-	return (size_t)snprintf(buf, NUMBER_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month,
-				day + 1, second / 3600, second / 60 % 60, second % 60, ms);
+	if (!gmtime_r(&seconds, &tm))
+		tm = (struct tm){ .tm_year = 70, .tm_mday = 1 };
+	len = strftime(buf, NUMBER_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	return len + (size_t)snprintf(buf + len, NUMBER_MAX - len, ".%03uZ", ms);
 }
 
 int number_parse_bytes(const char *text, uint64_t *ret_bytes)

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "present/columns.h"
@@ -468,27 +467,6 @@ static void a_closed_pipe_is_noticed_and_what_follows_is_dropped(void **state)
 	close(fds[1]);
 }
 
-/* Of each day that 64 bits of ns have, some time; and the last ns of a year. */
-static void times_are_those_of_the_calendar(void **state)
-{
-	const uint64_t second_ns = 1000000000, last = UINT64_MAX / second_ns;
-	char wanted[NUMBER_MAX], got[NUMBER_MAX];
-
-	(void)state;
-	for (uint64_t seconds = 0; seconds < last; seconds += 86399) {
-		time_t time = (time_t)seconds;
-		struct tm tm;
-
-		assert_non_null(gmtime_r(&time, &tm));
-		assert_int_equal(strftime(wanted, sizeof(wanted), "%Y-%m-%dT%H:%M:%S.007Z", &tm),
-				 24);
-		assert_int_equal(number_time(seconds * second_ns + 7999999, got), 24);
-		assert_string_equal(got, wanted);
-	}
-	number_time(UINT64_C(1735689600) * second_ns - 1, got);
-	assert_string_equal(got, "2024-12-31T23:59:59.999Z");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,7 +484,6 @@ int main(void)
 		cmocka_unit_test(totals_are_those_of_all_rows_that_are_known),
 		cmocka_unit_test(columns_are_those_asked_for),
 		cmocka_unit_test(an_unknown_column_is_told_with_those_there_are),
-		cmocka_unit_test(times_are_those_of_the_calendar),
 		cmocka_unit_test(a_full_disk_is_noticed),
 		cmocka_unit_test(a_closed_pipe_is_noticed_and_what_follows_is_dropped),
 	};
