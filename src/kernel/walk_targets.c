@@ -120,9 +120,7 @@ void walk_targets_source(struct walk *walk, pid_t only, struct target_walk *ret_
 	*ret_tw = (struct target_walk){
 		.source = {
 			.fill = fill,
-			/* Without tables there is little to wait for, and one is enough. */
-			.states = { &walk->walkers[0].state,
-				    walk->config->tables ? &walk->walkers[1].state : NULL },
+			.states = { &walk->walkers[0].state, &walk->walkers[1].state },
 			.bytes = walk->arena,
 			.stride = WALK_ARENA_STRIDE,
 			.many = !only && walk->config->scope == WALK_ALL &&

@@ -52,8 +52,8 @@ struct memoir {
 struct process_note {
 	uint64_t mm;
 	uint64_t start_brk, brk, start_stack;
-	uint32_t tid;  /* the thread whose /proc files work */
-	uint32_t vmas; /* when it was listed */
+	pid_t tgid, tid; /* the thread whose /proc files work: the process's, or a peer's */
+	uint32_t vmas;   /* when it was listed */
 	uint32_t seq;
 	bool stale_comm;    /* exec while it was looked at */
 	uint32_t anchors;   /* regions by which name tables are found */
@@ -365,6 +365,9 @@ const char *capture_text_path(struct capture *c, uint32_t process, const struct 
 
 /* Words are read in runs of this many, each aligned to huge pages. */
 #define WORDS_ROOM (64u * HUGE_PAGES)
+
+/* A process's pagemap, by the thread that it was seen by. fd or negative errno. */
+int capture_open_pagemap(const struct capture *c, uint32_t process);
 
 /* Read and count the pagemap words of a region, in slices; buffer has WORDS_ROOM. 0, or -ESRCH… */
 int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *buffer);

@@ -169,7 +169,7 @@ static int scan_process(struct capture *c, uint32_t process, void *scratch)
 
 	if (!p->readable || !p->region_count)
 		return 0;
-	s.fd = pagemap_open_thread(c->memoir->root, p->pid, (pid_t)c->notes[process].tid);
+	s.fd = capture_open_pagemap(c, process);
 	for (uint32_t i = 0; s.fd >= 0 && i < p->region_count && !err; i++) {
 		s.region = p->first_region + i;
 		err = scan_one(&s);

@@ -147,6 +147,9 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk)
 		c->error = 0;
 		return WALK_ALL;
 	}
+	/* They have called exec since: nothing is known of what they are now. */
+	if (wanted && !c->vmas_listed)
+		return WALK_ALL;
 	/* Merged pages are shared across families: then all have to be looked at. */
 	if (c->mergeable_listed && process_ksm_in_use(c->memoir->root))
 		return WALK_ALL;

@@ -139,7 +139,8 @@ static void take_task(struct listing *l, const struct walk_task *task)
 		.start_brk = task->start_brk,
 		.brk = task->brk,
 		.start_stack = task->start_stack,
-		.tid = task->tid,
+		.tgid = (pid_t)task->tgid,
+		.tid = (pid_t)task->tid,
 		.vmas = task->map_count,
 		.seq = task->seq,
 	};
@@ -172,7 +173,7 @@ static int take_unseen(struct listing *l, pid_t pid)
 
 	if (!process)
 		return -ENOMEM;
-	note->tid = (uint32_t)pid;
+	note->tgid = note->tid = pid;
 	process->pid = pid;
 	process->ppid = stat.ppid;
 	process->start_ticks = stat.start_ticks;

@@ -193,7 +193,8 @@ static int add_process(struct text_listing *l, pid_t pid, const struct process_s
 
 	if (!process)
 		return -ENOMEM;
-	note->tid = tid > 0 ? (uint32_t)tid : (uint32_t)pid;
+	note->tgid = pid;
+	note->tid = tid > 0 ? tid : pid;
 	process->pid = pid;
 	process->ppid = stat->ppid;
 	process->start_ticks = stat->start_ticks;
@@ -201,7 +202,7 @@ static int add_process(struct text_listing *l, pid_t pid, const struct process_s
 	process->comm = snapshot_string(c->snap, stat->comm);
 	process->readable = tid > 0;
 	process->uid = (uid_t)-1;
-	if (process_status(c->memoir->root, pid, (pid_t)note->tid, &status) == 0) {
+	if (process_status(c->memoir->root, pid, note->tid, &status) == 0) {
 		process->uid = status.uid;
 		process->page_table_bytes = status.page_table_bytes;
 		process->page_table_known = status.has_memory;
@@ -264,6 +265,7 @@ static int list_by_text(struct capture *c, enum process_text which)
 static void find_empty(struct capture *c, uint32_t process)
 {
 	const struct memoir_process *p = &c->snap->processes[process];
+	const struct process_note *note = &c->notes[process];
 	uint32_t i = p->first_region, end = i + p->region_count;
 	struct kbuf text = { 0 };
 	struct smaps_figures figures;
@@ -272,8 +274,8 @@ static void find_empty(struct capture *c, uint32_t process)
 
 	for (uint32_t r = i; r < end; r++)
 		vast += capture_region(c, r)->end - capture_region(c, r)->start >= VAST_BYTES;
-	if (!vast || process_text(c->memoir->root, p->pid, (pid_t)c->notes[process].tid,
-				  PROCESS_SMAPS, &text) <= 0) {
+	if (!vast ||
+	    process_text(c->memoir->root, note->tgid, note->tid, PROCESS_SMAPS, &text) <= 0) {
 		kbuf_free(&text);
 		return;
 	}
@@ -296,7 +298,7 @@ static int read_pages(struct capture *c, uint32_t process, void *scratch)
 		return 0;
 	if (!c->scan_works)
 		find_empty(c, process);
-	fd = pagemap_open_thread(c->memoir->root, p->pid, (pid_t)c->notes[process].tid);
+	fd = capture_open_pagemap(c, process);
 	for (uint32_t i = 0; fd >= 0 && i < p->region_count && !err; i++)
 		err = capture_words(c, fd, p->first_region + i, scratch);
 	if (fd >= 0)

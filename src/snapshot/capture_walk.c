@@ -69,12 +69,13 @@ static uint32_t owner_of(struct capture *c, const struct walk_vma *vma)
 	if (process->region_count == 0) {
 		if (!is_of(process, vma->tgid))
 			return U64MAP_NONE;
-		note->tid = vma->tid;
+		note->tgid = (pid_t)vma->tgid;
+		note->tid = (pid_t)vma->tid;
 		return i;
 	}
 	size_t last = (size_t)process->first_region + process->region_count - 1;
 
-	if (note->tid != vma->tid || last + 1 != c->snap->captured.count ||
+	if (note->tid != (pid_t)vma->tid || last + 1 != c->snap->captured.count ||
 	    capture_region(c, last)->end > vma->start)
 		return U64MAP_NONE;
 	return i;

@@ -103,6 +103,7 @@ static void mark_inexact(struct capture *c, uint32_t i)
 static int ask_text(struct capture *c, uint32_t process, struct kbuf *text)
 {
 	const struct memoir_process *p = &c->snap->processes[process];
+	const struct process_note *note = &c->notes[process];
 	bool any = false, smaps = false;
 
 	if (!p->in_scope)
@@ -111,7 +112,7 @@ static int ask_text(struct capture *c, uint32_t process, struct kbuf *text)
 		any |= wants_text(capture_region(c, i), &smaps);
 	if (!any)
 		return 0;
-	ssize_t len = process_text(c->memoir->root, p->pid, (pid_t)c->notes[process].tid,
+	ssize_t len = process_text(c->memoir->root, note->tgid, note->tid,
 				   smaps ? PROCESS_SMAPS : PROCESS_MAPS, text);
 
 	if (len == -ENOMEM)

@@ -56,12 +56,11 @@ struct look {
 static int look_at(void *arg, uint64_t addr, void *buf, size_t bytes)
 {
 	struct look *look = arg;
+	const struct process_note *note = &look->c->notes[look->process];
 
 	if (!look->tried) {
 		look->tried = true;
-		look->error = peek_open(look->c->memoir->root,
-					look->c->snap->processes[look->process].pid,
-					(pid_t)look->c->notes[look->process].tid, &look->peek);
+		look->error = peek_open(look->c->memoir->root, note->tgid, note->tid, &look->peek);
 	}
 	return look->error ? look->error : peek_read(&look->peek, addr, buf, bytes);
 }

@@ -117,7 +117,7 @@ static void read_found(struct search *search, struct found *found)
 	};
 
 	opened.memory_fd =
-		memory_open(search->c->memoir->root, (pid_t)search->c->notes[found->process].tid);
+		memory_open(search->c->memoir->root, search->c->notes[found->process].tid);
 	found->error = opened.memory_fd;
 	if (opened.memory_fd < 0)
 		return;

@@ -160,8 +160,7 @@ static int open_pages(struct capture *c, uint32_t process)
 		return 0;
 	if (parts->pagemap_fd >= 0)
 		close(parts->pagemap_fd);
-	parts->pagemap_fd = pagemap_open_thread(c->memoir->root, c->snap->processes[process].pid,
-						(pid_t)c->notes[process].tid);
+	parts->pagemap_fd = capture_open_pagemap(c, process);
 	parts->process = process;
 	return parts->pagemap_fd < 0 ? -EOPNOTSUPP : 0;
 }

@@ -84,6 +84,13 @@ int capture_words(struct capture *c, int pagemap_fd, uint32_t region, uint64_t *
 	return capture_words_by(c, pagemap_fd, region, buffer, count_pagemap);
 }
 
+int capture_open_pagemap(const struct capture *c, uint32_t process)
+{
+	const struct process_note *note = &c->notes[process];
+
+	return pagemap_open_thread(c->memoir->root, note->tgid, note->tid);
+}
+
 int capture_words_left(struct capture *c)
 {
 	uint64_t *buffer = NULL;
@@ -102,8 +109,7 @@ int capture_words_left(struct capture *c)
 		if (process != open_process) {
 			if (fd >= 0)
 				close(fd);
-			fd = pagemap_open_thread(c->memoir->root, c->snap->processes[process].pid,
-						 (pid_t)c->notes[process].tid);
+			fd = capture_open_pagemap(c, process);
 			open_process = process;
 		}
 		if (fd >= 0)
