@@ -5,7 +5,7 @@
  */
 #include "kernel/kpage.h"
 #include "kernel/pagemap.h"
-#include "kernel/pte.h"
+#include "kernel/pte_masks.h"
 #include "snapshot/capture.h"
 
 /* How a region's pages are told apart; worked out once for a run of entries. */
@@ -91,16 +91,16 @@ static void count_entry(const struct entry_run *run, size_t i, uint64_t entry)
 	}
 }
 
-/* The common case, one kind of page and one mapper, without a branch that depends on the page. */
+/* The common case: one kind of page and one mapper. */
 static uint64_t count_simple(const uint64_t *entries, size_t n, bool *ret_odd)
 {
 	uint64_t resident = 0, odd = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		uint64_t entry = entries[i], present = entry & PTE_BIT_PRESENT;
+	for (size_t i = 0; i < n; i += PTE_MASK_ENTRIES) {
+		struct pte_masks masks = pte_masks(entries + i, n - i);
 
-		resident += present & ~(entry / PTE_BIT_SPECIAL);
-		odd |= entry & (present - 1);
+		resident += (unsigned int)__builtin_popcountll(masks.counted);
+		odd |= masks.odd;
 	}
 	*ret_odd = odd;
 	return resident;
@@ -152,21 +152,36 @@ static void count_anon(const struct entry_run *run, uint64_t addr, const uint64_
 	region_add(&run->r->anon, pages);
 }
 
+/* Runs of pages, given as bits, of the object at an offset. */
+static void count_runs(const struct entry_run *run, size_t at, uint64_t bits)
+{
+	while (bits) {
+		unsigned int first = (unsigned int)__builtin_ctzll(bits);
+		uint64_t from = bits >> first,
+			 pages = ~from ? (unsigned int)__builtin_ctzll(~from) : 64;
+
+		count_offsets(run->c, run->region, run->offset_key + at + first, pages);
+		bits &= bits + (1ull << first);
+	}
+}
+
 /* Where all pages are the object's, and known by their offset. */
 static void count_object(const struct entry_run *run, const uint64_t *entries, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		size_t first = i;
+	uint64_t resident = 0;
 
-		while (i < n && pte_counted(entries[i]))
-			i++;
-		if (i > first) {
-			region_add(&run->r->rss, i - first);
-			count_offsets(run->c, run->region, run->offset_key + first, i - first);
+	for (size_t i = 0; i < n; i += PTE_MASK_ENTRIES) {
+		struct pte_masks masks = pte_masks(entries + i, n - i);
+
+		resident += (unsigned int)__builtin_popcountll(masks.counted);
+		count_runs(run, i, masks.counted);
+		for (; masks.odd; masks.odd &= masks.odd - 1) {
+			size_t k = i + (unsigned int)__builtin_ctzll(masks.odd);
+
+			count_entry(run, k, entries[k]);
 		}
-		if (i < n && entries[i])
-			count_entry(run, i, entries[i]);
 	}
+	region_add(&run->r->rss, resident);
 }
 
 void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *entries,

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/grow.h"
-#include "kernel/pte.h"
+#include "kernel/pte_masks.h"
 
 #define PAGE_SHIFT 12
 #define PAGE_BYTES (1ull << PAGE_SHIFT)
@@ -97,6 +97,16 @@ static void set_all(uint64_t *bits, size_t first, size_t n)
 	}
 }
 
+static void set_some(uint64_t *bits, size_t first, uint64_t some)
+{
+	size_t word = first / 64, shift = first % 64;
+
+	bits[word] |= some << shift;
+	/* Of the last word nothing lies behind. */
+	if (shift && some >> (64 - shift))
+		bits[word + 1] |= some >> (64 - shift);
+}
+
 void presence_add(struct presence *presence, uint64_t addr, const uint64_t *entries, size_t n,
 		  uint64_t resident)
 {
@@ -110,9 +120,8 @@ void presence_add(struct presence *presence, uint64_t addr, const uint64_t *entr
 		set_all(table->bits, first, n);
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
-		table->bits[(first + i) / 64] |= (uint64_t)pte_counted(entries[i])
-						 << (first + i) % 64;
+	for (size_t i = 0; i < n; i += PTE_MASK_ENTRIES)
+		set_some(table->bits, first + i, pte_masks(entries + i, n - i).counted);
 }
 
 /* ---- counting ------------------------------------------------------------------------------- */
