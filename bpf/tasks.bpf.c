@@ -101,17 +101,18 @@ SEC("iter/task")
 int walk_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
+	struct arena *arena = stream_arena(&state);
 	struct walk_task *out;
 	bool speaks;
 
 	find_layout();
-	if (!task)
+	if (!task || !arena)
 		return 0;
 	speaks = speaks_for_process(task);
 	/* Of one whose files found no room all else was sent before; it may be gone since. */
 	if (!lister.full || lister.task != (u64)task) {
 		lister.next = 0;
-		out = speaks ? (void *)stream_end(&state) : NULL;
+		out = speaks ? stream_end(&state, arena) : NULL;
 		if (out)
 			fill_task(out, task);
 		else if (speaks)

@@ -38,6 +38,30 @@ struct walk_layout layout; /* found by tasks.bpf.c */
 		bpf_loop((times), (step), &self, 0); \
 	} while (0)
 
+/* The same for what sends records: step(i, &turn). */
+struct turn {
+	struct walker *walker;
+	struct arena *arena;
+};
+
+#define repeat_with(walker, arena, times, step)       \
+	({                                            \
+		struct turn turn = { walker, arena }; \
+		bpf_loop((times), (step), &turn, 0);  \
+	})
+
+/*
+ * A global function is verified once, and not for each call; and an argument that may not be NULL can be said to be that
+ * since Linux 6.8. The walk that takes locks has to do before.
+ */
+#if LOCKLESS
+#define ONCE __attribute__((noinline))
+#define NONNULL __attribute__((btf_decl_tag("arg:nonnull")))
+#else
+#define ONCE static __always_inline
+#define NONNULL
+#endif
+
 #include "walk_read.h"
 #include "walk_moment.h"
 #include "walk_leader.h"

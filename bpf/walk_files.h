@@ -44,12 +44,13 @@ static __always_inline void take_file(struct walk_file_of_task *out, u64 file)
 
 static long file_step(u32 bit, void *unused)
 {
+	struct arena *arena = stream_arena(&state);
 	struct walk_file_of_task *out;
 	u64 file;
 
 	if (!(lister.bits >> (bit & 63) & 1) || lister.first + bit < lister.next)
 		return 0;
-	out = (void *)stream_end(&state);
+	out = arena ? stream_end(&state, arena) : NULL;
 	if (!out) {
 		lister.full = 1;
 		return 1;

@@ -28,9 +28,10 @@ int walk_vmas(struct bpf_iter__task_vma *ctx)
 	struct walker *walker = &walkers[0];
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
+	struct arena *arena = stream_arena(&walker->state);
 	struct mm_struct *mm;
 
-	if (!task || !vma)
+	if (!task || !vma || !arena)
 		return 0;
 	mm = vma->vm_mm;
 	if (!mm)
@@ -43,5 +44,5 @@ int walk_vmas(struct bpf_iter__task_vma *ctx)
 	walker->start = vma->vm_start;
 	walker->steps = STEPS_AT_ONCE;
 	keep_or_drop_tables(walker, mm, read_seq(walker, mm));
-	return send_vma(walker, mm, vma) ? 1 : 0;
+	return send_vma(walker, arena, mm, vma) ? 1 : 0;
 }

@@ -10,11 +10,11 @@
 #define LOCKLESS 1
 #include "walk_base.h"
 
-__attribute__((noinline)) int emit_left(struct walker *walker)
+ONCE int emit_left(struct walker *walker NONNULL, struct arena *arena NONNULL)
 {
-	struct walk_left *out = walker ? (void *)stream_end(&walker->state) : NULL;
+	struct walk_left *out = stream_end(&walker->state, arena);
 
-	if (!out || !walker)
+	if (!out)
 		return false;
 	__builtin_memset(out, 0, sizeof(*out));
 	out->mm = walker->mm;
@@ -31,7 +31,7 @@ __attribute__((noinline)) int emit_left(struct walker *walker)
 	return true;
 }
 
-static __always_inline u32 visit(struct walker *walker, u64 address)
+static __always_inline u32 visit(struct walker *walker, struct arena *arena, u64 address)
 {
 	struct vm_area_struct *vma = as_vma(address);
 	struct mm_struct *mm = vma->vm_mm;
@@ -52,7 +52,7 @@ static __always_inline u32 visit(struct walker *walker, u64 address)
 		}
 		return WALK_CHANGED;
 	}
-	why = send_vma(walker, mm, vma);
+	why = send_vma(walker, arena, mm, vma);
 	if (why)
 		return why;
 	walker->from = end;
@@ -66,31 +66,35 @@ static __always_inline u32 visit(struct walker *walker, u64 address)
  * What is in a slot of walker.maple, and whether it is the last one: that ends where the leaf does, and behind it there
  * may be anything. A global function: the verifier goes through it once, and not for each slot.
  */
-__attribute__((noinline)) int visit_slot(struct walker *walker, u32 i)
+ONCE int visit_slot(struct walker *walker NONNULL, struct arena *arena NONNULL, u32 i)
 {
 	u64 node, last, vma;
 	u32 why;
 
-	if (!walker)
-		return 0;
 	node = walker->maple & ~(MAPLE_NODE_BYTES - 1);
 	last = read_word(node + MAPLE_PIVOTS + (u64)i * 8);
 	vma = read_word(node + MAPLE_SLOTS_AT + (u64)i * 8);
-	why = vma > 4095 ? visit(walker, vma) : 0;
+	walker->next_end =
+		i < MAPLE_SLOTS - 2 ? read_word(node + MAPLE_PIVOTS + (u64)i * 8 + 8) : 0;
+	why = vma > 4095 ? visit(walker, arena, vma) : 0;
 	if (why)
 		return why;
 	return !last || last >= walker->warm_last ? LEAF_ENDS : 0;
 }
 
-/* The VMAs of the leaf that has walker.from. */
-static __always_inline u32 visit_leaf(struct walker *walker)
+static long slot_step(u32 i, struct turn *turn)
 {
-	u32 why = 0;
+	turn->walker->stop = visit_slot(turn->walker, turn->arena, i);
+	return turn->walker->stop != 0;
+}
 
-	for (u32 i = 0; i < MAPLE_SLOTS && !why; i++)
-		why = visit_slot(walker, i);
-	if (why && why != LEAF_ENDS)
-		return why;
+/* The VMAs of the leaf that has walker.from. */
+static __always_inline u32 visit_leaf(struct walker *walker, struct arena *arena)
+{
+	walker->stop = 0;
+	repeat_with(walker, arena, MAPLE_SLOTS, slot_step);
+	if (walker->stop && walker->stop != LEAF_ENDS)
+		return walker->stop;
 	if (!stands(walker))
 		return WALK_CHANGED;
 	walker->from = walker->warm_last + 1;
@@ -106,35 +110,38 @@ static __always_inline void begin_moment(struct walker *walker)
 	if (seq == walker->seq)
 		return;
 	walker->seq = seq;
-	walker->pmds = 0;
+	walker->pmds = walker->sent_end = 0;
 	walker->state.file.file = 0;
 }
 
 /* So that a call ends after half a millisecond, also where nothing is sent: nothing else runs on its CPU meanwhile. */
 #define LEAVES_AT_ONCE 256
 
-static long leaf_step(u32 i, struct walker **self)
+static long leaf_step(u32 i, struct turn *turn)
 {
-	struct walker *walker = *self;
+	struct walker *walker = turn->walker;
+
 	begin_moment(walker);
 	walker->stop = WALK_CHANGED;
 	if (!(walker->seq & 1) && stands(walker)) {
 		warm_leaf(walker, walker->root, walker->from);
 		if (MAPLE_TYPE(walker->maple) == MAPLE_LEAF)
-			walker->stop = visit_leaf(walker);
+			walker->stop = visit_leaf(walker, turn->arena);
 	}
 	if (walker->stop == WALK_CHANGED)
 		return walker->tries++ >= config.patience;
 	return walker->stop || !walker->from;
 }
 
-/* Whether the task is the one that was listed, or something else is where it was. */
-static __always_inline bool is_same(u64 at, u64 ids, u64 born)
+/* The address space of a task, if that is the one that was listed, and nothing else is where it was. */
+ONCE u64 mm_of(u64 at, u64 ids, u64 born)
 {
 	struct task_struct *task = NULL;
 
-	return (u32)read_word(at + bpf_core_field_offset(task->pid)) == (u32)ids &&
-	       read_word(at + bpf_core_field_offset(task->start_boottime)) == born;
+	if ((u32)read_word(at + bpf_core_field_offset(task->pid)) != (u32)ids ||
+	    read_word(at + bpf_core_field_offset(task->start_boottime)) != born)
+		return 0;
+	return read_word(at + bpf_core_field_offset(task->mm));
 }
 
 static __always_inline u64 pgd_of(u64 mm)
@@ -164,32 +171,33 @@ SEC("raw_tp/none")
 int walk_vmas(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct walker *walker = &walkers[ctx->args[WALK_WALKER] & (WALK_WALKERS - 1)];
-	u64 task = ctx->args[WALK_TASK_AT], ids = ctx->args[WALK_IDS], mm;
-	struct task_struct *layout_of_task = NULL;
+	struct arena *arena = stream_arena(&walker->state);
+	u64 task = ctx->args[WALK_TASK_AT], ids = ctx->args[WALK_IDS];
+	u64 mm = mm_of(task, ids, ctx->args[WALK_BORN]);
 	struct mm_struct *layout_of_mm = NULL;
-	bool begun = walker->state.begun, same = is_same(task, ids, ctx->args[WALK_BORN]);
 
+	if (!arena)
+		return 0;
 	/* Where the kernel doesn't count changes there is no such member, and the program is refused when it is loaded. */
 	walker->number = bpf_core_field_offset(layout_of_mm->mm_lock_seq.sequence);
-	mm = same ? read_word(task + bpf_core_field_offset(layout_of_task->mm)) : 0;
+	if (!walker->state.begun && !mm)
+		return WALK_GONE;
 	/* It let go of its memory since the last call; what it has now may lie in the same place, but for its top table. */
-	if (begun && (mm != walker->mm || pgd_of(mm) != walker->pgd)) {
-		walker->state.begun = !emit_left(walker);
-		if (walker->state.begun)
+	if (walker->state.begun && (mm != walker->mm || pgd_of(mm) != walker->pgd)) {
+		walker->state.begun = !emit_left(walker, arena);
+		/* The process may be there still, as another thread: but what was begun has been told, or will be. */
+		if (walker->state.begun || !mm)
 			return 0;
 	}
-	/* The process may be there still, as another thread: but what was begun has been told, or will be. */
-	if (!mm)
-		return begun ? 0 : WALK_GONE;
 	if (config.scope == WALK_LISTED_MMS && !mm_wanted(walker, mm))
 		return 0;
 	if (!walker->state.begun)
 		begin_space(walker, task, ids, mm);
 	walker->state.seq_kind = 2;
 	walker->steps = STEPS_AT_ONCE;
-	repeat(walker, LEAVES_AT_ONCE, leaf_step);
+	repeat_with(walker, arena, LEAVES_AT_ONCE, leaf_step);
 	walker->state.begun = walker->stop || walker->from;
 	if (walker->stop == WALK_CHANGED && walker->tries > config.patience)
-		walker->state.begun = !emit_left(walker);
+		walker->state.begun = !emit_left(walker, arena);
 	return 0;
 }

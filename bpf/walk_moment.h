@@ -26,13 +26,12 @@ static __always_inline u32 read_seq(struct walker *walker, struct mm_struct *mm)
  * task comes first to let go of it: while it has it, what was counted there was not something else's memory.
  */
 #if LOCKLESS
-__attribute__((noinline)) int stands(struct walker *walker)
+ONCE int stands(struct walker *walker NONNULL)
 {
 	struct task_struct *task = NULL;
 	struct mm_struct *mm = NULL;
 
-	return walker &&
-	       (u32)read_word(walker->mm + bpf_core_field_offset(mm->mm_lock_seq)) == walker->seq &&
+	return (u32)read_word(walker->mm + bpf_core_field_offset(mm->mm_lock_seq)) == walker->seq &&
 	       read_word(walker->task + bpf_core_field_offset(task->mm)) == walker->mm;
 }
 #else

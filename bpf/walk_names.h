@@ -45,17 +45,14 @@ static __always_inline u64 place(u64 entry)
 }
 
 /* The kernel's address of what the process being walked has at an address; 0: not in RAM, as far as this knows. */
-__attribute__((noinline)) u64 in_ram(struct walker *walker, u64 addr)
+ONCE u64 in_ram(struct walker *walker NONNULL, u64 addr)
 {
 	u32 shift = PAGE_SHIFT;
-	u64 table, offset;
-	bool stop = false;
+	u64 table, offset, whole = 0;
 
-	if (!walker)
-		return 0;
 	walker->addr = addr;
 	if ((addr >> PUD_SHIFT << PUD_SHIFT != walker->pmds_start || !walker->pmds) &&
-	    !find_pmds(walker, &stop))
+	    !find_pmds(walker, &whole))
 		return 0;
 	table = walker->pmds;
 	if (!read_entry(table, addr, PMD_SHIFT, &walker->namer.entry) ||
@@ -83,13 +80,10 @@ static __always_inline u64 below(u32 power, u32 i)
 }
 
 /* Each once. A function of its own, and with numbers only, as the others here: so that it is verified once. */
-__attribute__((noinline)) int list_block(struct walker *walker, u64 block, u32 bytes)
+ONCE int list_block(struct walker *walker NONNULL, u64 block, u32 bytes)
 {
-	u64 i;
+	u64 i = below(WALK_NAMES_ROOM, walker->namer.count);
 
-	if (!walker)
-		return 0;
-	i = below(WALK_NAMES_ROOM, walker->namer.count);
 	if (block < SEGMENT_BLOCKS && walker->namer.listed >> (block & 63) & 1)
 		return 0;
 	if (block >= SEGMENT_BLOCKS || i >= WALK_NAMES_BLOCKS) {
@@ -104,22 +98,20 @@ __attribute__((noinline)) int list_block(struct walker *walker, u64 block, u32 b
 }
 
 /* What was taken from an offset on: at least two blocks of room. */
-static __always_inline char *taken(struct walker *walker, u32 offset)
+static __always_inline char *taken(struct walker *walker, struct arena *arena, u32 offset)
 {
-	u32 which = walker->state.arena;
-	char *bytes = bpf_map_lookup_elem(&arena, &which);
 	u64 at = walker->state.used + sizeof(struct walk_names) + below(WALK_SLACK_BYTES, offset);
 
-	if (!bytes || at > WALK_ARENA_BYTES + WALK_SLACK_BYTES - 2 * BLOCK_BYTES)
+	if (at > WALK_ARENA_BYTES + WALK_SLACK_BYTES - 2 * BLOCK_BYTES)
 		return NULL;
-	barrier_var(bytes);
-	return bytes + at;
+	barrier_var(arena);
+	return arena->bytes + at;
 }
 
-static long list_name(u32 i, struct walker **self)
+static long list_name(u32 i, struct turn *turn)
 {
-	struct walker *walker = *self;
-	const char *leaf = taken(walker, walker->namer.leaf);
+	struct walker *walker = turn->walker;
+	const char *leaf = taken(walker, turn->arena, walker->namer.leaf);
 	u64 name;
 
 	if (!leaf || i >= LEAF_ENTRIES || walker->namer.failed)
@@ -130,10 +122,10 @@ static long list_name(u32 i, struct walker **self)
 	return 0;
 }
 
-static long list_leaf(u32 i, struct walker **self)
+static long list_leaf(u32 i, struct turn *turn)
 {
-	struct walker *walker = *self;
-	const char *slots = taken(walker, 0);
+	struct walker *walker = turn->walker;
+	const char *slots = taken(walker, turn->arena, 0);
 
 	if (!slots)
 		return 1;
@@ -142,11 +134,12 @@ static long list_leaf(u32 i, struct walker **self)
 }
 
 /* The directory, which leads to the leaves, which lead to the names. */
-static long take_block(u32 at, struct walker **self)
+static long take_block(u32 at, struct turn *turn)
 {
-	struct walker *walker = *self;
+	struct walker *walker = turn->walker;
+	struct arena *arena = turn->arena;
 	u64 i = below(WALK_NAMES_ROOM, at), page, bytes;
-	char *to = taken(walker, walker->namer.bytes);
+	char *to = taken(walker, arena, walker->namer.bytes);
 
 	if (at >= walker->namer.count)
 		return 1;
@@ -169,9 +162,9 @@ static long take_block(u32 at, struct walker **self)
 	walker->namer.leaf = walker->namer.bytes;
 	walker->namer.bytes += bytes;
 	if (i == 0)
-		repeat(walker, walker->namer.leaves, list_leaf);
+		repeat_with(walker, arena, walker->namer.leaves, list_leaf);
 	else if (i <= walker->namer.leaves)
-		repeat(walker, bytes / ENTRY_BYTES - 1, list_name);
+		repeat_with(walker, arena, bytes / ENTRY_BYTES - 1, list_name);
 	return walker->namer.failed != 0;
 }
 
@@ -188,7 +181,8 @@ static long prove_block(u32 at, struct walker **self)
 }
 
 /* Those that the ranges need. A leaf that is listed twice has not been listed as one, and is read elsewhere. */
-static __always_inline bool take_blocks(struct walker *walker, const struct walk_names *out)
+static __always_inline bool take_blocks(struct walker *walker, struct arena *arena,
+					const struct walk_names *out)
 {
 	walker->namer.leaves = out->header[HEADER_ROOT];
 	if (walker->namer.leaves > LEAVES_MAX || walker->namer.segment % BLOCK_BYTES ||
@@ -196,17 +190,17 @@ static __always_inline bool take_blocks(struct walker *walker, const struct walk
 		return false;
 	walker->namer.listed = walker->namer.failed = 0;
 	list_block(walker, out->header[HEADER_ROOT] >> 32, LEAVES_MAX * ENTRY_BYTES);
-	repeat(walker, WALK_NAMES_BLOCKS, take_block);
+	repeat_with(walker, arena, WALK_NAMES_BLOCKS, take_block);
 	repeat(walker, WALK_NAMES_BLOCKS, prove_block);
 	return !walker->namer.failed;
 }
 
 /* A word of segment 0; 0 where it can't be read. */
-__attribute__((noinline)) u64 word_at(struct walker *walker, u64 where)
+ONCE u64 word_at(struct walker *walker NONNULL, u64 where)
 {
 	u64 page = 0;
 
-	if (walker && where < SEGMENT_BLOCKS * BLOCK_BYTES)
+	if (where < SEGMENT_BLOCKS * BLOCK_BYTES)
 		page = in_ram(walker, walker->namer.segment + where);
 	return page ? read_word(page) : 0;
 }
@@ -231,8 +225,8 @@ static __always_inline bool is_settled(struct walker *walker, const struct walk_
 }
 
 /* All of it, in the record's place. */
-static __always_inline bool take_names(struct walker *walker, struct walk_names *out, u64 anchor,
-				       u64 page, bool settles)
+static __always_inline bool take_names(struct walker *walker, struct arena *arena,
+				       struct walk_names *out, u64 anchor, u64 page, bool settles)
 {
 	if (bpf_probe_read_kernel(out->header, sizeof(out->header), (void *)page))
 		return false;
@@ -240,7 +234,7 @@ static __always_inline bool take_names(struct walker *walker, struct walk_names 
 	walker->namer.segment = out->header[HEADER_SEGMENT];
 	/* Before anything is taken: then what is taken has that word. */
 	out->settled = settles && is_settled(walker, out);
-	if (!take_blocks(walker, out) || in_ram(walker, anchor) != page ||
+	if (!take_blocks(walker, arena, out) || in_ram(walker, anchor) != page ||
 	    read_at(page, HEADER_GENERATION * 8) != out->generation || !stands(walker))
 		return false;
 	out->count = walker->namer.count;
@@ -257,18 +251,13 @@ static __always_inline bool was_sent(struct walker *walker, const struct walk_se
 }
 
 /* Of a private file mapping of tmpfs, which may be an anchor: its path is for user space to know. */
-__attribute__((noinline)) int emit_names(struct walker *walker, u64 anchor)
+ONCE int emit_names(struct walker *walker NONNULL, struct arena *arena NONNULL, u64 anchor)
 {
-	u32 bytes = __builtin_offsetof(struct walk_names, header), which;
-	struct walk_names *out;
+	u32 bytes = __builtin_offsetof(struct walk_names, header), which = walker->tgid % WALK_SENT;
+	struct walk_names *out = stream_end(&walker->state, arena);
+	u64 addr = walker->addr, page;
 	struct walk_sent *last;
-	u64 addr, page;
 
-	if (!walker)
-		return 0;
-	out = (void *)stream_end(&walker->state);
-	which = walker->tgid % WALK_SENT;
-	addr = walker->addr;
 	walker->hugetlb = 0;
 	walker->namer.count = walker->namer.bytes = 0;
 	page = in_ram(walker, anchor);
@@ -280,7 +269,7 @@ __attribute__((noinline)) int emit_names(struct walker *walker, u64 anchor)
 		out->count = 0;
 		if (!stands(walker))
 			goto out;
-	} else if (take_names(walker, out, anchor, page, last)) {
+	} else if (take_names(walker, arena, out, anchor, page, last)) {
 		bytes = sizeof(*out) + walker->namer.bytes;
 		if (last && out->settled)
 			*last = (struct walk_sent){ walker->mm, anchor, out->generation,

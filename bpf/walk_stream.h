@@ -16,25 +16,27 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct arena);
-} arena SEC(".maps");
+} arenas SEC(".maps");
 
-/* Room for one record at the end of the stream, or NULL when the arena is full. */
-static __always_inline char *stream_end(struct walk_state *state)
+static __always_inline struct arena *stream_arena(const struct walk_state *state)
 {
 	u32 i = state->arena;
+
+	return bpf_map_lookup_elem(&arenas, &i);
+}
+
+/* Room for one record at the end of the stream, or NULL when the arena is full. */
+static __always_inline void *stream_end(struct walk_state *state, struct arena *arena)
+{
 	u64 used = state->used;
-	char *bytes;
 
 	if (used >= STREAM_BYTES) {
 		state->full = 1;
 		return NULL;
 	}
-	bytes = bpf_map_lookup_elem(&arena, &i);
-	if (!bytes)
-		return NULL;
-	barrier_var(
-		bytes); /* older verifiers refuse the sum if the compiler forms it before the check */
-	return bytes + (used & (STREAM_BYTES - 1));
+	/* Older verifiers refuse the sum if the compiler forms it before the check. */
+	barrier_var(arena);
+	return arena->bytes + (used & (STREAM_BYTES - 1));
 }
 
 static __always_inline void stream_add(struct walk_state *state, struct walk_head *head, u32 kind,

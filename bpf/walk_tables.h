@@ -31,9 +31,10 @@ static __always_inline u64 next_boundary(u64 addr, u32 shift)
 	return (addr | ((1ull << shift) - 1)) + 1;
 }
 
-static __always_inline int emit_huge(struct walker *walker, u64 entry, u32 shift)
+static __always_inline int emit_huge(struct walker *walker, struct arena *arena, u64 entry,
+				     u32 shift)
 {
-	struct walk_huge *out = (void *)stream_end(&walker->state);
+	struct walk_huge *out = stream_end(&walker->state, arena);
 
 	if (!out) {
 		walker->stop = WALK_FULL;
@@ -51,8 +52,11 @@ static __always_inline int emit_huge(struct walker *walker, u64 entry, u32 shift
 	return 0;
 }
 
-/* Find the table of PMDs for walker.addr, or move walker.addr past what has none. Returns 1 when it is found. */
-static __always_inline int find_pmds(struct walker *walker, bool *stop)
+/*
+ * Find the table of PMDs for walker.addr, or move walker.addr past what has none; or find an entry that maps all that such
+ * a table would. Returns 1 when the table is found.
+ */
+static __always_inline int find_pmds(struct walker *walker, u64 *ret_whole)
 {
 	u64 addr = walker->addr;
 	u32 top = config.levels == 5 ? PGD_SHIFT : P4D_SHIFT;
@@ -72,10 +76,7 @@ static __always_inline int find_pmds(struct walker *walker, bool *stop)
 		return 0;
 	}
 	if (entry & PTE_LARGE) {
-		if (walker->hugetlb)
-			*stop = emit_huge(walker, entry, PUD_SHIFT);
-		else
-			walker->addr = next_boundary(addr, PUD_SHIFT);
+		*ret_whole = entry;
 		return 0;
 	}
 	walker->pmds = entry & FRAME_MASK;
@@ -97,15 +98,16 @@ static __always_inline bool is_file_frame(u64 frame)
 	return !(words[(bpf_core_field_offset(page->mapping) / 8) & 7] & 3);
 }
 
-static long tag_entry(u32 i, struct walker **self)
+/* The i-th entry from walker.addr on, among those that were sent last. */
+static long tag_entry(u32 i, struct turn *turn)
 {
-	struct walker *walker = *self;
-	u32 which = walker->state.arena;
-	char *bytes = bpf_map_lookup_elem(&arena, &which);
-	u64 at = walker->state.used + sizeof(struct walk_table) + (u64)i * 8;
+	struct walker *walker = turn->walker;
+	char *bytes = turn->arena->bytes;
+	u64 at = walker->sent_at + ((walker->addr - walker->sent_from) >> PAGE_SHIFT) * 8 +
+		 (u64)i * 8;
 	u64 *entry, frame;
 
-	if (!bytes || at >= WALK_ARENA_BYTES + WALK_SLACK_BYTES - 8)
+	if (at >= WALK_ARENA_BYTES + WALK_SLACK_BYTES - 8)
 		return 1;
 	barrier_var(bytes);
 	entry = (u64 *)(bytes + at);
@@ -118,10 +120,30 @@ static long tag_entry(u32 i, struct walker **self)
 	return 0;
 }
 
-static __always_inline int emit_table(struct walker *walker, u64 pmd)
+ONCE int tag_sent(struct walker *walker NONNULL, struct arena *arena NONNULL, u64 count)
 {
-	struct walk_table *out = (void *)stream_end(&walker->state);
-	u64 next = next_boundary(walker->addr, PMD_SHIFT);
+	repeat_with(walker, arena, count, tag_entry);
+	return 0;
+}
+
+/*
+ * Where the copy of a table ends. VMAs that stand together mostly share a table: then it is copied once for all that the
+ * leaf at hand has, which costs less than to find it and copy a few entries for each.
+ */
+ONCE u64 table_end(struct walker *walker NONNULL, u64 boundary)
+{
+	if (walker->end >= boundary)
+		return boundary;
+	if (!LOCKLESS || !walker->next_end || walker->next_end >= boundary ||
+	    walker->warm_last < walker->end)
+		return walker->end;
+	return walker->warm_last < boundary ? walker->warm_last + 1 : boundary;
+}
+
+static __always_inline int emit_table(struct walker *walker, struct arena *arena, u64 pmd)
+{
+	struct walk_table *out = stream_end(&walker->state, arena);
+	u64 next = next_boundary(walker->addr, PMD_SHIFT), end = table_end(walker, next);
 	u64 phys = (pmd & FRAME_MASK) + ((walker->addr >> PAGE_SHIFT) & 511) * 8;
 	u64 count;
 
@@ -131,43 +153,55 @@ static __always_inline int emit_table(struct walker *walker, u64 pmd)
 	}
 	if (next > walker->end)
 		next = walker->end;
-	count = (next - walker->addr) >> PAGE_SHIFT;
+	count = (end - walker->addr) >> PAGE_SHIFT;
 	if (count > 512 || phys >= config.max_phys)
 		return 1;
 	out->addr = walker->addr;
 	if (bpf_probe_read_kernel(out->entries, count * 8, (void *)(config.direct_map + phys)))
 		return 1;
+	walker->sent_at = walker->state.used + sizeof(*out);
+	walker->sent_from = walker->addr;
+	walker->sent_end = 0;
 	if (walker->tag)
-		repeat(walker, count, tag_entry);
+		tag_sent(walker, arena, (next - walker->addr) >> PAGE_SHIFT);
 	if (!stands(walker)) {
 		walker->stop = WALK_CHANGED;
 		return 1;
 	}
 	walker->tries = 0;
+	walker->sent_end = end;
 	stream_add(&walker->state, &out->head, WALK_TABLE, sizeof(*out) + count * 8);
 	walker->addr = next;
 	return 0;
 }
 
-static long walk_step(u32 i, struct walker **self)
+static __always_inline int emit_whole(struct walker *walker, struct arena *arena, u64 entry)
 {
-	struct walker *walker = *self;
-	u64 pmd = 0;
-	bool stop = false;
+	if (walker->hugetlb)
+		return emit_huge(walker, arena, entry, PUD_SHIFT);
+	walker->addr = next_boundary(walker->addr, PUD_SHIFT);
+	return 0;
+}
+
+static long walk_step(u32 i, struct turn *turn)
+{
+	struct walker *walker = turn->walker;
+	struct arena *arena = turn->arena;
+	u64 pmd = 0, whole = 0;
 
 	if (walker->addr >= walker->end || walker->addr == 0)
 		return 1;
 	if (walker->addr >> PUD_SHIFT << PUD_SHIFT != walker->pmds_start || !walker->pmds)
-		if (!find_pmds(walker, &stop))
-			return stop;
+		if (!find_pmds(walker, &whole))
+			return whole ? emit_whole(walker, arena, whole) : 0;
 	if (!read_entry(walker->pmds, walker->addr, PMD_SHIFT, &pmd) || !pmd) {
 		walker->addr = next_boundary(walker->addr, PMD_SHIFT);
 		return 0;
 	}
 	/* Not a table: mapped as a whole, or (not present) a huge swap, migration or marker entry. */
 	if (pmd & PTE_LARGE || !(pmd & PTE_PRESENT))
-		return emit_huge(walker, pmd, PMD_SHIFT);
-	return emit_table(walker, pmd);
+		return emit_huge(walker, arena, pmd, PMD_SHIFT);
+	return emit_table(walker, arena, pmd);
 }
 
 #endif

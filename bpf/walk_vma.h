@@ -86,9 +86,10 @@ static __always_inline bool mapping_sole(struct walker *walker, struct vm_area_s
 	       !read_at(node, (u64)&children->rb_right);
 }
 
-static __always_inline void emit_path(struct walker *walker, struct file *file, u32 id)
+static __always_inline void emit_path(struct walker *walker, struct arena *arena, struct file *file,
+				      u32 id)
 {
-	struct walk_text *out = (void *)stream_end(&walker->state);
+	struct walk_text *out = stream_end(&walker->state, arena);
 	long len;
 
 	/* Of a file that is not known to stay the kernel tells no path: but for memfds walk_path.c asks for it. */
@@ -120,13 +121,22 @@ static __always_inline u32 is_stacked(u64 mnt, u64 sb_flags)
 #define DENTRY_NAME 40            /* behind flags, hash and parent, in every version */
 #define MEMFD 0x3a64666d656d2full /* "/memfd:", as the first of it is read */
 
+/* Written so that it becomes no map of constants, which would take longer to load than all of this. */
+static __always_inline void put_deleted(char *to)
+{
+	*(u64 *)to = 0x6574656c65642820; /* " (delete" */
+	to[8] = 'd';
+	to[9] = ')';
+}
+
 /*
  * The path of a memfd is made of its name only, which never changes. With another layout it would not begin like one,
  * and be asked for as others are.
  */
-static __always_inline void emit_memfd(struct walker *walker, u64 dentry, u32 id)
+static __always_inline void emit_memfd(struct walker *walker, struct arena *arena, u64 dentry,
+				       u32 id)
 {
-	struct walk_text *out = (void *)stream_end(&walker->state);
+	struct walk_text *out = stream_end(&walker->state, arena);
 	u64 len;
 
 	if (!out)
@@ -137,14 +147,14 @@ static __always_inline void emit_memfd(struct walker *walker, u64 dentry, u32 id
 	if (len > WALK_NAME_BYTES || *(u64 *)out->bytes << 8 >> 8 != MEMFD)
 		return;
 	len &= 2 * WALK_NAME_BYTES - 1;
-	__builtin_memcpy(out->bytes + len, " (deleted)", 10);
+	put_deleted(out->bytes + len);
 	out->id = id;
 	out->len = len + 10;
 	stream_add(&walker->state, &out->head, WALK_PATH, sizeof(*out) + ((len + 10 + 7) & ~7ul));
 }
 
 /* Find the file's path; it is sent before its VMA if it is new in this walk. */
-static __always_inline void find_path(struct walker *walker, struct file *file,
+static __always_inline void find_path(struct walker *walker, struct arena *arena, struct file *file,
 				      struct path_key *key)
 {
 	struct path_value *known = bpf_map_lookup_elem(&paths, key);
@@ -162,8 +172,8 @@ static __always_inline void find_path(struct walker *walker, struct file *file,
 	new.stacked = is_stacked((u64)key->path.mnt, flags);
 	bpf_map_update_elem(&paths, key, &new, BPF_ANY);
 	if (LOCKLESS && walker->state.file.magic == TMPFS_MAGIC && flags & SB_KERNMOUNT)
-		emit_memfd(walker, (u64)key->path.dentry, new.id);
-	emit_path(walker, file, new.id);
+		emit_memfd(walker, arena, (u64)key->path.dentry, new.id);
+	emit_path(walker, arena, file, new.id);
 	walker->state.file.path = new.id;
 	walker->state.file.stacked = new.stacked;
 }
@@ -183,8 +193,8 @@ static __always_inline u64 shmem_swapped(struct walker *walker, u64 inode)
  * What is known of a file goes into state.file. A library's VMAs stand together and have one file; what is
  * read of it for the first stands for the others, until the arena is full.
  */
-static __always_inline void find_file(struct walker *walker, struct file *file, struct inode *inode,
-				      u64 mm)
+static __always_inline void find_file(struct walker *walker, struct arena *arena, struct file *file,
+				      struct inode *inode, u64 mm)
 {
 	struct path_key key = { .inode = number_of(walker, inode) };
 
@@ -208,10 +218,11 @@ static __always_inline void find_file(struct walker *walker, struct file *file, 
 		walker->state.file.mapping = key.inode;
 	walker->state.file.swapped =
 		walker->state.file.magic == TMPFS_MAGIC ? shmem_swapped(walker, key.inode) : 0;
-	find_path(walker, file, &key);
+	find_path(walker, arena, file, &key);
 }
 
-static __always_inline bool emit_name(struct walker *walker, struct vm_area_struct *vma)
+static __always_inline bool emit_name(struct walker *walker, struct arena *arena,
+				      struct vm_area_struct *vma)
 {
 	struct vm_area_struct___named *named = (void *)vma;
 	struct anon_vma_name *name;
@@ -225,7 +236,7 @@ static __always_inline bool emit_name(struct walker *walker, struct vm_area_stru
 	    bpf_core_field_offset(named->anon_name) == bpf_core_field_offset(vma->shared))
 		return false;
 	name = BPF_CORE_READ(named, anon_name);
-	out = name ? (void *)stream_end(&walker->state) : NULL;
+	out = name ? stream_end(&walker->state, arena) : NULL;
 	if (!out)
 		return false;
 	len = bpf_probe_read_kernel_str(out->bytes, WALK_NAME_BYTES, &name->name);
@@ -334,25 +345,34 @@ static __always_inline void probe(struct walker *walker, struct file *file)
 	walker->state.page_struct_bytes = bpf_core_type_size(struct page);
 }
 
-static __always_inline bool emit_vma(struct walker *walker, struct mm_struct *mm,
-				     struct vm_area_struct *vma, struct file *file)
+/* WALK_COVERED, if the table that the VMA at hand begins with has been sent for one before it. */
+ONCE int covered(struct walker *walker NONNULL)
+{
+	return LOCKLESS && walker->start < walker->sent_end && walker->start >= walker->sent_from
+		       ? WALK_COVERED
+		       : 0;
+}
+
+static __always_inline bool emit_vma(struct walker *walker, struct arena *arena,
+				     struct mm_struct *mm, struct vm_area_struct *vma,
+				     struct file *file)
 {
 	struct walk_vma *out;
 	struct inode *inode = NULL;
 	u64 anon;
 
 	/* Before a path counts as sent: what finds no room comes again when the arena has been emptied. */
-	if (!stream_end(&walker->state))
+	if (!stream_end(&walker->state, arena))
 		return false;
 	if (file) {
 		inode = file->f_inode;
-		find_file(walker, file, inode, (u64)mm);
+		find_file(walker, arena, file, inode, (u64)mm);
 	}
 	/* Of files only anonymous ones can have a name: those are shmem. */
-	walker->bits = walker->tag ? WALK_TAGGED : 0;
-	if ((!file || walker->state.file.magic == TMPFS_MAGIC) && emit_name(walker, vma))
+	walker->bits = (walker->tag ? WALK_TAGGED : 0) | covered(walker);
+	if ((!file || walker->state.file.magic == TMPFS_MAGIC) && emit_name(walker, arena, vma))
 		walker->bits |= WALK_NAMED;
-	out = (void *)stream_end(&walker->state);
+	out = stream_end(&walker->state, arena);
 	if (!out)
 		return false;
 	__builtin_memset(out, 0, sizeof(*out));
@@ -393,22 +413,32 @@ static __always_inline bool resumes(struct walker *walker, struct vm_area_struct
 #define STEPS_AT_ONCE (1u << 16)
 
 /* From walker.addr to walker.end, or until it is enough for one call: then at least one step further. */
-static __always_inline void walk_pages(struct walker *walker)
+static __always_inline void walk_pages(struct walker *walker, struct arena *arena)
 {
-	struct walker *self = walker;
-	u64 may = (u64)walker->steps + 1, taken = bpf_loop(may, walk_step, &self, 0);
+	u64 may = (u64)walker->steps + 1, taken = repeat_with(walker, arena, may, walk_step);
 
 	walker->steps = taken < may ? may - 1 - taken : 0;
 	if (taken >= may && !walker->stop)
 		walker->stop = WALK_PAUSED;
 }
 
+/* What the last table has of the VMA at hand needs but to be tagged. True: that is all there is. */
+static __always_inline bool pass_sent(struct walker *walker, struct arena *arena)
+{
+	u64 end = walker->end < walker->sent_end ? walker->end : walker->sent_end;
+
+	if (walker->tag)
+		tag_sent(walker, arena, (end - walker->addr) >> PAGE_SHIFT);
+	walker->addr = end;
+	return end == walker->end;
+}
+
 /*
  * Send a VMA, from walker.start on, and the page tables below it. 0, or why it is not done (enum walk_stop). What is sent
  * already is remembered, and the next call for the same VMA goes on from there.
  */
-static __always_inline u32 send_vma(struct walker *walker, struct mm_struct *mm,
-				    struct vm_area_struct *vma)
+static __always_inline u32 send_vma(struct walker *walker, struct arena *arena,
+				    struct mm_struct *mm, struct vm_area_struct *vma)
 {
 	u64 before = walker->state.used;
 	struct file *file = vma->vm_file;
@@ -419,12 +449,13 @@ static __always_inline u32 send_vma(struct walker *walker, struct mm_struct *mm,
 	if (walker->tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
 		probe(walker, file);
 	if (!walker->state.used)
-		walker->state.file.file = 0;
+		walker->state.file.file = walker->sent_end = 0;
 	walker->tag = file && anon_of_vma(walker) && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
 	if (resumes(walker, vma, mm)) {
 		walker->addr = walker->state.resume_addr;
+		walker->bits = 0;
 	} else {
-		if (!emit_vma(walker, mm, vma, file))
+		if (!emit_vma(walker, arena, mm, vma, file))
 			return WALK_FULL;
 		if (!stands(walker)) {
 			walker->state.used = before;
@@ -438,14 +469,19 @@ static __always_inline u32 send_vma(struct walker *walker, struct mm_struct *mm,
 #ifdef NAMES
 	if (config.names && file && walker->state.file.magic == TMPFS_MAGIC &&
 	    !(vma->vm_flags & VM_SHARED))
-		emit_names(walker, walker->start);
+		emit_names(walker, arena, walker->start);
 #endif
 	walker->end = vma->vm_end;
 	walker->stop = 0;
+	if (LOCKLESS && walker->bits & WALK_COVERED && pass_sent(walker, arena))
+		return 0;
 	walker->hugetlb = vma->vm_flags & VM_HUGETLB;
-	walk_pages(walker);
+	walk_pages(walker, arena);
 	if (!walker->stop)
 		return 0;
+	/* What comes to lie before it is not to be told any more. */
+	if (LOCKLESS)
+		walker->from = walker->start;
 	walker->state.resume_mm = (u64)mm;
 	walker->state.resume_start = walker->start;
 	walker->state.resume_end = vma->vm_end;

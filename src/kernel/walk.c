@@ -44,6 +44,7 @@ static int on_arena(const char *records, uint64_t used, void *arg)
 	struct record_run *rr = arg;
 	int err = 0;
 
+	rr->walk->table = NULL;
 	for (uint64_t at = 0; at < used && !err;) {
 		const struct walk_head *head = (const void *)(records + at);
 
@@ -164,20 +165,42 @@ void walk_want_files(struct walk *walk, bool wanted)
 struct vma_run {
 	const struct walk_visitor *visitor;
 	void *arg;
+	uint64_t start, end; /* of the last VMA */
 };
 
-static void visit_vma(struct walk *walk, const struct walk_vma *vma, struct vma_run *vr)
+/* What the last table has of the last VMA. */
+static int visit_table(const struct walk *walk, const struct vma_run *vr)
+{
+	const struct walk_table *table = walk->table;
+
+	if (!table)
+		return -EBADMSG;
+	uint64_t count = (table->head.bytes - sizeof(*table)) / sizeof(table->entries[0]);
+	uint64_t from = table->addr > vr->start ? table->addr : vr->start,
+		 end = table->addr + count * PAGE_BYTES;
+
+	if (end > vr->end)
+		end = vr->end;
+	if (vr->visitor->table && from < end)
+		vr->visitor->table(from, table->entries + (from - table->addr) / PAGE_BYTES,
+				   (end - from) / PAGE_BYTES, vr->arg);
+	return 0;
+}
+
+static int visit_vma(struct walk *walk, const struct walk_vma *vma, struct vma_run *vr)
 {
 	const char *path = vma->path ? walk_path(walk, vma) : vma->label;
 
 	vr->visitor->vma(vma, path, vma->bits & WALK_NAMED ? walk->name : NULL, vr->arg);
+	vr->start = vma->start;
+	vr->end = vma->end;
+	return vma->bits & WALK_COVERED ? visit_table(walk, vr) : 0;
 }
 
 static int on_vma_record(struct walk *walk, const struct walk_head *head, void *arg)
 {
 	struct vma_run *vr = arg;
 	const struct walk_text *text = (const void *)head;
-	const struct walk_table *table = (const void *)head;
 	const struct walk_huge *huge = (const void *)head;
 
 	switch (head->kind) {
@@ -188,15 +211,10 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 		walk->name[text->len] = '\0';
 		break;
 	case WALK_VMA:
-		visit_vma(walk, (const struct walk_vma *)head, vr);
-		break;
+		return visit_vma(walk, (const struct walk_vma *)head, vr);
 	case WALK_TABLE:
-		if (vr->visitor->table)
-			vr->visitor->table(table->addr, table->entries,
-					   (head->bytes - sizeof(*table)) /
-						   sizeof(table->entries[0]),
-					   vr->arg);
-		break;
+		walk->table = (const struct walk_table *)head;
+		return visit_table(walk, vr);
 	case WALK_HUGE:
 		if (vr->visitor->huge)
 			vr->visitor->huge(huge->addr, huge->entry, huge->span_bytes, vr->arg);
@@ -240,7 +258,7 @@ static int walk_by_iterator(struct walk *walk, int link, const struct walk_visit
 		.begun = visitor->begun,
 		.begun_arg = arg,
 	};
-	struct vma_run vr = { visitor, arg };
+	struct vma_run vr = { .visitor = visitor, .arg = arg };
 	struct record_run rr = { walk, on_vma_record, &vr };
 
 	return iterate(link, source, &rr);
@@ -251,7 +269,7 @@ static int walk_targets_of(struct walk *walk, pid_t only, const struct walk_visi
 			   void *arg)
 {
 	struct target_walk tw;
-	struct vma_run vr = { visitor, arg };
+	struct vma_run vr = { .visitor = visitor, .arg = arg };
 	struct record_run rr = { walk, on_vma_record, &vr };
 
 	walk_targets_source(walk, only, &tw);

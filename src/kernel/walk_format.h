@@ -71,10 +71,11 @@ struct walk_vma {
 	char label[WALK_LABEL_BYTES]; /* "[vdso]" and the like, else "" */
 };
 
-#define WALK_ALONE 1u  /* no other anon_vma of its family has VMAs (KERNEL: the local proof) */
-#define WALK_SOLE 2u   /* the only VMA of its address_space */
-#define WALK_NAMED 4u  /* a WALK_NAME record came right before */
-#define WALK_TAGGED 8u /* entries of file pages carry WALK_FILE_BIT */
+#define WALK_ALONE 1u    /* no other anon_vma of its family has VMAs (KERNEL: the local proof) */
+#define WALK_SOLE 2u     /* the only VMA of its address_space */
+#define WALK_NAMED 4u    /* a WALK_NAME record came right before */
+#define WALK_TAGGED 8u   /* entries of file pages carry WALK_FILE_BIT */
+#define WALK_COVERED 32u /* its first entries are in the last WALK_TABLE record */
 #define WALK_STACKED \
 	16u /* a stacked file system's file: path, dev and inode are to be read elsewhere */
 
@@ -85,6 +86,7 @@ struct walk_text {
 	char bytes[];
 };
 
+/* Of the VMA at hand, and maybe what lies behind it: of the VMAs there, if they say so (WALK_COVERED). */
 struct walk_table {
 	struct walk_head head;
 	u64 addr;
@@ -243,8 +245,11 @@ struct walker {
 	u64 pgd;   /* kernel address of the top table */
 	u64 pmds; /* physical address of the table for [pmds_start, pmds_start + 1 GiB) */
 	u64 pmds_start;
-	u64 vma_anon;        /* of the VMA at hand */
-	u64 number;          /* see number_of() in walk_read.h */
+	/* What the last table that was sent has, and where its entries are in the arena; ends at 0: none was. */
+	u64 sent_from, sent_end, sent_at;
+	u64 next_end; /* of what comes behind the VMA at hand, be it a VMA or a gap; 0: not known */
+	u64 vma_anon; /* of the VMA at hand */
+	u64 number;   /* see number_of() in walk_read.h */
 	u64 anon, anon_root; /* on the way from the one to the other */
 	u64 root, maple;     /* of the maple tree; its node, on the way down (walk_warm.h) */
 	u64 warm_mm, warm_addr, warm_last;

@@ -60,7 +60,7 @@ static void *load_tasks(void *arg)
 	struct walk *walk = load->walk;
 
 	walk->tasks = tasks_bpf__open_and_load();
-	load->err = walk->tasks ? map_arena(walk->tasks->maps.arena.map_fd, TASKS_MAP_BYTES,
+	load->err = walk->tasks ? map_arena(walk->tasks->maps.arenas.map_fd, TASKS_MAP_BYTES,
 					    &walk->tasks_arena)
 				: -errno;
 	if (!load->err)
@@ -78,7 +78,7 @@ static void *load_tasks(void *arg)
 		(walk)->skeleton = (skel);                         \
 		(walk)->program = (skel)->progs.walk_vmas.prog_fd; \
 		(walk)->wanted = (skel)->maps.wanted.map_fd;       \
-		(walk)->arena_map = (skel)->maps.arena.map_fd;     \
+		(walk)->arena_map = (skel)->maps.arenas.map_fd;    \
 		(walk)->config = &(skel)->bss->config;             \
 		(walk)->walkers = (skel)->bss->walkers;            \
 		(walk)->layout = &(skel)->bss->layout;             \

@@ -9,8 +9,6 @@
 #include "kernel/process.h"
 #include "kernel/walk_skeleton.h"
 
-#define PAGE_BYTES 4096u /* the walk is for x86-64 */
-
 struct rest {
 	const struct walk_left *left;
 	const struct walk_visitor *visitor;

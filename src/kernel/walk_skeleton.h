@@ -13,6 +13,8 @@
 
 #include "tasks.lskel.h"
 
+#define PAGE_BYTES 4096u /* the walk is for x86-64 */
+
 /* What is known of the direct map before page tables can be read. */
 struct walk_found {
 	struct witnesses witnesses; /* from the first tasks that are read */
@@ -59,7 +61,8 @@ struct walk {
 	struct file_record *files;
 	size_t file_count, file_room;
 	bool wants_files, files_listed;
-	char **paths; /* by id, of this walk */
+	const struct walk_table *table; /* the last one in the arena at hand, or NULL */
+	char **paths;                   /* by id, of this walk */
 	size_t path_room;
 	int maps_fd; /* of maps_tid, by which the last path was asked for; or -1 */
 	uint32_t maps_tid;
