@@ -258,7 +258,6 @@ ONCE int emit_names(struct walker *walker NONNULL, struct arena *arena NONNULL, 
 	u64 addr = walker->addr, page;
 	struct walk_sent *last;
 
-	walker->hugetlb = 0;
 	walker->namer.count = walker->namer.bytes = 0;
 	page = in_ram(walker, anchor);
 	if (!out || !page || read_word(page) != NAMES_MAGIC)
