@@ -34,7 +34,7 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 		return -EBADMSG;
 	struct process_stat stat = { 0 };
 	size_t comm_len = (size_t)(close - open - 1);
-	unsigned long long start, stack = 0;
+	unsigned long long start, stack = 0, heap = 0;
 	unsigned long long faults;
 	unsigned long flags;
 	unsigned int threads;
@@ -44,12 +44,14 @@ int process_stat(const struct kroot *root, pid_t pid, struct process_stat *ret_s
 	memcpy(stat.comm, open + 1, comm_len);
 	if (sscanf(close + 1,
 		   " %c %d %*d %*d %*d %*d %lu %*u %*u %llu %*u %*u %*u %*d %*d %*d %*d %u %*d "
-		   "%llu %*u %*d %*u %*u %*u %llu",
-		   &stat.state, &stat.ppid, &flags, &faults, &threads, &start, &stack) < 6)
+		   "%llu %*u %*d %*u %*u %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u "
+		   "%*u %*u %*u %*d %*u %*u %llu",
+		   &stat.state, &stat.ppid, &flags, &faults, &threads, &start, &stack, &heap) < 6)
 		return -EBADMSG;
 	stat.kernel_thread = flags & PF_KTHREAD;
 	stat.start_ticks = start;
 	stat.stack_start = stack;
+	stat.heap_start = heap;
 	stat.threads = threads;
 	stat.major_faults = faults;
 	*ret_stat = stat;

@@ -21,6 +21,7 @@ struct process_stat {
 	uint64_t start_ticks;
 	/* Where exec put the stack: another address is another program. 0: not told (no right to, or no memory). */
 	uint64_t stack_start;
+	uint64_t heap_start; /* where brk(2) begins; told to the same */
 	bool kernel_thread;
 	uint32_t threads;
 	uint64_t major_faults; /* pages that had to be read in for it: from swap or files */

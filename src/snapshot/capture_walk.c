@@ -15,6 +15,18 @@
 
 /* ---- VMAs ----------------------------------------------------------------------------------- */
 
+/* The heap and stack of another program than was listed. How far the heap goes by now is not told. */
+static void note_program(const struct capture *c, struct process_note *note, pid_t pid)
+{
+	struct process_stat stat;
+
+	if (process_stat(c->memoir->root, pid, &stat) < 0)
+		stat = (struct process_stat){ 0 };
+	note->start_brk = stat.heap_start;
+	note->brk = stat.heap_start ? stat.heap_start + 1 : 0;
+	note->start_stack = stat.stack_start;
+}
+
 /* A process that called exec since it was listed: its new address space takes the old one's place. */
 static uint32_t adopt(struct capture *c, const struct walk_vma *vma)
 {
@@ -25,6 +37,7 @@ static uint32_t adopt(struct capture *c, const struct walk_vma *vma)
 			return U64MAP_NONE;
 		c->notes[i].mm = vma->mm;
 		c->notes[i].stale_comm = true;
+		note_program(c, &c->notes[i], c->snap->processes[i].pid);
 		if (u64map_set(&c->process_by_mm, vma->mm, i) < 0)
 			c->error = -ENOMEM;
 		return i;

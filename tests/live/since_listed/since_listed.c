@@ -159,6 +159,15 @@ static bool is_asked_for(const struct memoir_process *process, void *arg)
 	return process->pid == *(const pid_t *)arg;
 }
 
+static bool has_kind(const struct memoir_snapshot *snapshot, const struct memoir_process *process,
+		     enum memoir_kind kind)
+{
+	for (uint32_t i = 0; i < process->region_count; i++)
+		if (memoir_snapshot_region(snapshot, process->first_region + i)->kind == kind)
+			return true;
+	return false;
+}
+
 static uint64_t resident_of(struct memoir *memoir, pid_t pid, bool only)
 {
 	const struct memoir_capture_options options = {
@@ -174,6 +183,8 @@ static uint64_t resident_of(struct memoir *memoir, pid_t pid, bool only)
 	const struct memoir_process *process = memoir_snapshot_find_pid(snapshot, pid);
 	uint64_t bytes = process && process->readable ? process->figures.bytes[MEMOIR_RSS] : 0;
 
+	assert_true(!bytes || has_kind(snapshot, process, MEMOIR_KIND_STACK));
+	assert_true(!bytes || has_kind(snapshot, process, MEMOIR_KIND_HEAP));
 	memoir_snapshot_free(snapshot);
 	return bytes;
 }
