@@ -39,6 +39,20 @@ struct walk_state state;
  */
 #define ANON_RWSEM 8 /* behind the root */
 
+#define MM_ANONPAGES 1
+#define MM_SWAPENTS 2
+
+/* The kernel's counters of what an mm has: Linux 6.2. */
+static __always_inline void find_counters(const struct mm_struct *mm)
+{
+	if (!bpf_core_field_exists(mm->rss_stat[MM_ANONPAGES].count))
+		return;
+	layout.mm_anon = bpf_core_field_offset(mm->rss_stat[MM_ANONPAGES].count);
+	layout.mm_swap = bpf_core_field_offset(mm->rss_stat[MM_SWAPENTS].count);
+	layout.counter_parts =
+		bpf_core_field_offset(mm->rss_stat[MM_ANONPAGES].counters) - layout.mm_anon;
+}
+
 static __always_inline void find_layout(void)
 {
 	struct super_block *sb = NULL;
@@ -55,6 +69,7 @@ static __always_inline void find_layout(void)
 	layout.anon_children = ANON_RWSEM + bpf_core_field_size(mm->mmap_lock) + 8;
 	layout.anon_vmas = layout.anon_children + 8;
 	layout.anon_parent = layout.anon_vmas + 8;
+	find_counters(mm);
 	layout.known = 1;
 }
 

@@ -86,6 +86,11 @@ struct maple_tree {
 	void *ma_root;
 };
 
+struct percpu_counter {
+	long long count;
+	int *counters;
+};
+
 struct mm_struct {
 	struct maple_tree mm_mt;
 	pgd_t *pgd;
@@ -94,6 +99,7 @@ struct mm_struct {
 	atomic_long_t pgtables_bytes;
 	unsigned long start_brk, brk, start_stack;
 	int map_count;
+	struct percpu_counter rss_stat[4];
 };
 
 struct mm_struct___int {

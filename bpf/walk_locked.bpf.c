@@ -44,5 +44,6 @@ int walk_vmas(struct bpf_iter__task_vma *ctx)
 	walker->start = vma->vm_start;
 	walker->steps = STEPS_AT_ONCE;
 	keep_or_drop_tables(walker, mm, read_seq(walker, mm));
+	look_at(walker, vma);
 	return send_vma(walker, arena, mm, vma) ? 1 : 0;
 }

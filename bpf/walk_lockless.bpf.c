@@ -9,6 +9,7 @@
  */
 #define LOCKLESS 1
 #include "walk_base.h"
+#include "walk_counters.h"
 
 ONCE int emit_left(struct walker *walker NONNULL, struct arena *arena NONNULL)
 {
@@ -52,6 +53,10 @@ static __always_inline u32 visit(struct walker *walker, struct arena *arena, u64
 		}
 		return WALK_CHANGED;
 	}
+	look_at(walker, vma);
+	walker->only_huge = is_counted(walker, vma);
+	if (walker->only_huge && !may_be_huge(walker, end))
+		return 0;
 	why = send_vma(walker, arena, mm, vma);
 	if (why)
 		return why;
@@ -191,8 +196,10 @@ int walk_vmas(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (config.scope == WALK_LISTED_MMS && !mm_wanted(walker, mm))
 		return 0;
-	if (!walker->state.begun)
+	if (!walker->state.begun) {
 		begin_space(walker, task, ids, mm);
+		emit_counters(walker, arena);
+	}
 	walker->state.seq_kind = 2;
 	walker->steps = STEPS_AT_ONCE;
 	repeat_with(walker, arena, LEAVES_AT_ONCE, leaf_step);

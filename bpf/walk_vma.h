@@ -118,6 +118,7 @@ static __always_inline u32 is_stacked(u64 mnt, u64 sb_flags)
 }
 
 #define TMPFS_MAGIC 0x01021994
+#define HUGETLBFS_MAGIC 0x958458f6
 #define DENTRY_NAME 40            /* behind flags, hash and parent, in every version */
 #define MEMFD 0x3a64666d656d2full /* "/memfd:", as the first of it is read */
 
@@ -186,6 +187,17 @@ static __always_inline u64 shmem_swapped(struct walker *walker, u64 inode)
 	return read_field(walker, info, swapped);
 }
 
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+
+/* A regular file of a file system that was mounted, and is not made of memory: its path tells nothing of what it is. */
+static __always_inline bool is_plain(struct walker *walker, struct inode *inode)
+{
+	return (inode->i_mode & S_IFMT) == S_IFREG && walker->state.file.magic != TMPFS_MAGIC &&
+	       walker->state.file.magic != HUGETLBFS_MAGIC &&
+	       !(read_at(walker->state.file.sb, layout.sb_flags) & SB_KERNMOUNT);
+}
+
 #define DMABUF_MAGIC 0x444d4142
 #define SB_DEV 16 /* behind a list_head, in every version */
 
@@ -218,7 +230,10 @@ static __always_inline void find_file(struct walker *walker, struct arena *arena
 		walker->state.file.mapping = key.inode;
 	walker->state.file.swapped =
 		walker->state.file.magic == TMPFS_MAGIC ? shmem_swapped(walker, key.inode) : 0;
-	find_path(walker, arena, file, &key);
+	if (config.few_paths && is_plain(walker, inode))
+		walker->state.file.path = walker->state.file.stacked = 0;
+	else
+		find_path(walker, arena, file, &key);
 }
 
 static __always_inline bool emit_name(struct walker *walker, struct arena *arena,
@@ -369,7 +384,7 @@ static __always_inline bool emit_vma(struct walker *walker, struct arena *arena,
 		find_file(walker, arena, file, inode, (u64)mm);
 	}
 	/* Of files only anonymous ones can have a name: those are shmem. */
-	walker->bits = (walker->tag ? WALK_TAGGED : 0) | covered(walker);
+	walker->bits |= (walker->tag ? WALK_TAGGED : 0) | covered(walker);
 	if ((!file || walker->state.file.magic == TMPFS_MAGIC) && emit_name(walker, arena, vma))
 		walker->bits |= WALK_NAMED;
 	out = stream_end(&walker->state, arena);
@@ -386,11 +401,8 @@ static __always_inline bool emit_vma(struct walker *walker, struct arena *arena,
 	out->seq = walker->seq;
 	anon = anon_of_vma(walker);
 	if (anon) {
-		u64 root = anon_root(anon);
-
 		out->anon_vma = anon;
-		out->anon_root = root;
-		find_alone(walker, anon, root);
+		out->anon_root = anon_root(anon);
 	}
 	if (inode)
 		fill_file(walker, out, vma, inode);
@@ -433,8 +445,20 @@ static __always_inline bool pass_sent(struct walker *walker, struct arena *arena
 	return end == walker->end;
 }
 
+/* Who else may have its anonymous memory. */
+static __always_inline void look_at(struct walker *walker, struct vm_area_struct *vma)
+{
+	u64 anon;
+
+	walker->bits = 0;
+	walker->vma_anon = (u64)vma->anon_vma;
+	anon = anon_of_vma(walker);
+	if (anon)
+		find_alone(walker, anon, anon_root(anon));
+}
+
 /*
- * Send a VMA, from walker.start on, and the page tables below it. 0, or why it is not done (enum walk_stop). What is sent
+ * Send a VMA that was looked at, from walker.start on, and the page tables below it. 0, or why it is not done (enum walk_stop). What is sent
  * already is remembered, and the next call for the same VMA goes on from there.
  */
 static __always_inline u32 send_vma(struct walker *walker, struct arena *arena,
@@ -443,7 +467,6 @@ static __always_inline u32 send_vma(struct walker *walker, struct arena *arena,
 	u64 before = walker->state.used;
 	struct file *file = vma->vm_file;
 
-	walker->vma_anon = (u64)vma->anon_vma;
 	if (!in_scope(walker, mm, vma, file))
 		return stands(walker) ? 0 : WALK_CHANGED;
 	if (walker->tgid == config.probe_tgid && vma->vm_start == config.probe_addr && file)
@@ -453,7 +476,6 @@ static __always_inline u32 send_vma(struct walker *walker, struct arena *arena,
 	walker->tag = file && anon_of_vma(walker) && !(vma->vm_flags & VM_SHARED) && config.vmemmap;
 	if (resumes(walker, vma, mm)) {
 		walker->addr = walker->state.resume_addr;
-		walker->bits = 0;
 	} else {
 		if (!emit_vma(walker, arena, mm, vma, file))
 			return WALK_FULL;

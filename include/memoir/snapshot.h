@@ -256,9 +256,11 @@ struct memoir_capture_options {
 	/** Names of many processes are what is asked for: what reads their tables at once is loaded now,
 	    which takes 1 ms, and not when a context that has met some captures again. */
 	bool many_names;
-	/** Don't tell the families (memoir_region.family) of regions whose anonymous pages no other one
-	    can have: saves 0.1 µs a mapping. */
-	bool without_families;
+	/** Only what processes have in all is asked for: the snapshot has no regions, and neither their
+	    kinds, names nor families are looked for. Since Linux 6.14 memory that is one process's alone
+	    is then not read either, but its sum taken from the kernel's own counters (MM_ANONPAGES and
+	    MM_SWAPENTS of its mm's rss_stat), which are as exact. */
+	bool without_regions;
 };
 
 /**

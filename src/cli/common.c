@@ -131,8 +131,8 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 				 (whole && cli->command->flags & COMMAND_WITHOUT_KINDS),
 		.without_names =
 			whole && cli->command->flags & COMMAND_WITHOUT_NAMES && !cli->buffers,
-		.without_families =
-			whole && cli->command->flags & COMMAND_WITHOUT_FAMILIES && !cli->buffers,
+		.without_regions =
+			whole && cli->command->flags & COMMAND_WITHOUT_REGIONS && !cli->buffers,
 		.without_pages = cli->without_pages,
 		.frames = cli->command->flags & COMMAND_FRAMES,
 		.buffers = cli->buffers || cli->command->flags & COMMAND_BUFFERS,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/grow.h"
+#include "kernel/cpus.h"
 #include "kernel/walk_pump.h"
 #include "kernel/walk_skeleton.h"
 
@@ -221,6 +222,9 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 		break;
 	case WALK_LEFT:
 		return walk_rest(walk, (const struct walk_left *)head, vr->visitor, vr->arg);
+	case WALK_COUNTERS:
+		vr->visitor->counters((const struct walk_counters *)head, vr->arg);
+		break;
 	case WALK_NAMES:
 		vr->visitor->names((const struct walk_names *)head, vr->arg);
 		break;
@@ -228,6 +232,15 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 		return -EBADMSG;
 	}
 	return 0;
+}
+
+/* Whether counters can be read, and private copies of files' pages told from what they tell. */
+static bool has_counters(const struct walk *walk)
+{
+	const struct walk_layout *layout = walk->layout;
+
+	return walk->lockless && walk->config->vmemmap && layout->mm_anon && layout->mm_swap &&
+	       walk->cpus && walk->cpus <= WALK_CPUS_MAX;
 }
 
 static int begin(struct walk *walk, enum walk_scope scope, bool tables,
@@ -241,6 +254,11 @@ static int begin(struct walk *walk, enum walk_scope scope, bool tables,
 	config->tables = tables;
 	config->names = tables && visitor->names;
 	config->names_epoch = visitor->names_epoch;
+	config->few_paths = visitor->few_paths;
+	if (visitor->counters && !walk->cpus)
+		walk->cpus = cpus_in_row(walk->root);
+	config->cpus = walk->cpus;
+	config->counters = tables && visitor->counters && has_counters(walk);
 	config->generation++;
 	for (uint32_t i = 0; i < WALK_WALKERS; i++)
 		walk->walkers[i] = (struct walker){ .state.which = i };

@@ -42,6 +42,14 @@ struct walk_visitor {
 	 */
 	void (*names)(const struct walk_names *names, void *arg);
 	uint32_t names_epoch;
+	/*
+	 * What the kernel counts of the address space that comes next. Not NULL: mappings that have but private anonymous memory
+	 * which no other process can have are passed over, as far as these counters tell it, but for the first mapping of
+	 * each process. May not be called at all, and nothing is passed over then.
+	 */
+	void (*counters)(const struct walk_counters *counters, void *arg);
+	/* Of regular files of file systems that are not made of memory no paths are asked for: "". */
+	bool few_paths;
 	/* NULL, or called once before all others; the walk goes on meanwhile, if a thread walks. Not 0: ends it. */
 	int (*begun)(void *arg);
 };

@@ -28,6 +28,7 @@ enum walk_kind {
 	WALK_HUGE,  /* struct walk_huge: one entry of a higher level that maps memory itself */
 	WALK_LEFT, /* struct walk_left: the rest of an address space that could not be read without its lock */
 	WALK_NAMES, /* struct walk_names: what the last VMA is the anchor of, where that is little */
+	WALK_COUNTERS, /* struct walk_counters, before the VMAs of an address space */
 };
 
 struct walk_head {
@@ -100,12 +101,23 @@ struct walk_huge {
 	u64 span_bytes;
 };
 
+/* With it come no VMAs that have but what is counted in these, and is nobody else's; but for huge pages in them. */
+struct walk_counters {
+	struct walk_head head;
+	u64 mm;
+	u64 anon_pages, swap_entries; /* MM_ANONPAGES, MM_SWAPENTS */
+	u32 tgid, tid;
+};
+
 struct walk_left {
 	struct walk_head head;
 	u64 mm, from;         /* what lies behind this is missing */
 	u64 start, end, addr; /* but of this one only what is from addr on; all 0: of none */
 	u32 tgid, tid;
 };
+
+/* With more no counters are read: each has a cache line of its own, of each process. */
+#define WALK_CPUS_MAX 32u
 
 #define WALK_NAMES_HEADER 23u /* numbers of 8 bytes */
 #define WALK_NAMES_BLOCK_BYTES 1024u
@@ -166,6 +178,9 @@ struct walk_config {
 	u32 patience; /* how often in vain the walk without locks looks at a place; 0.2 µs each */
 	u32 names;    /* send small name tables */
 	u32 names_epoch; /* 0: whatever was sent before; else not such as were in this epoch */
+	u32 counters;    /* send struct walk_counters, and not what they tell */
+	u32 cpus;        /* that have a part in counters */
+	u32 few_paths;   /* send none of plain files */
 };
 
 /* Offsets of what is read by them, from the program for tasks; tasks.bpf.c says why. */
@@ -174,6 +189,8 @@ struct walk_layout {
 	u32 sb_flags, sb_magic;
 	u32 mapping_pages, mapping_root, mapping_head;
 	u32 anon_children, anon_vmas, anon_parent;
+	u32 mm_anon, mm_swap; /* counters of struct mm_struct; 0: not of this kind (before Linux 6.2) */
+	u32 counter_parts;    /* behind a counter's count */
 };
 
 /* The file of the last VMA. */
@@ -253,10 +270,13 @@ struct walker {
 	u64 anon, anon_root; /* on the way from the one to the other */
 	u64 root, maple;     /* of the maple tree; its node, on the way down (walk_warm.h) */
 	u64 warm_mm, warm_addr, warm_last;
+	u64 counter, parts, sum; /* kernel address of a counter and of its parts (walk_counters.h) */
 	u32 tgid, tid;
 	u32 bits; /* WALK_ALONE … of the VMA at hand */
 	u32 seq;
 	u32 hugetlb;
+	u32 counted;     /* struct walk_counters was sent */
+	u32 only_huge;   /* of the VMA at hand no more than huge pages are told */
 	u32 tag;
 	u32 stop;        /* enum walk_stop, or 0 */
 	u32 tries;       /* in vain, one after the other */

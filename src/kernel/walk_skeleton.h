@@ -53,6 +53,7 @@ struct walk {
 	int task_link, vma_link;
 	const char *tasks_arena, *arena;
 	uint32_t self;
+	unsigned int cpus; /* whose parts make a counter; 0: not known yet, or not in a row */
 	struct walk_found found;
 	bool calibrated, tables_work;
 	struct u64map listed; /* keys now in `wanted` */

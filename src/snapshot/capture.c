@@ -58,7 +58,7 @@ int capture_reserve(struct capture *c, size_t regions)
 	int err = reserve(&captured, &s->captured.room, regions, sizeof(*s->captured.regions));
 
 	/* Most objects are families. */
-	if (!err && !c->options.without_families)
+	if (!err && !c->options.without_regions)
 		err = reserve(&objects, &s->object_room, regions, sizeof(*s->objects));
 	s->captured.regions = captured;
 	s->objects = objects;
@@ -394,6 +394,8 @@ static int capture_once(struct memoir *memoir, const struct memoir_capture_optio
 	struct capture c = { .memoir = memoir, .options = *options };
 	int err = -ENOMEM;
 
+	if (options->without_regions)
+		c.options.without_kinds = c.options.without_names = true;
 	pthread_mutex_init(&c.lock, NULL);
 	c.snap = snapshot_new();
 	if (c.snap && tally_init(&c.tally) == 0)

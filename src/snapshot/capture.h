@@ -59,6 +59,8 @@ struct process_note {
 	uint32_t anchors;   /* regions by which name tables are found */
 	bool names_taken;   /* the table of the first of them: it came with the walk */
 	bool cookie_stands; /* its address space did not change while pages were counted */
+	bool counted;       /* by the kernel: pages that no region has, of what is its alone */
+	int64_t own_anon, own_swap;
 };
 
 /* Tasks that are not processes of the snapshot yet. */
@@ -358,6 +360,9 @@ void capture_forget_tasks(struct capture *c);
 /* Take in one VMA by BPF; returns its region's index, or MEMOIR_NONE if it is not for the snapshot. */
 uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,
 			  const char *name);
+/* What the kernel counts of a process, before its VMAs; and what of that no region has, when all have come. */
+void capture_take_counters(struct capture *c, const struct walk_counters *counters);
+void capture_settle_counters(struct capture *c, uint32_t process);
 
 /* The path of a line of maps, asked for elsewhere where the text is ambiguous; interned, or NULL. */
 struct maps_line;

@@ -19,6 +19,8 @@ static void leave_process(struct table_walk *tw, uint32_t next)
 
 	if (tw->process == next)
 		return;
+	if (tw->process != MEMOIR_NONE)
+		capture_settle_counters(tw->c, tw->process);
 	if (tw->c->presence.wanted)
 		err = capture_name_walked(tw->c);
 	if (err)
@@ -73,6 +75,13 @@ static void table_huge(uint64_t addr, uint64_t entry, uint64_t span_bytes, void 
 		count_huge(tw->c, tw->region, addr, entry, span_bytes);
 }
 
+static void table_counters(const struct walk_counters *counters, void *arg)
+{
+	struct table_walk *tw = arg;
+
+	capture_take_counters(tw->c, counters);
+}
+
 static void table_names(const struct walk_names *names, void *arg)
 {
 	struct table_walk *tw = arg;
@@ -118,6 +127,9 @@ int capture_by_tables(struct capture *c, struct memoir_error *error)
 					   "see `memoir check`");
 	if (!c->options.wants)
 		visitor.begun = table_begun;
+	visitor.few_paths = c->options.without_regions;
+	if (c->options.without_regions && !capture_wants_sets(c))
+		visitor.counters = table_counters;
 	c->file_by_offset = true;
 	c->presence.wanted = capture_wants_names(c) && !c->options.without_pages;
 	if (c->presence.wanted) {

@@ -147,7 +147,7 @@ static void add_objects(struct capture *c, struct region *region, const struct w
 		region->offset_bytes = vma->offset_pages * PAGE_BYTES;
 		region->object = object_of(c, region, vma);
 	}
-	if (vma->anon_root && !(c->options.without_families && region->anon_alone))
+	if (vma->anon_root && !(c->options.without_regions && region->anon_alone))
 		region->family = capture_family(c, vma->anon_root);
 }
 
@@ -181,6 +181,38 @@ static void classify(struct capture *c, struct region *region, const struct walk
 				 .has_file = vma->mapping,
 				 .hugetlb = vma->flags & VM_HUGETLB,
 			 });
+}
+
+void capture_take_counters(struct capture *c, const struct walk_counters *counters)
+{
+	const struct walk_vma whose = {
+		.mm = counters->mm,
+		.tgid = counters->tgid,
+		.tid = counters->tid,
+	};
+	uint32_t process = owner_of(c, &whose);
+
+	if (process == U64MAP_NONE)
+		return;
+	c->notes[process].counted = true;
+	c->notes[process].own_anon = (int64_t)counters->anon_pages;
+	c->notes[process].own_swap = (int64_t)counters->swap_entries;
+}
+
+/* What regions have is in what the kernel counts. */
+void capture_settle_counters(struct capture *c, uint32_t process)
+{
+	const struct memoir_process *p = &c->snap->processes[process];
+	struct process_note *note = &c->notes[process];
+
+	if (!note->counted)
+		return;
+	for (uint32_t i = 0; i < p->region_count; i++) {
+		const struct region *region = capture_region(c, p->first_region + i);
+
+		note->own_anon -= region->anon;
+		note->own_swap -= region->swap;
+	}
 }
 
 uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,

@@ -97,13 +97,13 @@ static enum memoir_kind anon_kind(struct capture *c, struct region *region,
 	return MEMOIR_KIND_SPECIAL;
 }
 
-/* As above, of a path that is kept. Where the file system is not known, what is known of mounts may change. */
+/* As above, of a path that is kept, or none. Where the file system is not known, what is known of mounts may change. */
 static enum memoir_kind known_file_kind(struct capture *c, const char *path,
 					const struct region_facts *facts)
 {
 	struct known_kind *known = &c->known_kinds[(uintptr_t)path / 16 % KNOWN_KINDS];
 
-	if (!path || !facts->magic)
+	if (!facts->magic)
 		return capture_file_kind(c, path, facts);
 	if (known->path != path || known->dev != facts->dev || known->magic != facts->magic ||
 	    known->mode != facts->mode || known->hugetlb != facts->hugetlb)

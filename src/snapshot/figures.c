@@ -144,6 +144,27 @@ static void take_parts(void *arg)
 	}
 }
 
+/* What is a process's alone and was not read: the kernel counts it. While that changed some may be missing. */
+static void take_counters(struct capture *c)
+{
+	for (size_t i = 0; i < c->snap->process_count; i++) {
+		const struct process_note *note = &c->notes[i];
+		struct memoir_process *process = &c->snap->processes[i];
+		uint64_t anon = note->own_anon > 0 ? (uint64_t)note->own_anon * PAGE_BYTES : 0;
+		uint64_t swap = note->own_swap > 0 ? (uint64_t)note->own_swap * PAGE_BYTES : 0;
+		struct memoir_figures own = { .known = (1u << MEMOIR_FIGURES) - 1 };
+
+		if (!note->counted || !process->in_scope || !process->readable)
+			continue;
+		own.bytes[MEMOIR_RSS] = own.bytes[MEMOIR_PSS] = own.bytes[MEMOIR_USS] = anon;
+		own.bytes[MEMOIR_ANON] = anon;
+		own.bytes[MEMOIR_SWAP] = own.bytes[MEMOIR_SWAP_PSS] = swap;
+		process->sole_anon_bytes += anon;
+		process->sole_swap_bytes += swap;
+		figures_add(&process->figures, &own);
+	}
+}
+
 static int count_all(struct capture *c)
 {
 	struct captured *captured = &c->snap->captured;
@@ -161,6 +182,7 @@ static int count_all(struct capture *c)
 	captured->counted = true;
 	snapshot_begin_sums(c->snap);
 	crew_run(captured->count < MANY_REGIONS ? 1 : threads, take_parts, &turn);
+	take_counters(c);
 	return 0;
 }
 
@@ -182,6 +204,13 @@ static int prepare_rows(struct capture *c, size_t count)
 	return 0;
 }
 
+/* They were needed to count; what is left of them is who maps what (snapshot_mapping()). */
+static void hide_regions(struct memoir_snapshot *s)
+{
+	for (size_t i = 0; i < s->process_count; i++)
+		s->processes[i].first_region = s->processes[i].region_count = 0;
+}
+
 int capture_figures(struct capture *c)
 {
 	size_t rows = 0;
@@ -194,5 +223,9 @@ int capture_figures(struct capture *c)
 		err = capture_settle_parts(c);
 	if (!err)
 		err = capture_number_parts(c, &rows);
-	return err ? err : prepare_rows(c, rows);
+	if (!err && c->options.without_regions)
+		hide_regions(c->snap);
+	else if (!err)
+		err = prepare_rows(c, rows);
+	return err;
 }
