@@ -158,10 +158,13 @@ static __always_inline void emit_memfd(struct walker *walker, struct arena *aren
 static __always_inline void find_path(struct walker *walker, struct arena *arena, struct file *file,
 				      struct path_key *key)
 {
-	struct path_value *known = bpf_map_lookup_elem(&paths, key);
 	struct path_value new = { .inode = key->inode, .generation = config.generation };
+	struct path_value *known;
 	u64 flags;
 
+	key->path.mnt = (void *)read_field(walker, file, f_path.mnt);
+	key->path.dentry = (void *)read_field(walker, file, f_path.dentry);
+	known = bpf_map_lookup_elem(&paths, key);
 	if (known && known->generation == config.generation) {
 		walker->state.file.stacked = *(volatile u32 *)&known->stacked;
 		walker->state.file.path = *(volatile u32 *)&known->id;
@@ -214,8 +217,6 @@ static __always_inline void find_file(struct walker *walker, struct arena *arena
 	    walker->state.file.mm == mm)
 		return;
 	key.mapping = read_field(walker, file, f_mapping);
-	key.path.mnt = (void *)read_field(walker, file, f_path.mnt);
-	key.path.dentry = (void *)read_field(walker, file, f_path.dentry);
 	walker->state.file.file = (u64)file;
 	walker->state.file.inode = key.inode;
 	walker->state.file.mm = mm;

@@ -75,7 +75,6 @@ static long warm_step(u32 step, struct walker **self)
 	if (step < MAPLE_SLOTS) {
 		touch(vma->vm_start);
 		touch(vma->vm_file);
-		touch(vma->shared.rb.rb_left);
 	} else {
 		touch(read_at(number_of(walker, vma->anon_vma), layout.anon_children));
 		touch(vma->vm_file->f_inode);
