@@ -205,36 +205,48 @@ static __always_inline bool is_plain(struct walker *walker, struct inode *inode)
 #define SB_DEV 16 /* behind a list_head, in every version */
 
 /*
- * What is known of a file goes into state.file. A library's VMAs stand together and have one file; what is
- * read of it for the first stands for the others, until the arena is full.
+ * Send what is known of a file, and keep in state.file what is asked for by each of its VMAs. A library's stand together and
+ * have one file: what was sent for the first stands for the others, until the arena is full.
  */
-static __always_inline void find_file(struct walker *walker, struct arena *arena, struct file *file,
-				      struct inode *inode, u64 mm)
+static __always_inline bool emit_object(struct walker *walker, struct arena *arena,
+					struct file *file, struct inode *inode, u64 mm)
 {
 	struct path_key key = { .inode = number_of(walker, inode) };
+	struct walk_object *out;
 
 	if (walker->state.file.file == (u64)file && walker->state.file.inode == key.inode &&
 	    walker->state.file.mm == mm)
-		return;
+		return true;
 	key.mapping = read_field(walker, file, f_mapping);
-	walker->state.file.file = (u64)file;
+	walker->state.file.file = 0;
 	walker->state.file.inode = key.inode;
 	walker->state.file.mm = mm;
-	walker->state.file.mapping = key.mapping;
 	walker->state.file.tree = read_at(key.mapping, layout.mapping_root);
-	walker->state.file.pages = read_at(key.mapping, layout.mapping_pages);
 	walker->state.file.sb = read_field(walker, inode, i_sb);
 	walker->state.file.magic = read_at(walker->state.file.sb, layout.sb_magic);
-	walker->state.file.dev = read_at(walker->state.file.sb, SB_DEV);
-	/* Those of one graphics device all have the device's mapping. */
-	if (walker->state.file.magic == DMABUF_MAGIC)
-		walker->state.file.mapping = key.inode;
-	walker->state.file.swapped =
-		walker->state.file.magic == TMPFS_MAGIC ? shmem_swapped(walker, key.inode) : 0;
 	if (config.few_paths && is_plain(walker, inode))
 		walker->state.file.path = walker->state.file.stacked = 0;
 	else
 		find_path(walker, arena, file, &key);
+	out = stream_end(&walker->state, arena);
+	if (!out)
+		return false;
+	/* Those of one graphics device all have the device's mapping. */
+	out->mapping = walker->state.file.magic == DMABUF_MAGIC ? key.inode : key.mapping;
+	out->inode = inode->i_ino;
+	out->size_bytes = inode->i_size;
+	out->resident_pages = read_at(key.mapping, layout.mapping_pages);
+	out->swapped_pages =
+		walker->state.file.magic == TMPFS_MAGIC ? shmem_swapped(walker, key.inode) : 0;
+	out->dev = read_at(walker->state.file.sb, SB_DEV);
+	out->magic = walker->state.file.magic;
+	out->mode = inode->i_mode;
+	out->path = walker->state.file.path;
+	out->links = inode->i_nlink;
+	out->stacked = walker->state.file.stacked;
+	stream_add(&walker->state, &out->head, WALK_OBJECT, sizeof(*out));
+	walker->state.file.file = (u64)file;
+	return true;
 }
 
 static __always_inline bool emit_name(struct walker *walker, struct arena *arena,
@@ -264,38 +276,29 @@ static __always_inline bool emit_name(struct walker *walker, struct arena *arena
 	return true;
 }
 
-static __always_inline void fill_file(struct walker *walker, struct walk_vma *out,
-				      struct vm_area_struct *vma, struct inode *inode)
-{
-	out->mapping = walker->state.file.mapping;
-	out->path = walker->state.file.path;
-	out->inode = inode->i_ino;
-	out->mode = inode->i_mode;
-	out->size_bytes = inode->i_size;
-	out->links = inode->i_nlink;
-	out->resident_pages = walker->state.file.pages;
-	out->swapped_pages = walker->state.file.swapped;
-	out->dev = walker->state.file.dev;
-	out->magic = walker->state.file.magic;
-	if (mapping_sole(walker, vma))
-		walker->bits |= WALK_SOLE;
-	if (walker->state.file.stacked)
-		walker->bits |= WALK_STACKED;
-}
-
-static __always_inline void fill_label(struct walker *walker, struct walk_vma *out,
+/* What maps shows for the kernel's special mappings. */
+static __always_inline void emit_label(struct walker *walker, struct arena *arena,
 				       struct vm_area_struct *vma)
 {
 	struct vm_special_mapping *special = vma->vm_private_data;
 	const char *name = NULL;
+	struct walk_text *out;
+	long len;
 
-	/* Without a file only the kernel's special mappings have operations. */
+	/* Without a file only these have operations. */
 	if (!special || !read_field(walker, vma, vm_ops))
 		return;
+	out = stream_end(&walker->state, arena);
+	if (!out)
+		return;
 	bpf_probe_read_kernel(&name, sizeof(name), &special->name);
-	if (bpf_probe_read_kernel_str(out->label, sizeof(out->label), name) < 0 ||
-	    out->label[0] != '[')
-		out->label[0] = '\0';
+	len = bpf_probe_read_kernel_str(out->bytes, WALK_LABEL_BYTES, name);
+	if (len < 1 || len > WALK_LABEL_BYTES || out->bytes[0] != '[')
+		return;
+	out->id = 0;
+	out->len = len - 1;
+	stream_add(&walker->state, &out->head, WALK_LABEL, sizeof(*out) + WALK_LABEL_BYTES);
+	walker->bits |= WALK_LABELLED;
 }
 
 static __always_inline bool is_wanted(u64 key)
@@ -374,24 +377,25 @@ static __always_inline bool emit_vma(struct walker *walker, struct arena *arena,
 				     struct file *file)
 {
 	struct walk_vma *out;
-	struct inode *inode = NULL;
 	u64 anon;
 
 	/* Before a path counts as sent: what finds no room comes again when the arena has been emptied. */
 	if (!stream_end(&walker->state, arena))
 		return false;
-	if (file) {
-		inode = file->f_inode;
-		find_file(walker, arena, file, inode, (u64)mm);
-	}
+	if (file && !emit_object(walker, arena, file, file->f_inode, (u64)mm))
+		return false;
 	/* Of files only anonymous ones can have a name: those are shmem. */
 	walker->bits |= (walker->tag ? WALK_TAGGED : 0) | covered(walker);
 	if ((!file || walker->state.file.magic == TMPFS_MAGIC) && emit_name(walker, arena, vma))
 		walker->bits |= WALK_NAMED;
+	if (!file)
+		emit_label(walker, arena, vma);
+	else
+		walker->bits |= WALK_MAPS_OBJECT |
+				(mapping_sole(walker, vma) ? WALK_SOLE : 0);
 	out = stream_end(&walker->state, arena);
 	if (!out)
 		return false;
-	__builtin_memset(out, 0, sizeof(*out));
 	out->mm = (u64)mm;
 	out->start = walker->start;
 	out->end = vma->vm_end;
@@ -401,14 +405,7 @@ static __always_inline bool emit_vma(struct walker *walker, struct arena *arena,
 	out->tid = walker->tid;
 	out->seq = walker->seq;
 	anon = anon_of_vma(walker);
-	if (anon) {
-		out->anon_vma = anon;
-		out->anon_root = anon_root(anon);
-	}
-	if (inode)
-		fill_file(walker, out, vma, inode);
-	else
-		fill_label(walker, out, vma);
+	out->anon_root = anon ? anon_root(anon) : 0;
 	out->bits = walker->bits;
 	stream_add(&walker->state, &out->head, WALK_VMA, sizeof(*out));
 	return true;
@@ -482,6 +479,7 @@ static __always_inline u32 send_vma(struct walker *walker, struct arena *arena,
 			return WALK_FULL;
 		if (!stands(walker)) {
 			walker->state.used = before;
+			walker->state.file.file = 0;
 			return WALK_CHANGED;
 		}
 		walker->addr = walker->start;

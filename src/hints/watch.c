@@ -158,13 +158,13 @@ static void table_task(const struct walk_task *task, void *arg)
 		t->error = -ENOMEM;
 }
 
-static void table_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static void table_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct tables *t = arg;
 	uint32_t i = u64map_get(&t->by_mm, vma->mm);
 	struct watch_space *space = i == U64MAP_NONE ? NULL : &t->watch->spaces[i];
 
-	(void)path, (void)name;
+	(void)object, (void)path, (void)name;
 	t->space = NULL;
 	/* Threads that don't share the leader's files are listed once more, from the first mapping on. */
 	if (!space || vma->start < space->last_end)

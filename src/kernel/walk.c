@@ -46,6 +46,7 @@ static int on_arena(const char *records, uint64_t used, void *arg)
 	int err = 0;
 
 	rr->walk->table = NULL;
+	rr->walk->object = NULL;
 	for (uint64_t at = 0; at < used && !err;) {
 		const struct walk_head *head = (const void *)(records + at);
 
@@ -190,9 +191,14 @@ static int visit_table(const struct walk *walk, const struct vma_run *vr)
 
 static int visit_vma(struct walk *walk, const struct walk_vma *vma, struct vma_run *vr)
 {
-	const char *path = vma->path ? walk_path(walk, vma) : vma->label;
+	const struct walk_object *object = vma->bits & WALK_MAPS_OBJECT ? walk->object : NULL;
+	const char *path = object && object->path       ? walk_path(walk, vma, object)
+			   : vma->bits & WALK_LABELLED ? walk->label
+						       : "";
 
-	vr->visitor->vma(vma, path, vma->bits & WALK_NAMED ? walk->name : NULL, vr->arg);
+	if (vma->bits & WALK_MAPS_OBJECT && !object)
+		return -EBADMSG;
+	vr->visitor->vma(vma, object, path, vma->bits & WALK_NAMED ? walk->name : NULL, vr->arg);
 	vr->start = vma->start;
 	vr->end = vma->end;
 	return vma->bits & WALK_COVERED ? visit_table(walk, vr) : 0;
@@ -210,6 +216,13 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 	case WALK_NAME:
 		memcpy(walk->name, text->bytes, text->len);
 		walk->name[text->len] = '\0';
+		break;
+	case WALK_LABEL:
+		memcpy(walk->label, text->bytes, text->len);
+		walk->label[text->len] = '\0';
+		break;
+	case WALK_OBJECT:
+		walk->object = (const struct walk_object *)head;
 		break;
 	case WALK_VMA:
 		return visit_vma(walk, (const struct walk_vma *)head, vr);

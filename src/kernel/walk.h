@@ -29,8 +29,8 @@ struct memoir_error;
 
 /* What a walk hands out, of a process in order; texts and entries are good during the call only. */
 struct walk_visitor {
-	/* path: "" for none; name: NULL for none. Both NUL-terminated. */
-	void (*vma)(const struct walk_vma *vma, const char *path, const char *name, void *arg);
+	/* object: NULL for none. path: "" for none; name: NULL for none. Both NUL-terminated. */
+	void (*vma)(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg);
 	/* Of the last VMA: page table entries for 4 KiB each from addr on. NULL where tables are off. */
 	void (*table)(uint64_t addr, const uint64_t *entries, size_t count, void *arg);
 	/* One entry that stands for span_bytes: present and large, or not present. */

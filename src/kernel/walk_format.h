@@ -21,9 +21,11 @@
 enum walk_kind {
 	WALK_TASK = 1,
 	WALK_FILE, /* struct walk_file_of_task (files_format.h), of the tasks' program */
+	WALK_OBJECT, /* struct walk_object, before the first VMA that has it */
 	WALK_VMA,
-	WALK_PATH,  /* struct walk_text: a path, before the first VMA that has it */
+	WALK_PATH,  /* struct walk_text: a path, before the first object that has it */
 	WALK_NAME,  /* struct walk_text: an anonymous VMA's name, right before its VMA */
+	WALK_LABEL, /* the same: "[vdso]" and the like */
 	WALK_TABLE, /* struct walk_table: the entries of (part of) one page table */
 	WALK_HUGE,  /* struct walk_huge: one entry of a higher level that maps memory itself */
 	WALK_LEFT, /* struct walk_left: the rest of an address space that could not be read without its lock */
@@ -55,21 +57,25 @@ struct walk_task {
 
 #define WALK_KTHREAD 1u
 
+/* The file of the VMAs behind it that have WALK_MAPS_OBJECT, up to the next one. */
+struct walk_object {
+	struct walk_head head;
+	u64 mapping; /* vm_file->f_mapping; of dma-bufs the inode (see dmabuf_read.h) */
+	u64 inode, size_bytes;
+	u64 resident_pages, swapped_pages; /* swapped: of shmem only */
+	u32 dev, magic, mode;
+	u32 path;  /* id of the WALK_PATH record, 0: none */
+	u32 links; /* i_nlink */
+	u32 stacked; /* a stacked file system's: path, dev and inode are to be read elsewhere */
+};
+
 struct walk_vma {
 	struct walk_head head;
 	u64 mm, start, end, flags, offset_pages;
-	u64 anon_vma, anon_root;
-	u64 mapping; /* vm_file->f_mapping; of dma-bufs the inode (see dmabuf_read.h) */
-	u64 inode, size_bytes;
-	u64 resident_pages, swapped_pages; /* of the object; swapped: of shmem only */
-	u32 dev, magic, mode;
+	u64 anon_root; /* 0: it has no anon_vma */
 	u32 tgid, tid;
 	u32 seq;
-	u32 path;  /* id of the WALK_PATH record, 0: no file */
-	u32 bits;  /* WALK_ALONE … */
-	u32 links; /* i_nlink */
-	u32 unused;
-	char label[WALK_LABEL_BYTES]; /* "[vdso]" and the like, else "" */
+	u32 bits; /* WALK_ALONE … */
 };
 
 #define WALK_ALONE 1u    /* no other anon_vma of its family has VMAs (KERNEL: the local proof) */
@@ -77,8 +83,8 @@ struct walk_vma {
 #define WALK_NAMED 4u    /* a WALK_NAME record came right before */
 #define WALK_TAGGED 8u   /* entries of file pages carry WALK_FILE_BIT */
 #define WALK_COVERED 32u /* its first entries are in the last WALK_TABLE record */
-#define WALK_STACKED \
-	16u /* a stacked file system's file: path, dev and inode are to be read elsewhere */
+#define WALK_LABELLED 16u    /* a WALK_LABEL record came right before */
+#define WALK_MAPS_OBJECT 64u /* that of the last WALK_OBJECT record */
 
 struct walk_text {
 	struct walk_head head;
@@ -196,11 +202,11 @@ struct walk_layout {
 /* The file of the last VMA. */
 struct walk_file {
 	u64 file, inode, mm;
-	u64 mapping, sb;
+	u64 sb;
 	u64 tree; /* root of the VMAs that map it */
-	u64 pages, swapped;
-	u32 dev, magic;
+	u32 magic;
 	u32 path, stacked;
+	u32 unused;
 };
 
 /* Kept by the program. */

@@ -58,21 +58,23 @@ static int open_maps(struct walk *walk, const struct walk_vma *vma)
 }
 
 /* Of a stacked file system's file the kernel shows the inode above, the walk that below. */
-static bool is_same(const struct procmap_vma *now, const struct walk_vma *vma)
+static bool is_same(const struct procmap_vma *now, const struct walk_vma *vma,
+		    const struct walk_object *object)
 {
 	return now->start <= vma->start && now->end == vma->end &&
-	       (vma->bits & WALK_STACKED ||
-		(now->inode == vma->inode && now->dev_major == vma->dev >> 20 &&
-		 now->dev_minor == (vma->dev & 0xfffff)));
+	       (object->stacked ||
+		(now->inode == object->inode && now->dev_major == object->dev >> 20 &&
+		 now->dev_minor == (object->dev & 0xfffff)));
 }
 
-static bool ask(struct walk *walk, const struct walk_vma *vma, char *path, size_t size)
+static bool ask(struct walk *walk, const struct walk_vma *vma, const struct walk_object *object,
+		char *path, size_t size)
 {
 	int fd = open_maps(walk, vma);
 	struct procmap_vma now;
 
 	if (fd < 0 || procmap_query_path(fd, vma->start, &now, path, size) < 0 ||
-	    !is_same(&now, vma))
+	    !is_same(&now, vma, object))
 		return false;
 	/* Shared memory with a name has that instead of its path. */
 	return *path == '/' || !(vma->bits & WALK_NAMED) ||
@@ -80,15 +82,16 @@ static bool ask(struct walk *walk, const struct walk_vma *vma, char *path, size_
 				   size) == 0;
 }
 
-const char *walk_path(struct walk *walk, const struct walk_vma *vma)
+const char *walk_path(struct walk *walk, const struct walk_vma *vma,
+		      const struct walk_object *object)
 {
 	char path[PATH_MAX];
 
-	if (vma->path < walk->path_room && walk->paths[vma->path])
-		return walk->paths[vma->path];
+	if (object->path < walk->path_room && walk->paths[object->path])
+		return walk->paths[object->path];
 	/* What can't be told by this mapping may be by the next one. */
-	if (!walk_is_lockless(walk) || !ask(walk, vma, path, sizeof(path)) ||
-	    walk_keep_path(walk, vma->path, path, strlen(path)) < 0)
+	if (!walk_is_lockless(walk) || !ask(walk, vma, object, path, sizeof(path)) ||
+	    walk_keep_path(walk, object->path, path, strlen(path)) < 0)
 		return "";
-	return walk->paths[vma->path];
+	return walk->paths[object->path];
 }

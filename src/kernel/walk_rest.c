@@ -24,7 +24,7 @@ static bool is_begun(const struct walk_left *left, const struct walk_vma *vma, u
 	return left->addr && from == left->start && vma->end == left->end;
 }
 
-static void rest_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static void rest_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct rest *rest = arg;
 	const struct walk_left *left = rest->left;
@@ -47,7 +47,7 @@ static void rest_vma(const struct walk_vma *vma, const char *path, const char *n
 	missing.tid = left->tid;
 	missing.start = rest->from;
 	missing.offset_pages += (rest->from - vma->start) / PAGE_BYTES;
-	rest->visitor->vma(&missing, path, name, rest->arg);
+	rest->visitor->vma(&missing, object, path, name, rest->arg);
 }
 
 static void rest_table(uint64_t addr, const uint64_t *entries, size_t count, void *arg)

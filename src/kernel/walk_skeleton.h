@@ -62,20 +62,23 @@ struct walk {
 	struct file_record *files;
 	size_t file_count, file_room;
 	bool wants_files, files_listed;
-	const struct walk_table *table; /* the last one in the arena at hand, or NULL */
+	/* The last ones in the arena at hand, or NULL. */
+	const struct walk_table *table;
+	const struct walk_object *object;
 	char **paths;                   /* by id, of this walk */
 	size_t path_room;
 	int maps_fd; /* of maps_tid, by which the last path was asked for; or -1 */
 	uint32_t maps_tid;
 	bool names; /* its program sends name tables */
-	char name[WALK_NAME_BYTES];
+	char name[WALK_NAME_BYTES], label[WALK_LABEL_BYTES];
 };
 
 int walk_keep_path(struct walk *walk, uint32_t id, const char *path, size_t length);
 void walk_forget_paths(struct walk *walk);
 
 /* The path of a VMA's file, asked for if it is not known; "": not known. Good until paths are forgotten. */
-const char *walk_path(struct walk *walk, const struct walk_vma *vma);
+const char *walk_path(struct walk *walk, const struct walk_vma *vma,
+		      const struct walk_object *object);
 
 /* Walk what was left, under the lock. */
 int walk_rest(struct walk *walk, const struct walk_left *left, const struct walk_visitor *visitor,

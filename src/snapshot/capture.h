@@ -358,8 +358,8 @@ int capture_list_tasks(struct capture *c, struct walk *walk);
 int capture_find_tasks(struct capture *c, struct walk *walk);
 void capture_forget_tasks(struct capture *c);
 /* Take in one VMA by BPF; returns its region's index, or MEMOIR_NONE if it is not for the snapshot. */
-uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,
-			  const char *name);
+uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma,
+			  const struct walk_object *object, const char *path, const char *name);
 /* What the kernel counts of a process, before its VMAs; and what of that no region has, when all have come. */
 void capture_take_counters(struct capture *c, const struct walk_counters *counters);
 void capture_settle_counters(struct capture *c, uint32_t process);

@@ -208,10 +208,10 @@ static void drop_proofs(struct capture *c)
 	}
 }
 
-static void list_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static void list_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct capture *c = arg;
-	uint32_t region = capture_take_vma(c, vma, path, name);
+	uint32_t region = capture_take_vma(c, vma, object, path, name);
 
 	/* The cookie that the proof hangs on is the one of this moment. */
 	if (region != MEMOIR_NONE)

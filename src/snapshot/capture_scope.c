@@ -10,7 +10,7 @@
 #include "snapshot/capture.h"
 
 /* In a partial capture: the objects of the processes asked for that others may share. */
-static void want_objects(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static void want_objects(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct capture *c = arg;
 	int err = 0;
@@ -20,8 +20,8 @@ static void want_objects(const struct walk_vma *vma, const char *path, const cha
 	c->vmas_listed++;
 	if (vma->flags & VM_MERGEABLE)
 		c->mergeable_listed = true;
-	if (vma->mapping && !(vma->bits & WALK_SOLE))
-		err = walk_wanted_add(c->memoir->walk, vma->mapping);
+	if (object && !(vma->bits & WALK_SOLE))
+		err = walk_wanted_add(c->memoir->walk, object->mapping);
 	if (!err && vma->anon_root && (!(vma->bits & WALK_ALONE) || vma->flags & VM_MERGEABLE))
 		err = walk_wanted_add(c->memoir->walk, vma->anon_root);
 	if (err)

@@ -40,18 +40,18 @@ static void keep_presence(struct capture *c, uint32_t i)
 		capture_is_nameable(region) && c->snap->processes[region->process].in_scope;
 }
 
-static void table_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static void table_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct table_walk *tw = arg;
 
-	tw->region = capture_take_vma(tw->c, vma, path, name);
+	tw->region = capture_take_vma(tw->c, vma, object, path, name);
 	if (tw->region == MEMOIR_NONE)
 		return;
 	leave_process(tw, capture_region(tw->c, tw->region)->process);
 	if (tw->c->presence.wanted)
 		keep_presence(tw->c, tw->region);
 	/* Which pages of it are copies only pagemap can tell where struct page could not be read. */
-	if (vma->mapping && vma->anon_vma && !(vma->flags & VM_SHARED) &&
+	if (object && vma->anon_root && !(vma->flags & VM_SHARED) &&
 	    !(vma->bits & WALK_TAGGED)) {
 		capture_region(tw->c, tw->region)->by_words = true;
 		tw->c->words_left = true;

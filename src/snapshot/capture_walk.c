@@ -107,21 +107,22 @@ static const char *path_of(struct capture *c, const char *path)
 }
 
 /* What tells that an offset is enough to know a page by: no driver and no anonymous inode. */
-static bool goes_by_offset(const struct walk_vma *vma)
+static bool goes_by_offset(const struct walk_vma *vma, const struct walk_object *object)
 {
-	return vma->mapping && S_ISREG(vma->mode) && vma->magic != ANON_INODE_FS_MAGIC &&
+	return object && S_ISREG(object->mode) && object->magic != ANON_INODE_FS_MAGIC &&
 	       !(vma->flags & (VM_PFNMAP | VM_MIXEDMAP | VM_IO | VM_HUGETLB));
 }
 
-static void note_object(struct capture *c, uint32_t object, const struct walk_vma *vma)
+static void note_object(struct capture *c, uint32_t index, const struct walk_object *object,
+			const struct walk_vma *vma)
 {
-	capture_object_facts(c, object,
+	capture_object_facts(c, index,
 			     &(struct object_facts){
-				     .magic = vma->magic,
-				     .mode = vma->mode,
-				     .nlink = vma->links,
-				     .resident_bytes = vma->resident_pages * PAGE_BYTES,
-				     .swapped_bytes = vma->swapped_pages * PAGE_BYTES,
+				     .magic = object->magic,
+				     .mode = object->mode,
+				     .nlink = object->links,
+				     .resident_bytes = object->resident_pages * PAGE_BYTES,
+				     .swapped_bytes = object->swapped_pages * PAGE_BYTES,
 				     /* Until 6.7 a huge page counts as one there. */
 				     .resident_known = !(vma->flags & VM_HUGETLB),
 			     });
@@ -129,44 +130,47 @@ static void note_object(struct capture *c, uint32_t object, const struct walk_vm
 
 /* What is known of it is told by each of its VMAs, which stand together. */
 static uint32_t object_of(struct capture *c, const struct region *region,
-			  const struct walk_vma *vma)
+			  const struct walk_object *object, const struct walk_vma *vma)
 {
-	if (vma->mapping == c->last.mapping)
+	if (object->mapping == c->last.mapping)
 		return c->last.object;
-	c->last.mapping = vma->mapping;
-	c->last.object =
-		capture_object(c, vma->mapping, region->kind, vma->dev >> 20, vma->dev & 0xfffff,
-			       vma->inode, region->path, vma->size_bytes);
-	note_object(c, c->last.object, vma);
+	c->last.mapping = object->mapping;
+	c->last.object = capture_object(c, object->mapping, region->kind, object->dev >> 20,
+					object->dev & 0xfffff, object->inode, region->path,
+					object->size_bytes);
+	note_object(c, c->last.object, object, vma);
 	return c->last.object;
 }
 
-static void add_objects(struct capture *c, struct region *region, const struct walk_vma *vma)
+static void add_objects(struct capture *c, struct region *region,
+			const struct walk_object *object, const struct walk_vma *vma)
 {
-	if (vma->mapping) {
+	if (object) {
 		region->offset_bytes = vma->offset_pages * PAGE_BYTES;
-		region->object = object_of(c, region, vma);
+		region->object = object_of(c, region, object, vma);
 	}
 	if (vma->anon_root && !(c->options.without_regions && region->anon_alone))
 		region->family = capture_family(c, vma->anon_root);
 }
 
-static void take_facts(struct region *region, const struct walk_vma *vma)
+static void take_facts(struct region *region, const struct walk_object *object,
+		       const struct walk_vma *vma)
 {
 	region->start = vma->start;
 	region->end = vma->end;
 	region->flags = (uint32_t)vma->flags;
 	region->anon_alone = vma->bits & WALK_ALONE;
 	region->sole = vma->bits & WALK_SOLE;
-	region->has_anon = vma->anon_vma;
-	region->has_mapping = vma->mapping;
+	region->has_anon = vma->anon_root;
+	region->has_mapping = object;
 	region->was_changing = vma->seq & 1;
-	region->object_swapped = vma->swapped_pages;
-	region->text_path = vma->bits & WALK_STACKED;
-	region->by_offset = goes_by_offset(vma);
+	region->object_swapped = object && object->swapped_pages;
+	region->text_path = object && object->stacked;
+	region->by_offset = goes_by_offset(vma, object);
 }
 
-static void classify(struct capture *c, struct region *region, const struct walk_vma *vma)
+static void classify(struct capture *c, struct region *region, const struct walk_object *object,
+		     const struct walk_vma *vma)
 {
 	const struct process_note *note = &c->notes[region->process];
 
@@ -175,10 +179,10 @@ static void classify(struct capture *c, struct region *region, const struct walk
 				 .brk_start = note->start_brk,
 				 .brk_end = note->brk,
 				 .start_stack = note->start_stack,
-				 .dev = vma->dev,
-				 .magic = vma->magic,
-				 .mode = vma->mode,
-				 .has_file = vma->mapping,
+				 .dev = object ? object->dev : 0,
+				 .magic = object ? object->magic : 0,
+				 .mode = object ? object->mode : 0,
+				 .has_file = object,
 				 .hugetlb = vma->flags & VM_HUGETLB,
 			 });
 }
@@ -215,8 +219,8 @@ void capture_settle_counters(struct capture *c, uint32_t process)
 	}
 }
 
-uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const char *path,
-			  const char *name)
+uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma,
+			  const struct walk_object *object, const char *path, const char *name)
 {
 	uint32_t process = owner_of(c, vma), i = (uint32_t)c->snap->captured.count;
 	struct region *region;
@@ -228,11 +232,11 @@ uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma, const c
 		return MEMOIR_NONE;
 	if (c->snap->processes[process].region_count == 1)
 		capture_progress(c, process);
-	take_facts(region, vma);
+	take_facts(region, object, vma);
 	region->name = snapshot_string(c->snap, name);
 	region->path = path_of(c, path);
-	classify(c, region, vma);
-	add_objects(c, region, vma);
+	classify(c, region, object, vma);
+	add_objects(c, region, object, vma);
 	capture_settle_later(c, i);
 	return i;
 }

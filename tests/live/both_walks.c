@@ -306,19 +306,22 @@ static enum place place_of(uint64_t addr)
 	return page % 2 ? BETWEEN_FIXED : IN_FIXED;
 }
 
-static void take_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static const struct walk_object no_object;
+
+static void take_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct account *account = arg;
 	const uint64_t words[] = {
 		vma->start,         vma->end,
 		vma->flags,         vma->offset_pages,
-		vma->anon_vma,      vma->anon_root,
-		vma->mapping,       vma->inode,
-		vma->size_bytes,    vma->dev,
-		vma->magic,         vma->mode,
-		vma->tgid,          vma->resident_pages,
-		vma->swapped_pages, vma->bits & ~WALK_COVERED,
-		vma->links,         vma->seq,
+		vma->anon_root,     vma->tgid,
+		vma->seq,           vma->bits & ~WALK_COVERED,
+	};
+	const struct walk_object *file = object ? object : &no_object;
+	const uint64_t file_words[] = {
+		file->mapping, file->inode,          file->size_bytes,
+		file->dev,     file->magic,          file->mode,
+		file->links,   file->resident_pages, file->swapped_pages,
 	};
 	enum place place = place_of(vma->start);
 
@@ -344,8 +347,9 @@ static void take_vma(const struct walk_vma *vma, const char *path, const char *n
 		account->split_pages += (vma->end - vma->start) / PAGE;
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		add(account, words[i]);
+	for (size_t i = 0; i < sizeof(file_words) / sizeof(*file_words); i++)
+		add(account, file_words[i]);
 	add_text(account, path);
-	add_text(account, vma->label);
 }
 
 /* The kernel's DAMON, where that is on, takes the accessed bit away between one walk and the other. */
@@ -521,10 +525,11 @@ struct order {
 	size_t vmas, disorder;
 };
 
-static void take_in_order(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static void take_in_order(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct order *order = arg;
 
+	(void)object;
 	(void)path;
 	(void)name;
 	if (vma->mm != order->mm || vma->tid != order->tid)

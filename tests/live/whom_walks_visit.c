@@ -65,7 +65,7 @@ struct crowd {
 	size_t count;
 };
 
-static void take_of_crowd(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static void take_of_crowd(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct crowd *crowd = arg;
 	struct seen *seen = crowd->last;
@@ -89,7 +89,7 @@ static void take_of_crowd(const struct walk_vma *vma, const char *path, const ch
 	seen->vmas++;
 	snprintf(own, sizeof(own), "/memfd:%d (deleted)", (int)seen->pid);
 	if (strcmp(path, own) == 0)
-		seen->path = vma->path;
+		seen->path = object->path;
 }
 
 static const struct walk_visitor crowd_visitor = { .vma = take_of_crowd };
@@ -443,10 +443,11 @@ struct search {
 	size_t found;
 };
 
-static void search_vma(const struct walk_vma *vma, const char *path, const char *name, void *arg)
+static void search_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
 {
 	struct search *search = arg;
 
+	(void)object;
 	(void)path;
 	(void)name;
 	search->of = vma->mm;
