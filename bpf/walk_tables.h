@@ -134,10 +134,9 @@ ONCE u64 table_end(struct walker *walker NONNULL, u64 boundary)
 {
 	if (walker->end >= boundary)
 		return boundary;
-	if (!LOCKLESS || !walker->next_end || walker->next_end >= boundary ||
-	    walker->warm_last < walker->end)
+	if (!LOCKLESS || !walker->next_end || walker->next_end >= boundary)
 		return walker->end;
-	return walker->warm_last < boundary ? walker->warm_last + 1 : boundary;
+	return boundary;
 }
 
 static __always_inline int emit_table(struct walker *walker, struct arena *arena, u64 pmd)
