@@ -393,8 +393,9 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk);
 /* The tallies' sets into shares, and into the snapshot's sets if they are wanted. */
 int capture_take_shares(struct capture *c);
 
-/* What regions [from, to) get of objects' pages, after capture_take_shares(); from: a multiple of SPANS_MARK. */
-void capture_take_spans(struct capture *c, uint32_t from, uint32_t to);
+/* What a region gets of objects' pages; a spans_share_fn, arg: all regions. After capture_take_shares() still to be done
+   where spans are in order. */
+void capture_take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg);
 
 static inline bool capture_wants_sets(const struct capture *c)
 {

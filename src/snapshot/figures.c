@@ -77,7 +77,14 @@ struct turn {
 	size_t next; /* the first region that nobody has taken yet */
 };
 
-/* What some regions of a process make together. */
+struct part {
+	struct capture *c;
+	size_t next;
+	uint32_t process;
+	struct memoir_process sum; /* what its regions make together, those of this part */
+	struct uses *noted;
+};
+
 static void add_to_process(struct capture *c, uint32_t process, const struct memoir_process *sum)
 {
 	struct memoir_process *p = &c->snap->processes[process];
@@ -90,43 +97,65 @@ static void add_to_process(struct capture *c, uint32_t process, const struct mem
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void take_region(struct capture *c, size_t i, const struct memoir_process *process,
-			struct memoir_process *sum)
+static void take_region(struct part *part, size_t i)
 {
+	struct capture *c = part->c;
 	const struct region *region = capture_region(c, i);
+	const struct memoir_process *process = &c->snap->processes[region->process];
 	struct memoir_figures figures;
 
 	if (region->is_cut || !process->readable)
 		return;
-	take_own(c, region, sum);
+	take_own(c, region, &part->sum);
 	if (!process->in_scope)
 		return;
 	if (c->snap->captured.told) {
-		figures_add(&sum->figures, &c->snap->captured.told[i]);
+		figures_add(&part->sum.figures, &c->snap->captured.told[i]);
 		return;
 	}
 	figures = region_figures(region);
-	figures_add(&sum->figures, &figures);
+	figures_add(&part->sum.figures, &figures);
+}
+
+/* Each is looked at once: all of them wait for memory. */
+static void take_until(struct part *part, size_t to)
+{
+	for (; part->next < to; part->next++) {
+		const struct region *region = capture_region(part->c, part->next);
+
+		if (region->process != part->process) {
+			add_to_process(part->c, part->process, &part->sum);
+			part->sum = (struct memoir_process){ 0 };
+			part->process = region->process;
+		}
+		take_region(part, part->next);
+		note_use(part->c->snap, region, part->noted);
+	}
+}
+
+static void take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg)
+{
+	struct part *part = arg;
+
+	take_until(part, region);
+	capture_take_span(region, pss_fixed, own_pages, part->c->snap->captured.regions);
 }
 
 static void take_part(struct capture *c, size_t from, size_t to)
 {
-	uint32_t process = capture_region(c, from)->process;
-	struct memoir_process sum = { 0 };
 	struct uses noted;
+	struct part part = {
+		.c = c,
+		.next = from,
+		.process = capture_region(c, from)->process,
+		.noted = &noted,
+	};
 
 	noted.count = 0;
-	capture_take_spans(c, (uint32_t)from, (uint32_t)to);
-	for (size_t i = from; i < to; i++) {
-		if (capture_region(c, i)->process != process) {
-			add_to_process(c, process, &sum);
-			sum = (struct memoir_process){ 0 };
-			process = capture_region(c, i)->process;
-		}
-		take_region(c, i, &c->snap->processes[process], &sum);
-		note_use(c->snap, capture_region(c, i), &noted);
-	}
-	add_to_process(c, process, &sum);
+	if (spans_in_order(&c->spans))
+		spans_shares_of(&c->spans, (uint32_t)from, (uint32_t)to, take_span, &part);
+	take_until(&part, to);
+	add_to_process(c, part.process, &part.sum);
 	keep_uses(&c->snap->captured, &noted);
 }
 

@@ -52,18 +52,12 @@ static void take_mapped(const struct shares *s, size_t i)
 		s->c->snap->objects[object].mapped_bytes += pages * PAGE_BYTES;
 }
 
-static void take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg)
+void capture_take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg)
 {
 	struct region *regions = arg;
 
 	regions[region].pss_fixed += pss_fixed;
 	region_add(&regions[region].uss, own_pages);
-}
-
-void capture_take_spans(struct capture *c, uint32_t from, uint32_t to)
-{
-	if (spans_in_order(&c->spans))
-		spans_shares_of(&c->spans, from, to, take_span, c->snap->captured.regions);
 }
 
 static int settle_spans(struct capture *c)
@@ -73,7 +67,7 @@ static int settle_spans(struct capture *c)
 	if (err)
 		return err;
 	if (!spans_in_order(&c->spans))
-		spans_shares(&c->spans, take_span, c->snap->captured.regions);
+		spans_shares(&c->spans, capture_take_span, c->snap->captured.regions);
 	for (size_t i = 0; i < c->spans.chunk_count; i++) {
 		const struct spans_chunk *chunk = c->spans.chunks[i];
 

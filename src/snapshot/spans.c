@@ -204,9 +204,11 @@ struct sharing_out {
 	spans_share_fn *share;
 	void *arg;
 	const struct spans_chunk *last;
+	uint64_t pss_fixed, own_pages; /* of the region at hand */
+	bool any;
 };
 
-static void share_run(struct sharing_out *out, uint32_t region, uint64_t start, uint64_t end)
+static void share_run(struct sharing_out *out, uint64_t start, uint64_t end)
 {
 	while (start < end) {
 		struct part part = first_part(start, end);
@@ -215,10 +217,19 @@ static void share_run(struct sharing_out *out, uint32_t region, uint64_t start, 
 		if (!out->last || out->last->base != part.base)
 			out->last = find_chunk(out->spans, part.base);
 		sum = out->last->cells[part.to] - out->last->cells[part.from];
-		out->share(region, sum & ((1ull << SPANS_OWN_SHIFT) - 1), sum >> SPANS_OWN_SHIFT,
-			   out->arg);
+		out->pss_fixed += sum & ((1ull << SPANS_OWN_SHIFT) - 1);
+		out->own_pages += sum >> SPANS_OWN_SHIFT;
 		start = part.base + part.to;
 	}
+}
+
+/* No more runs of this region come one after the other. */
+static void share_region(struct sharing_out *out, uint32_t region)
+{
+	if (out->any)
+		out->share(region, out->pss_fixed, out->own_pages, out->arg);
+	out->pss_fixed = out->own_pages = 0;
+	out->any = false;
 }
 
 /* Until a region at or behind `to` comes. */
@@ -236,14 +247,17 @@ static void share_from(const struct spans *spans, const uint8_t *at, uint32_t to
 		if (gap) {
 			start = end + gap;
 		} else {
+			share_region(&out, region);
 			region = (uint32_t)unpack_number(&at);
 			start = unpack_number(&at);
 		}
 		if (region >= to)
 			return;
 		end = start + unpack_number(&at);
-		share_run(&out, region, start, end);
+		out.any = true;
+		share_run(&out, start, end);
 	}
+	share_region(&out, region);
 }
 
 void spans_shares(const struct spans *spans, spans_share_fn *share, void *arg)

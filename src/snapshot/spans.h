@@ -65,7 +65,7 @@ static inline void spans_add(struct spans *spans, uint32_t region, uint64_t key,
 /* When all are added: work out the shares. 0 or -ENOMEM. */
 int spans_settle(struct spans *spans);
 
-/* What a region gets of a part of a run, after spans_settle(): Σ 4096 << 12 / mappings, cut for each page. */
+/* What a region gets of some of its runs, after spans_settle(): Σ 4096 << 12 / mappings, cut for each page. */
 typedef void spans_share_fn(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg);
 void spans_shares(const struct spans *spans, spans_share_fn *share, void *arg);
 
@@ -75,7 +75,7 @@ static inline bool spans_in_order(const struct spans *spans)
 	return !spans->disorder;
 }
 
-/* The same of the regions [from, to) only, if they are in order; from: a multiple of SPANS_MARK. */
+/* The same of the regions [from, to) only, of each at once, if they are in order; from: a multiple of SPANS_MARK. */
 void spans_shares_of(const struct spans *spans, uint32_t from, uint32_t to, spans_share_fn *share,
 		     void *arg);
 
