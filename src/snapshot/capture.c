@@ -55,7 +55,7 @@ int capture_reserve(struct capture *c, size_t regions)
 {
 	struct memoir_snapshot *s = c->snap;
 	void *captured = s->captured.regions, *objects = s->objects;
-	int err = reserve(&captured, &s->captured.room, regions, sizeof(*s->captured.regions));
+	int err = reserve(&captured, &s->captured.room, c->options.without_regions ? regions / 4 : regions, sizeof(*s->captured.regions));
 
 	/* Most objects are families. */
 	if (!err && !c->options.without_regions)

@@ -130,6 +130,7 @@ int capture_by_tables(struct capture *c, struct memoir_error *error)
 	visitor.few_paths = c->options.without_regions;
 	if (c->options.without_regions && !capture_wants_sets(c))
 		visitor.counters = table_counters;
+	c->joins = visitor.counters;
 	c->file_by_offset = true;
 	c->presence.wanted = capture_wants_names(c) && !c->options.without_pages;
 	if (c->presence.wanted) {

@@ -219,6 +219,37 @@ void capture_settle_counters(struct capture *c, uint32_t process)
 	}
 }
 
+/*
+ * Whether a mapping needs no region of its own where nobody sees regions: its pages are known by their offset in the file, or
+ * its process's alone. A library has five mappings, so that there is a quarter of the memory to be written.
+ */
+static bool may_join(const struct walk_vma *vma, const struct walk_object *object)
+{
+	bool own_copies = vma->bits & WALK_ALONE && vma->bits & WALK_TAGGED &&
+			  !(vma->flags & VM_MERGEABLE);
+
+	return goes_by_offset(vma, object) && !(vma->flags & VM_SHARED) && !object->stacked &&
+	       !object->swapped_pages && (!vma->anon_root || own_copies);
+}
+
+/* The region of the mapping before it, if it is of the same file; or MEMOIR_NONE. */
+static uint32_t join(struct capture *c, uint32_t process, const struct walk_vma *vma,
+		     const struct walk_object *object)
+{
+	uint32_t last = (uint32_t)c->snap->captured.count - 1;
+	struct region *region;
+
+	if (!c->snap->processes[process].region_count)
+		return MEMOIR_NONE;
+	region = capture_region(c, last);
+	if (!region->joins || object->mapping != c->last.mapping || !may_join(vma, object))
+		return MEMOIR_NONE;
+	take_facts(region, object, vma);
+	region->offset_bytes = vma->offset_pages * PAGE_BYTES;
+	spans_cut(&c->spans);
+	return last;
+}
+
 uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma,
 			  const struct walk_object *object, const char *path, const char *name)
 {
@@ -227,6 +258,12 @@ uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma,
 
 	if (process == U64MAP_NONE)
 		return MEMOIR_NONE;
+	if (c->joins && object) {
+		uint32_t joined = join(c, process, vma, object);
+
+		if (joined != MEMOIR_NONE)
+			return joined;
+	}
 	region = capture_add_region(c, process);
 	if (!region)
 		return MEMOIR_NONE;
@@ -237,6 +274,8 @@ uint32_t capture_take_vma(struct capture *c, const struct walk_vma *vma,
 	region->path = path_of(c, path);
 	classify(c, region, object, vma);
 	add_objects(c, region, object, vma);
+	region->joins = c->joins && object && region->kind == MEMOIR_KIND_FILE && !name &&
+			may_join(vma, object);
 	capture_settle_later(c, i);
 	return i;
 }

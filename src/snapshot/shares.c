@@ -56,6 +56,9 @@ void capture_take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, 
 {
 	struct region *regions = arg;
 
+	/* Of each mapping by itself, as it is where all have regions. */
+	if (regions[region].joins)
+		pss_fixed &= ~((1ull << PSS_SHIFT) - 1);
 	regions[region].pss_fixed += pss_fixed;
 	region_add(&regions[region].uss, own_pages);
 }

@@ -112,7 +112,7 @@ static void mark_region(struct spans *spans)
 
 /*
  * A run is the gap since the last one of its region, and its length. Where the region is another one, or
- * the run lies before the last: a gap of 0, the region, the key, the length.
+ * the run lies before the last, or was cut off: a gap of 0, the region, the key, the length.
  */
 static void pack_run(struct spans *spans)
 {
@@ -127,7 +127,8 @@ static void pack_run(struct spans *spans)
 	spans->runs = runs;
 	if (spans->region / SPANS_MARK >= spans->mark_count || spans->region < spans->packed_region)
 		mark_region(spans);
-	if (spans->region == spans->packed_region && spans->start > spans->packed_end) {
+	if (spans->region == spans->packed_region && spans->start > spans->packed_end &&
+	    !spans->cut) {
 		at += pack_number(runs + at, spans->start - spans->packed_end);
 	} else {
 		runs[at++] = 0;
@@ -137,6 +138,7 @@ static void pack_run(struct spans *spans)
 	at += pack_number(runs + at, spans->end - spans->start);
 	spans->run_bytes = at;
 	spans->packed_region = spans->region;
+	spans->cut = false;
 	spans->packed_end = spans->end;
 }
 
@@ -168,6 +170,12 @@ void spans_begin(struct spans *spans, uint32_t region, uint64_t key, uint64_t pa
 	spans->region = region;
 	spans->start = key;
 	spans->end = key + pages;
+}
+
+void spans_cut(struct spans *spans)
+{
+	end_run(spans);
+	spans->cut = true;
 }
 
 /* ---- shares --------------------------------------------------------------------------------- */

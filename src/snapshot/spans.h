@@ -41,6 +41,7 @@ struct spans {
 	uint64_t packed_end;    /* where the last packed run ended */
 	uint32_t region;        /* of the run that may still grow */
 	uint32_t packed_region; /* of the last packed run */
+	bool cut;               /* by spans_cut(), since then */
 	/* By SPANS_MARK regions: where among the runs theirs begin, if no region came behind a later one. */
 	size_t *marks;
 	size_t mark_count, mark_room;
@@ -61,6 +62,9 @@ static inline void spans_add(struct spans *spans, uint32_t region, uint64_t key,
 	else
 		spans_begin(spans, region, key, pages);
 }
+
+/* The shares of a region's runs from here on are told by themselves, and cut by themselves. */
+void spans_cut(struct spans *spans);
 
 /* When all are added: work out the shares. 0 or -ENOMEM. */
 int spans_settle(struct spans *spans);
