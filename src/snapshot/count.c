@@ -165,6 +165,15 @@ static void count_runs(const struct entry_run *run, size_t at, uint64_t bits)
 	}
 }
 
+static void count_odd(const struct entry_run *run, const uint64_t *entries, size_t at, uint64_t odd)
+{
+	for (; odd; odd &= odd - 1) {
+		size_t i = at + (unsigned int)__builtin_ctzll(odd);
+
+		count_entry(run, i, entries[i]);
+	}
+}
+
 /* Where all pages are the object's, and known by their offset. */
 static void count_object(const struct entry_run *run, const uint64_t *entries, size_t n)
 {
@@ -175,13 +184,36 @@ static void count_object(const struct entry_run *run, const uint64_t *entries, s
 
 		resident += (unsigned int)__builtin_popcountll(masks.counted);
 		count_runs(run, i, masks.counted);
-		for (; masks.odd; masks.odd &= masks.odd - 1) {
-			size_t k = i + (unsigned int)__builtin_ctzll(masks.odd);
-
-			count_entry(run, k, entries[k]);
-		}
+		count_odd(run, entries, i, masks.odd);
 	}
 	region_add(&run->r->rss, resident);
+}
+
+static uint64_t file_bits(const uint64_t *entries, size_t n)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < n && i < PTE_MASK_ENTRIES; i++)
+		bits |= (uint64_t)((entries[i] & WALK_FILE_BIT) != 0) << i;
+	return bits;
+}
+
+/* The same, but for copies, and these are nobody else's. */
+static void count_copied(const struct entry_run *run, const uint64_t *entries, size_t n)
+{
+	uint64_t resident = 0, copies = 0;
+
+	for (size_t i = 0; i < n; i += PTE_MASK_ENTRIES) {
+		struct pte_masks masks = pte_masks(entries + i, n - i);
+		uint64_t file = masks.counted & file_bits(entries + i, n - i);
+
+		resident += (unsigned int)__builtin_popcountll(file);
+		copies += (unsigned int)__builtin_popcountll(masks.counted & ~file);
+		count_runs(run, i, file);
+		count_odd(run, entries, i, masks.odd);
+	}
+	region_add(&run->r->rss, resident);
+	count_alone(run->r, copies, true);
 }
 
 void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64_t *entries,
@@ -215,6 +247,9 @@ void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64
 		count_anon(&run, addr, entries, n);
 	else if (run.rule.file_only && !run.rule.file_alone && run.offset_key)
 		count_object(&run, entries, n);
+	else if (!run.rule.file_only && run.rule.anon_alone && !run.rule.file_alone &&
+		 run.offset_key)
+		count_copied(&run, entries, n);
 	else
 		count_entries(&run, entries, n);
 }
