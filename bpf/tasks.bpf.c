@@ -42,10 +42,10 @@ struct walk_state state;
 #define MM_ANONPAGES 1
 #define MM_SWAPENTS 2
 
-/* The kernel's counters of what an mm has: Linux 6.2. */
+/* The kernel's counters of what an mm has, where each CPU has a part: Linux 6.2. */
 static __always_inline void find_counters(const struct mm_struct *mm)
 {
-	if (!bpf_core_field_exists(mm->rss_stat[MM_ANONPAGES].count))
+	if (!bpf_core_field_exists(mm->rss_stat[MM_ANONPAGES].counters))
 		return;
 	layout.mm_anon = bpf_core_field_offset(mm->rss_stat[MM_ANONPAGES].count);
 	layout.mm_swap = bpf_core_field_offset(mm->rss_stat[MM_SWAPENTS].count);

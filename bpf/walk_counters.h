@@ -13,8 +13,8 @@
 #define VM_MERGEABLE 0x80000000ull
 
 /*
- * Where each CPU has its variables the kernel tells no program; but it gives the address that an element of a map like this has for
- * each of them, and keeps right behind the element's key what all of these addresses are made of.
+ * Where each CPU has its variables the kernel tells no program. But it tells what address an element of a map like this has for
+ * each of them, and keeps right behind the element's key what all of these addresses are made from.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -24,7 +24,7 @@ struct {
 } beacon SEC(".maps");
 
 u64 cpu_offsets[WALK_CPUS_MAX];
-u32 cpus_found;
+u32 cpus_found; /* how many of them */
 
 static long beacon_step(void *map, u64 *key, u64 *value, struct walker **self)
 {
@@ -37,11 +37,12 @@ static long beacon_step(void *map, u64 *key, u64 *value, struct walker **self)
 static long offset_step(u32 i, struct walker **self)
 {
 	struct walker *walker = *self;
-	u64 key = 0;
+	u64 key = 0, address = number_of(walker, bpf_map_lookup_percpu_elem(&beacon, &key, i));
 
-	cpu_offsets[i & (WALK_CPUS_MAX - 1)] =
-		number_of(walker, bpf_map_lookup_percpu_elem(&beacon, &key, i)) - walker->parts;
-	return 0;
+	if (!address)
+		walker->parts = 0;
+	cpu_offsets[i & (WALK_CPUS_MAX - 1)] = address - walker->parts;
+	return !address;
 }
 
 ONCE int find_cpus(struct walker *walker NONNULL)
@@ -49,10 +50,12 @@ ONCE int find_cpus(struct walker *walker NONNULL)
 	struct walker *self = walker;
 	u64 key = 0;
 
+	walker->parts = 0;
 	bpf_map_update_elem(&beacon, &key, &key, BPF_ANY);
 	bpf_for_each_map_elem(&beacon, beacon_step, &self, 0);
 	repeat(walker, config.cpus, offset_step);
-	cpus_found = 1;
+	if (walker->parts)
+		cpus_found = config.cpus;
 	return 0;
 }
 
@@ -61,8 +64,9 @@ static long cpu_step(u32 i, struct walker **self)
 	struct walker *walker = *self;
 	int part = 0;
 
-	bpf_probe_read_kernel(&part, sizeof(part),
-			      (void *)(walker->parts + cpu_offsets[i & (WALK_CPUS_MAX - 1)]));
+	if (bpf_probe_read_kernel(&part, sizeof(part),
+				  (void *)(walker->parts + cpu_offsets[i & (WALK_CPUS_MAX - 1)])))
+		walker->counted = 0;
 	walker->sum += part;
 	return 0;
 }
@@ -97,17 +101,19 @@ ONCE int emit_counters(struct walker *walker NONNULL, struct arena *arena NONNUL
 	walker->counted = 0;
 	if (!config.counters || !out)
 		return 0;
-	if (!cpus_found)
+	if (cpus_found != config.cpus)
 		find_cpus(walker);
+	walker->counted = cpus_found == config.cpus;
 	out->mm = walker->mm;
 	out->tgid = walker->tgid;
 	out->tid = walker->tid;
 	out->anon_pages = sum_counter(walker, walker->mm + layout.mm_anon);
 	out->swap_entries = sum_counter(walker, walker->mm + layout.mm_swap);
+	/* If the task still has it these were the address space's. */
 	if (read_word(walker->task + bpf_core_field_offset(task->mm)) != walker->mm)
-		return 0;
-	stream_add(&walker->state, &out->head, WALK_COUNTERS, sizeof(*out));
-	walker->counted = 1;
+		walker->counted = 0;
+	if (walker->counted)
+		stream_add(&walker->state, &out->head, WALK_COUNTERS, sizeof(*out));
 	return 0;
 }
 
@@ -118,8 +124,7 @@ ONCE int emit_counters(struct walker *walker NONNULL, struct arena *arena NONNUL
 static __always_inline bool is_counted(struct walker *walker, struct vm_area_struct *vma)
 {
 	return walker->counted && walker->from && !vma->vm_file && !vma->vm_ops &&
-	       !(vma->vm_flags &
-		 (VM_MERGEABLE | VM_HUGETLB | VM_PFNMAP | VM_MIXEDMAP | VM_IO)) &&
+	       !(vma->vm_flags & (VM_MERGEABLE | VM_HUGETLB | VM_PFNMAP | VM_MIXEDMAP | VM_IO)) &&
 	       (!anon_of_vma(walker) || walker->bits & WALK_ALONE);
 }
 

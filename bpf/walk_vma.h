@@ -391,8 +391,7 @@ static __always_inline bool emit_vma(struct walker *walker, struct arena *arena,
 	if (!file)
 		emit_label(walker, arena, vma);
 	else
-		walker->bits |= WALK_MAPS_OBJECT |
-				(mapping_sole(walker, vma) ? WALK_SOLE : 0);
+		walker->bits |= WALK_MAPS_OBJECT | (mapping_sole(walker, vma) ? WALK_SOLE : 0);
 	out = stream_end(&walker->state, arena);
 	if (!out)
 		return false;

@@ -256,10 +256,11 @@ struct memoir_capture_options {
 	/** Names of many processes are what is asked for: what reads their tables at once is loaded now,
 	    which takes 1 ms, and not when a context that has met some captures again. */
 	bool many_names;
-	/** Only what processes have in all is asked for: the snapshot has no regions, and neither their
-	    kinds, names nor families are looked for. Since Linux 6.14 memory that is one process's alone
-	    is then not read either, but its sum taken from the kernel's own counters (MM_ANONPAGES and
-	    MM_SWAPENTS of its mm's rss_stat), which are as exact. */
+	/** Only what processes have in all is asked for: the snapshot has no regions and can't be saved,
+	    and kinds, names, families and sets are not looked for. Saves 0.1 µs a mapping; and since
+	    Linux 6.14, with up to 32 CPUs, anonymous memory that is one process's alone is not read, but
+	    its sum taken from what the kernel counts (MM_ANONPAGES and MM_SWAPENTS of mm->rss_stat, the
+	    parts of all CPUs), which is as exact. */
 	bool without_regions;
 };
 
@@ -351,7 +352,8 @@ int memoir_snapshot_meminfo(const struct memoir_snapshot *snapshot, const char *
  * @brief Save as an SQLite file (docs/SNAPSHOT-FORMAT.md). Written beside and renamed: on failure
  *        nothing is left under `path`, and what was there stays.
  * @return 0; -ENOSPC, -EACCES, -EIO …; -ELIBACC: the system's libsqlite3.so.0, which is loaded by the
- *         first call of this or memoir_snapshot_load(), is not there or too old
+ *         first call of this or memoir_snapshot_load(), is not there or too old; -EINVAL: captured
+ *         without_regions
  */
 int memoir_snapshot_save(const struct memoir_snapshot *snapshot, const char *path,
 			 struct memoir_error *error);

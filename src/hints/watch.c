@@ -158,7 +158,8 @@ static void table_task(const struct walk_task *task, void *arg)
 		t->error = -ENOMEM;
 }
 
-static void table_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void table_vma(const struct walk_vma *vma, const struct walk_object *object,
+		      const char *path, const char *name, void *arg)
 {
 	struct tables *t = arg;
 	uint32_t i = u64map_get(&t->by_mm, vma->mm);

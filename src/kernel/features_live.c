@@ -279,6 +279,15 @@ int live_bpf_lockless(struct probing *p)
 	return walk_is_lockless(p->walk) ? 1 : detailed(p, 0, "Linux 6.14, CAP_SYS_PTRACE");
 }
 
+int live_bpf_counters(struct probing *p)
+{
+	if (p->walk_err || walk_calibrate(p->walk, p->root) < 0)
+		return detailed(p, 0, "it goes with page tables by BPF");
+	return walk_has_counters(p->walk)
+		       ? 1
+		       : detailed(p, 0, "Linux 6.14, at most 32 CPUs, and none of them offline");
+}
+
 int live_open_files(struct probing *p)
 {
 	struct memoir_error error = { 0 };

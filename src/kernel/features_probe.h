@@ -45,6 +45,7 @@ int live_bpf_iterators(struct probing *p);
 int live_bpf_tables(struct probing *p);
 int live_bpf_casts(struct probing *p);
 int live_bpf_lockless(struct probing *p);
+int live_bpf_counters(struct probing *p);
 int live_bpf_mappers(struct probing *p);
 int live_open_files(struct probing *p);
 int live_unix_queues(struct probing *p);

@@ -192,7 +192,7 @@ static int visit_table(const struct walk *walk, const struct vma_run *vr)
 static int visit_vma(struct walk *walk, const struct walk_vma *vma, struct vma_run *vr)
 {
 	const struct walk_object *object = vma->bits & WALK_MAPS_OBJECT ? walk->object : NULL;
-	const char *path = object && object->path       ? walk_path(walk, vma, object)
+	const char *path = object && object->path      ? walk_path(walk, vma, object)
 			   : vma->bits & WALK_LABELLED ? walk->label
 						       : "";
 
@@ -247,13 +247,16 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 	return 0;
 }
 
-/* Whether counters can be read, and private copies of files' pages told from what they tell. */
-static bool has_counters(const struct walk *walk)
+bool walk_has_counters(struct walk *walk)
 {
 	const struct walk_layout *layout = walk->layout;
 
-	return walk->lockless && walk->config->vmemmap && layout->mm_anon && layout->mm_swap &&
-	       walk->cpus && walk->cpus <= WALK_CPUS_MAX;
+	/* By whether an entry is that of a file's page: copies of these are counted as well. */
+	if (!walk->lockless || !walk->config->vmemmap || !layout->mm_anon || !layout->mm_swap)
+		return false;
+	/* Some may have come since the last walk. */
+	walk->config->cpus = cpus_in_row(walk->root);
+	return walk->config->cpus && walk->config->cpus <= WALK_CPUS_MAX;
 }
 
 static int begin(struct walk *walk, enum walk_scope scope, bool tables,
@@ -268,10 +271,7 @@ static int begin(struct walk *walk, enum walk_scope scope, bool tables,
 	config->names = tables && visitor->names;
 	config->names_epoch = visitor->names_epoch;
 	config->few_paths = visitor->few_paths;
-	if (visitor->counters && !walk->cpus)
-		walk->cpus = cpus_in_row(walk->root);
-	config->cpus = walk->cpus;
-	config->counters = tables && visitor->counters && has_counters(walk);
+	config->counters = tables && visitor->counters && walk_has_counters(walk);
 	config->generation++;
 	for (uint32_t i = 0; i < WALK_WALKERS; i++)
 		walk->walkers[i] = (struct walker){ .state.which = i };

@@ -30,7 +30,8 @@ struct memoir_error;
 /* What a walk hands out, of a process in order; texts and entries are good during the call only. */
 struct walk_visitor {
 	/* object: NULL for none. path: "" for none; name: NULL for none. Both NUL-terminated. */
-	void (*vma)(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg);
+	void (*vma)(const struct walk_vma *vma, const struct walk_object *object, const char *path,
+		    const char *name, void *arg);
 	/* Of the last VMA: page table entries for 4 KiB each from addr on. NULL where tables are off. */
 	void (*table)(uint64_t addr, const uint64_t *entries, size_t count, void *arg);
 	/* One entry that stands for span_bytes: present and large, or not present. */
@@ -85,6 +86,9 @@ bool walk_casts(const struct walk *walk);
 
 /* Whether VMAs and page tables are read without the mmap lock: Linux 6.14, CAP_SYS_PTRACE. */
 bool walk_is_lockless(const struct walk *walk);
+
+/* Whether counters are told of, by page tables that can be read (walk_visitor.counters): Linux 6.14, at most 32 CPUs. */
+bool walk_has_counters(struct walk *walk);
 
 /* List the tasks that speak for processes; task: NULL if nobody else wants to know of them. */
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg);

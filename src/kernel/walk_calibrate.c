@@ -57,7 +57,8 @@ static void probe_table(uint64_t addr, const uint64_t *entries, size_t count, vo
 		probe->entry = entries[(probe->page.addr - addr) >> 12];
 }
 
-static void probe_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void probe_vma(const struct walk_vma *vma, const struct walk_object *object,
+		      const char *path, const char *name, void *arg)
 {
 	(void)vma;
 	(void)object;

@@ -20,7 +20,7 @@
 
 enum walk_kind {
 	WALK_TASK = 1,
-	WALK_FILE, /* struct walk_file_of_task (files_format.h), of the tasks' program */
+	WALK_FILE,   /* struct walk_file_of_task (files_format.h), of the tasks' program */
 	WALK_OBJECT, /* struct walk_object, before the first VMA that has it */
 	WALK_VMA,
 	WALK_PATH,  /* struct walk_text: a path, before the first object that has it */
@@ -64,8 +64,8 @@ struct walk_object {
 	u64 inode, size_bytes;
 	u64 resident_pages, swapped_pages; /* swapped: of shmem only */
 	u32 dev, magic, mode;
-	u32 path;  /* id of the WALK_PATH record, 0: none */
-	u32 links; /* i_nlink */
+	u32 path;    /* id of the WALK_PATH record, 0: none */
+	u32 links;   /* i_nlink */
 	u32 stacked; /* a stacked file system's: path, dev and inode are to be read elsewhere */
 };
 
@@ -78,12 +78,12 @@ struct walk_vma {
 	u32 bits; /* WALK_ALONE … */
 };
 
-#define WALK_ALONE 1u    /* no other anon_vma of its family has VMAs (KERNEL: the local proof) */
-#define WALK_SOLE 2u     /* the only VMA of its address_space */
-#define WALK_NAMED 4u    /* a WALK_NAME record came right before */
-#define WALK_TAGGED 8u   /* entries of file pages carry WALK_FILE_BIT */
-#define WALK_COVERED 32u /* its first entries are in the last WALK_TABLE record */
-#define WALK_LABELLED 16u    /* a WALK_LABEL record came right before */
+#define WALK_ALONE 1u     /* no other anon_vma of its family has VMAs (KERNEL: the local proof) */
+#define WALK_SOLE 2u      /* the only VMA of its address_space */
+#define WALK_NAMED 4u     /* a WALK_NAME record came right before */
+#define WALK_TAGGED 8u    /* entries of file pages carry WALK_FILE_BIT */
+#define WALK_COVERED 32u  /* its first entries are in the last WALK_TABLE record */
+#define WALK_LABELLED 16u /* a WALK_LABEL record came right before */
 #define WALK_MAPS_OBJECT 64u /* that of the last WALK_OBJECT record */
 
 struct walk_text {
@@ -195,8 +195,9 @@ struct walk_layout {
 	u32 sb_flags, sb_magic;
 	u32 mapping_pages, mapping_root, mapping_head;
 	u32 anon_children, anon_vmas, anon_parent;
-	u32 mm_anon, mm_swap; /* counters of struct mm_struct; 0: not of this kind (before Linux 6.2) */
-	u32 counter_parts;    /* behind a counter's count */
+	u32 mm_anon,
+		mm_swap; /* counters of struct mm_struct; 0: not of this kind (before Linux 6.2) */
+	u32 counter_parts; /* behind a counter's count */
 };
 
 /* The file of the last VMA. */
@@ -276,13 +277,14 @@ struct walker {
 	u64 anon, anon_root; /* on the way from the one to the other */
 	u64 root, maple;     /* of the maple tree; its node, on the way down (walk_warm.h) */
 	u64 warm_mm, warm_addr, warm_last;
-	u64 counter, parts, sum; /* kernel address of a counter and of its parts (walk_counters.h) */
+	u64 counter, parts,
+		sum; /* kernel address of a counter and of its parts (walk_counters.h) */
 	u32 tgid, tid;
 	u32 bits; /* WALK_ALONE … of the VMA at hand */
 	u32 seq;
 	u32 hugetlb;
-	u32 counted;     /* struct walk_counters was sent */
-	u32 only_huge;   /* of the VMA at hand no more than huge pages are told */
+	u32 counted;   /* struct walk_counters was sent */
+	u32 only_huge; /* of the VMA at hand no more than huge pages are told */
 	u32 tag;
 	u32 stop;        /* enum walk_stop, or 0 */
 	u32 tries;       /* in vain, one after the other */

@@ -54,6 +54,12 @@ bool walk_casts(const struct walk *walk)
 	return false;
 }
 
+bool walk_has_counters(struct walk *walk)
+{
+	(void)walk;
+	return false;
+}
+
 bool walk_is_lockless(const struct walk *walk)
 {
 	(void)walk;

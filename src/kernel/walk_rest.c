@@ -24,7 +24,8 @@ static bool is_begun(const struct walk_left *left, const struct walk_vma *vma, u
 	return left->addr && from == left->start && vma->end == left->end;
 }
 
-static void rest_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void rest_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path,
+		     const char *name, void *arg)
 {
 	struct rest *rest = arg;
 	const struct walk_left *left = rest->left;

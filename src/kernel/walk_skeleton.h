@@ -53,7 +53,6 @@ struct walk {
 	int task_link, vma_link;
 	const char *tasks_arena, *arena;
 	uint32_t self;
-	unsigned int cpus; /* whose parts make a counter; 0: not known yet, or not in a row */
 	struct walk_found found;
 	bool calibrated, tables_work;
 	struct u64map listed; /* keys now in `wanted` */
@@ -65,7 +64,7 @@ struct walk {
 	/* The last ones in the arena at hand, or NULL. */
 	const struct walk_table *table;
 	const struct walk_object *object;
-	char **paths;                   /* by id, of this walk */
+	char **paths; /* by id, of this walk */
 	size_t path_room;
 	int maps_fd; /* of maps_tid, by which the last path was asked for; or -1 */
 	uint32_t maps_tid;

@@ -55,7 +55,7 @@ int capture_reserve(struct capture *c, size_t regions)
 {
 	struct memoir_snapshot *s = c->snap;
 	void *captured = s->captured.regions, *objects = s->objects;
-	int err = reserve(&captured, &s->captured.room, c->options.without_regions ? regions / 4 : regions, sizeof(*s->captured.regions));
+	int err = reserve(&captured, &s->captured.room, regions, sizeof(*s->captured.regions));
 
 	/* Most objects are families. */
 	if (!err && !c->options.without_regions)
@@ -394,8 +394,9 @@ static int capture_once(struct memoir *memoir, const struct memoir_capture_optio
 	struct capture c = { .memoir = memoir, .options = *options };
 	int err = -ENOMEM;
 
+	/* All of these are told of regions. */
 	if (options->without_regions)
-		c.options.without_kinds = c.options.without_names = true;
+		c.options.without_kinds = c.options.without_names = c.options.without_sets = true;
 	pthread_mutex_init(&c.lock, NULL);
 	c.snap = snapshot_new();
 	if (c.snap && tally_init(&c.tally) == 0)

@@ -124,7 +124,7 @@ struct capture {
 	bool text_left;      /* some region has what only text tells */
 	uint32_t *unsettled; /* regions that capture_finish() has to look at, and no others */
 	size_t unsettled_count, unsettled_room;
-	bool joins;          /* mappings of a file that stand together make one region, as nobody sees it */
+	bool joins; /* mappings of a file that stand together make one region, as nobody sees it */
 	bool by_folio;       /* anonymous pages all go to the tally: they may be parts of folios */
 	bool file_by_offset; /* file pages go by (object, offset), not by frame */
 	size_t denied;       /* processes that could not be read */

@@ -208,7 +208,8 @@ static void drop_proofs(struct capture *c)
 	}
 }
 
-static void list_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void list_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path,
+		     const char *name, void *arg)
 {
 	struct capture *c = arg;
 	uint32_t region = capture_take_vma(c, vma, object, path, name);

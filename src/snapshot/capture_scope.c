@@ -10,7 +10,8 @@
 #include "snapshot/capture.h"
 
 /* In a partial capture: the objects of the processes asked for that others may share. */
-static void want_objects(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void want_objects(const struct walk_vma *vma, const struct walk_object *object,
+			 const char *path, const char *name, void *arg)
 {
 	struct capture *c = arg;
 	int err = 0;

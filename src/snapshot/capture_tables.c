@@ -40,7 +40,8 @@ static void keep_presence(struct capture *c, uint32_t i)
 		capture_is_nameable(region) && c->snap->processes[region->process].in_scope;
 }
 
-static void table_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void table_vma(const struct walk_vma *vma, const struct walk_object *object,
+		      const char *path, const char *name, void *arg)
 {
 	struct table_walk *tw = arg;
 
@@ -51,8 +52,7 @@ static void table_vma(const struct walk_vma *vma, const struct walk_object *obje
 	if (tw->c->presence.wanted)
 		keep_presence(tw->c, tw->region);
 	/* Which pages of it are copies only pagemap can tell where struct page could not be read. */
-	if (object && vma->anon_root && !(vma->flags & VM_SHARED) &&
-	    !(vma->bits & WALK_TAGGED)) {
+	if (object && vma->anon_root && !(vma->flags & VM_SHARED) && !(vma->bits & WALK_TAGGED)) {
 		capture_region(tw->c, tw->region)->by_words = true;
 		tw->c->words_left = true;
 		tw->region = MEMOIR_NONE;
@@ -128,7 +128,7 @@ int capture_by_tables(struct capture *c, struct memoir_error *error)
 	if (!c->options.wants)
 		visitor.begun = table_begun;
 	visitor.few_paths = c->options.without_regions;
-	if (c->options.without_regions && !capture_wants_sets(c))
+	if (c->options.without_regions)
 		visitor.counters = table_counters;
 	c->joins = visitor.counters;
 	c->file_by_offset = true;

@@ -197,8 +197,9 @@ int capture_list_tasks(struct capture *c, struct walk *walk)
 	u64map_free(&l.cgroup_by_css_set);
 	u64map_free(&l.seen);
 	capture_settle_scope(c);
-	/* With some that are born meanwhile: memory that is not touched costs nothing. */
+	/* With some that are born meanwhile: memory that is not touched costs nothing. Where VMAs join, few regions. */
 	if (!err)
-		err = capture_reserve(c, c->vmas_expected + c->vmas_expected / 8);
+		err = capture_reserve(c, c->joins ? c->vmas_expected / 4
+						  : c->vmas_expected + c->vmas_expected / 8);
 	return err ? err : c->error;
 }

@@ -142,8 +142,8 @@ static uint32_t object_of(struct capture *c, const struct region *region,
 	return c->last.object;
 }
 
-static void add_objects(struct capture *c, struct region *region,
-			const struct walk_object *object, const struct walk_vma *vma)
+static void add_objects(struct capture *c, struct region *region, const struct walk_object *object,
+			const struct walk_vma *vma)
 {
 	if (object) {
 		region->offset_bytes = vma->offset_pages * PAGE_BYTES;
@@ -225,8 +225,8 @@ void capture_settle_counters(struct capture *c, uint32_t process)
  */
 static bool may_join(const struct walk_vma *vma, const struct walk_object *object)
 {
-	bool own_copies = vma->bits & WALK_ALONE && vma->bits & WALK_TAGGED &&
-			  !(vma->flags & VM_MERGEABLE);
+	bool own_copies =
+		vma->bits & WALK_ALONE && vma->bits & WALK_TAGGED && !(vma->flags & VM_MERGEABLE);
 
 	return goes_by_offset(vma, object) && !(vma->flags & VM_SHARED) && !object->stacked &&
 	       !object->swapped_pages && (!vma->anon_root || own_copies);

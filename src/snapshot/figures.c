@@ -236,6 +236,7 @@ static int prepare_rows(struct capture *c, size_t count)
 /* They were needed to count; what is left of them is who maps what (snapshot_mapping()). */
 static void hide_regions(struct memoir_snapshot *s)
 {
+	s->without_regions = true;
 	for (size_t i = 0; i < s->process_count; i++)
 		s->processes[i].first_region = s->processes[i].region_count = 0;
 }

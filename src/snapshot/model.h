@@ -89,6 +89,7 @@ struct memoir_snapshot {
 	struct memoir_in_flight *in_flight;
 	size_t in_flight_count, in_flight_room;
 	bool holders_known, sets_known, buffers_known;
+	bool without_regions; /* nobody sees them */
 	const char **notes;
 	size_t note_count, note_room;
 	struct meminfo_line *meminfo;

@@ -38,7 +38,8 @@ static bool is_first_of_mm(struct table_search *s, const struct walk_vma *vma)
 	return true;
 }
 
-static void search_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void search_vma(const struct walk_vma *vma, const struct walk_object *object,
+		       const char *path, const char *name, void *arg)
 {
 	struct table_search *s = arg;
 

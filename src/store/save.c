@@ -130,6 +130,10 @@ int memoir_snapshot_save(const struct memoir_snapshot *snapshot, const char *pat
 {
 	int err = check_target(path);
 
+	if (snapshot->without_regions)
+		return error_set_about(
+			error, -EINVAL, 0, path,
+			"cannot save the snapshot as %s: it was captured without regions", path);
 	if (!err && sqlite_load(error))
 		return -ELIBACC;
 	if (!err)

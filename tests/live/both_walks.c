@@ -308,20 +308,18 @@ static enum place place_of(uint64_t addr)
 
 static const struct walk_object no_object;
 
-static void take_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void take_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path,
+		     const char *name, void *arg)
 {
 	struct account *account = arg;
 	const uint64_t words[] = {
-		vma->start,         vma->end,
-		vma->flags,         vma->offset_pages,
-		vma->anon_root,     vma->tgid,
-		vma->seq,           vma->bits & ~WALK_COVERED,
+		vma->start,     vma->end,  vma->flags, vma->offset_pages,
+		vma->anon_root, vma->tgid, vma->seq,   vma->bits & ~WALK_COVERED,
 	};
 	const struct walk_object *file = object ? object : &no_object;
 	const uint64_t file_words[] = {
-		file->mapping, file->inode,          file->size_bytes,
-		file->dev,     file->magic,          file->mode,
-		file->links,   file->resident_pages, file->swapped_pages,
+		file->mapping, file->inode, file->size_bytes,     file->dev,           file->magic,
+		file->mode,    file->links, file->resident_pages, file->swapped_pages,
 	};
 	enum place place = place_of(vma->start);
 
@@ -525,7 +523,8 @@ struct order {
 	size_t vmas, disorder;
 };
 
-static void take_in_order(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void take_in_order(const struct walk_vma *vma, const struct walk_object *object,
+			  const char *path, const char *name, void *arg)
 {
 	struct order *order = arg;
 

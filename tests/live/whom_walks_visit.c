@@ -65,7 +65,8 @@ struct crowd {
 	size_t count;
 };
 
-static void take_of_crowd(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void take_of_crowd(const struct walk_vma *vma, const struct walk_object *object,
+			  const char *path, const char *name, void *arg)
 {
 	struct crowd *crowd = arg;
 	struct seen *seen = crowd->last;
@@ -443,7 +444,8 @@ struct search {
 	size_t found;
 };
 
-static void search_vma(const struct walk_vma *vma, const struct walk_object *object, const char *path, const char *name, void *arg)
+static void search_vma(const struct walk_vma *vma, const struct walk_object *object,
+		       const char *path, const char *name, void *arg)
 {
 	struct search *search = arg;
 
