@@ -79,7 +79,7 @@ static inline bool spans_in_order(const struct spans *spans)
 	return !spans->disorder;
 }
 
-/* The same of the regions [from, to) only, of each at once, if they are in order; from: a multiple of SPANS_MARK. */
+/* The same of the regions [from, to) only, if they are in order; from: a multiple of SPANS_MARK. */
 void spans_shares_of(const struct spans *spans, uint32_t from, uint32_t to, spans_share_fn *share,
 		     void *arg);
 

@@ -1,26 +1,45 @@
 #!/usr/bin/env python3
 """What ps shows of a stopped process is what a snapshot of all has of it, but for what others map of the same files
-meanwhile: ps leaves out what it doesn't show (sharing sets, names, the families of memory that nobody shares), and no
-figure may depend on that.
+meanwhile: ps leaves out what it doesn't show (regions, sharing sets, names), takes what is a process's alone from the kernel's
+counters, and no figure may depend on that.
 
     test_ps.py [--engine ENGINE] [SCENARIO...]
 """
 import argparse
+import contextlib
+import functools
 import os
+import subprocess
 import sys
 import tempfile
+import types
 from pathlib import Path
 
 import memoir
 import mkmem
+import zram
 from tap import Tap
 
-SCENARIOS = ("fork-written", "fork-mremap", "thp-fork", "memfd-private", "file-private")
+SCENARIOS = ("fork-written", "fork-mremap", "thp-fork", "memfd-private", "file-private", "thp-parts", "ksm",
+             "swap", "swap-copies", "many-vmas", "leader-exited", "clone-vm", "split-merge")
 # What others begin or cease to map of the same files; each scene has more in what it is about.
 SHARES, TOLERANCE = ("pss_bytes", "uss_bytes", "shared_bytes"), 64 << 10
 # Only a snapshot with sharing sets tells all of them.
 BY_SETS = ("freed_if_killed_bytes", "footprint_bytes")
 TRIES = 5
+# Few enough to stay in each CPU's own part of the kernel's counters, which the others know nothing of.
+PAGES_OF_EACH_CPU = 20
+SPREAD = f"""
+import mmap, os, signal
+kept = []
+for cpu in os.sched_getaffinity(0):
+    os.sched_setaffinity(0, [cpu])
+    memory = mmap.mmap(-1, {PAGES_OF_EACH_CPU} * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for page in range({PAGES_OF_EACH_CPU}):
+        memory[page * mmap.PAGESIZE] = 1
+    kept.append(memory)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
 SHOWN = 10
 
 
@@ -52,10 +71,22 @@ def differences(run, engine, select, path):
             if not equal(key, value, live[pid].get(key)) or (key == "rss_bytes" and not value)]
 
 
-def test_scenario(tap, name, engine, folder):
+@contextlib.contextmanager
+def spread():
+    """A process that has touched pages on each CPU, and stands still."""
+    process = subprocess.Popen([sys.executable, "-c", SPREAD])
+    try:
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        yield types.SimpleNamespace(pids=[process.pid])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_scenario(tap, name, begin, engine, folder):
     path = Path(folder) / "saved.db"
     try:
-        with mkmem.running(name) as run:
+        with begin() as run:
             for select in (False, True):
                 for _ in range(TRIES):
                     bad = differences(run, engine, select, path)
@@ -79,9 +110,11 @@ def main():
         tap.skip("ps and snapshots", "needs root: frame numbers are hidden")
         return tap.done()
     engine = [f"--engine={args.engine}"] if args.engine else []
-    with tempfile.TemporaryDirectory(prefix="memoir-live-") as folder:
+    with zram.swap_if_any(), tempfile.TemporaryDirectory(prefix="memoir-live-") as folder:
         for name in args.scenario or SCENARIOS:
-            test_scenario(tap, name, engine, folder)
+            test_scenario(tap, name, functools.partial(mkmem.running, name), engine, folder)
+        if not args.scenario:
+            test_scenario(tap, "what was touched on each CPU", spread, engine, folder)
     return tap.done()
 
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "kernel/balloon.h"
+#include "kernel/cpus.h"
 #include "kernel/frames.h"
 #include "kernel/hugepages.h"
 #include "kernel/kpage.h"
@@ -253,6 +254,30 @@ static void zones_are_summed(void **state)
 	tree_remove(tree);
 }
 
+static void cpus_are_counted_if_none_is_left_out(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int cpus;
+	} known[] = {
+		{ "0\n", 1 },    { "0-1\n", 2 }, { "0-127\n", 128 },       { "0", 1 },
+		{ "1\n", 0 },    { "1-3\n", 0 }, { "0,2-3\n", 0 },         { "0-3,5\n", 0 },
+		{ "0-\n", 0 },   { "", 0 },      { "0-99999999999\n", 0 }, { "0--1\n", 0 },
+		{ "none\n", 0 },
+	};
+	char *tree = tree_new();
+	struct kroot *root = open_root(tree);
+
+	(void)state;
+	assert_int_equal(cpus_in_row(root), 0);
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		tree_put_text(tree, "sys/devices/system/cpu/online", known[i].text);
+		assert_int_equal(cpus_in_row(root), known[i].cpus);
+	}
+	kroot_close(root);
+	tree_remove(tree);
+}
+
 #define POOLS "sys/kernel/mm/hugepages/"
 
 static void pools_of_all_sizes_are_summed(void **state)
@@ -432,6 +457,7 @@ int main(void)
 		cmocka_unit_test(all_frames_are_counted_once_by_any_number_of_threads),
 		cmocka_unit_test(frames_that_cannot_be_read_are_an_error),
 		cmocka_unit_test(zones_are_summed),
+		cmocka_unit_test(cpus_are_counted_if_none_is_left_out),
 		cmocka_unit_test(pools_of_all_sizes_are_summed),
 		cmocka_unit_test(zram_is_summed_by_what_it_is_used_for),
 		cmocka_unit_test(a_balloon_that_deflates_by_itself_is_in_memtotal),

@@ -177,6 +177,24 @@ static void nothing_is_read_behind_the_end_of_a_shorter_struct(void **state)
 	memoir_snapshot_free(snapshot);
 }
 
+/* A file has regions, and sums are made of them. */
+static void what_was_captured_without_regions_is_not_saved(void **state)
+{
+	struct fixture *f = *state;
+	const struct memoir_capture_options options = { .sz = sizeof(options),
+							.without_regions = true };
+	struct memoir_snapshot *snapshot = NULL;
+	struct memoir_error error = { 0 };
+
+	assert_int_equal(memoir_capture(f->memoir, &options, &snapshot, NULL), 0);
+	assert_int_equal(memoir_snapshot_region_count(snapshot), 0);
+	assert_int_equal(memoir_snapshot_save(snapshot, "/tmp/memoir-unit-none", &error), -EINVAL);
+	assert_string_equal(error.text, "cannot save the snapshot as /tmp/memoir-unit-none: it was "
+					"captured without regions");
+	assert_int_equal(access("/tmp/memoir-unit-none", F_OK), -1);
+	memoir_snapshot_free(snapshot);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +202,7 @@ int main(void)
 		cmocka_unit_test(a_field_of_a_newer_library_that_is_not_set_does_no_harm),
 		cmocka_unit_test(options_without_their_size_are_refused),
 		cmocka_unit_test(nothing_is_read_behind_the_end_of_a_shorter_struct),
+		cmocka_unit_test(what_was_captured_without_regions_is_not_saved),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, set_up, tear_down);

@@ -311,6 +311,47 @@ static void runs_of_a_region_in_any_order_are_none(void **state)
 	free(many);
 }
 
+struct told {
+	uint64_t fixed[4], own[4];
+	size_t count;
+};
+
+static void take_told(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg)
+{
+	struct told *told = arg;
+
+	assert_true(told->count < 4);
+	assert_int_equal(region, 7);
+	told->fixed[told->count] = pss_fixed;
+	told->own[told->count++] = own_pages;
+}
+
+/* Also where the one goes on where the other ends. */
+static void what_is_cut_is_told_apart(void **state)
+{
+	struct spans spans = { 0 };
+	struct told told = { 0 };
+
+	(void)state;
+	spans_cut(&spans);
+	spans_add(&spans, 7, BASE, 4);
+	spans_add(&spans, 7, BASE + 9, 1);
+	spans_cut(&spans);
+	spans_add(&spans, 7, BASE + 10, 3);
+	spans_cut(&spans);
+	spans_add(&spans, 7, BASE + 20, 2);
+	spans_cut(&spans);
+	assert_int_equal(spans_settle(&spans), 0);
+	assert_true(spans_in_order(&spans));
+	spans_shares(&spans, take_told, &told);
+	assert_int_equal(told.count, 3);
+	assert_int_equal(told.own[0], 5);
+	assert_int_equal(told.own[1], 3);
+	assert_int_equal(told.own[2], 2);
+	assert_int_equal(told.fixed[0], 5 * EACH(1));
+	spans_free(&spans);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +364,7 @@ int main(void)
 		cmocka_unit_test(parts_get_what_the_whole_gets),
 		cmocka_unit_test(disorder_is_noticed),
 		cmocka_unit_test(runs_of_a_region_in_any_order_are_none),
+		cmocka_unit_test(what_is_cut_is_told_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@ struct look {
 	const struct world *world;
 	const struct truth *truth;
 	const struct memoir_snapshot *snapshot;
+	const struct memoir_snapshot *sums; /* the same moment, captured without regions */
 	struct memoir *memoir;
 	size_t who_pages;     /* so many are drawn; all, if there are no more */
 	uint32_t *own_region; /* of a snapshot's region: the truth's, or TRUTH_NONE */
@@ -36,6 +37,8 @@ size_t compare_sets(const struct look *look);
 size_t compare_whatif(const struct look *look);
 /* What every two processes share. */
 size_t compare_sharing(const struct look *look);
+/* What sums are without regions. */
+size_t compare_sums(const struct look *look);
 /* Who maps a page, asked by address and by frame. */
 size_t compare_who(const struct look *look);
 

@@ -33,6 +33,7 @@ static const struct comparison {
 	{ "sharing sets are the mapper lists of all pages", compare_sets },
 	{ "what-if of subsets is what brute force finds", compare_whatif },
 	{ "what two processes share are the pages that both map", compare_sharing },
+	{ "sums are the same without regions", compare_sums },
 	{ "who maps a page is its mapper list", compare_who },
 };
 
@@ -59,10 +60,12 @@ static bool is_wanted(const struct memoir_process *process, void *arg)
 	return false;
 }
 
-static struct memoir_snapshot *capture(const struct test *test, const struct world *world)
+static struct memoir_snapshot *capture(const struct test *test, const struct world *world,
+				       bool without_regions)
 {
 	const struct memoir_capture_options options = {
 		.sz = sizeof(options),
+		.without_regions = without_regions,
 		.wants = world->seed % WHOLE_EVERY ? is_wanted : NULL,
 		.wants_arg = (void *)world,
 	};
@@ -74,28 +77,33 @@ static struct memoir_snapshot *capture(const struct test *test, const struct wor
 	return snapshot;
 }
 
-/* The truth and a snapshot of the same moment; NULL if there is none to be had. */
-static struct memoir_snapshot *look_at(const struct test *test, const struct world *world,
-				       struct truth *truth)
+/* The truth and snapshots of the same moment; false if there are none to be had. */
+static bool look_at(const struct test *test, const struct world *world, struct truth *truth,
+		    struct memoir_snapshot **ret_snapshot, struct memoir_snapshot **ret_sums)
 {
 	for (int i = 0; i < ATTEMPTS; i++) {
-		struct memoir_snapshot *snapshot = NULL;
+		struct memoir_snapshot *snapshot = NULL, *sums = NULL;
 		struct truth after = { 0 };
 		bool still = false;
 
 		if (truth_read(truth, world) == 0) {
-			snapshot = capture(test, world);
-			still = snapshot && truth_read(&after, world) == 0 &&
+			snapshot = capture(test, world, false);
+			sums = capture(test, world, true);
+			still = snapshot && sums && truth_read(&after, world) == 0 &&
 				truth_equal(truth, &after);
 			truth_free(&after);
 		}
-		if (still)
-			return snapshot;
+		if (still) {
+			*ret_snapshot = snapshot;
+			*ret_sums = sums;
+			return true;
+		}
 		memoir_snapshot_free(snapshot);
+		memoir_snapshot_free(sums);
 		truth_free(truth);
 	}
 	printf("# world %" PRIu64 " does not stand still\n", world->seed);
-	return NULL;
+	return false;
 }
 
 static void count(struct test *test, const struct look *look)
@@ -134,19 +142,21 @@ static void try_seed(struct test *test, uint64_t seed)
 		.memoir = test->memoir,
 		.who_pages = test->who_pages,
 	};
-	struct memoir_snapshot *snapshot;
+	struct memoir_snapshot *snapshot = NULL, *sums = NULL;
 
 	if (world_start(&world, test->mkworld, seed)) {
 		test->lost++;
 		return;
 	}
-	snapshot = look_at(test, &world, &truth);
-	look.snapshot = snapshot;
-	if (snapshot)
+	if (look_at(test, &world, &truth, &snapshot, &sums)) {
+		look.snapshot = snapshot;
+		look.sums = sums;
 		compare(test, &look);
-	else
+	} else {
 		test->lost++;
+	}
 	memoir_snapshot_free(snapshot);
+	memoir_snapshot_free(sums);
 	truth_free(&truth);
 	world_end(&world);
 }
