@@ -13,8 +13,8 @@
 #define VM_MERGEABLE 0x80000000ull
 
 /*
- * Where each CPU has its variables the kernel tells no program. But it tells what address an element of a map like this has for
- * each of them, and keeps right behind the element's key what all of these addresses are made from.
+ * Where each CPU has its variables the kernel tells no program. But it tells what address an element of a map like
+ * this has for each of them, and keeps right behind the element's key what all of these addresses are made from.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -118,8 +118,8 @@ ONCE int emit_counters(struct walker *walker NONNULL, struct arena *arena NONNUL
 }
 
 /*
- * Whether the counters tell all that the VMA at hand has. Not so for what KSM may have merged. The first VMA of an address space
- * is told in any case, so that no process has none.
+ * Whether the counters tell all that the VMA at hand has. Not so for what KSM may have merged. The first VMA of an
+ * address space is told in any case, so that no process has none.
  */
 static __always_inline bool is_counted(struct walker *walker, struct vm_area_struct *vma)
 {

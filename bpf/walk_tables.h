@@ -127,8 +127,8 @@ ONCE int tag_sent(struct walker *walker NONNULL, struct arena *arena NONNULL, u6
 }
 
 /*
- * Where the copy of a table ends. VMAs that stand together mostly share a table: then it is copied once for all that the
- * leaf at hand has, which costs less than to find it and copy a few entries for each.
+ * Where the copy of a table ends. VMAs that stand together mostly share a table: then all the rest of it is copied,
+ * which costs less than to find it and copy a few entries for each.
  */
 ONCE u64 table_end(struct walker *walker NONNULL, u64 boundary)
 {

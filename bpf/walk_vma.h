@@ -455,8 +455,8 @@ static __always_inline void look_at(struct walker *walker, struct vm_area_struct
 }
 
 /*
- * Send a VMA that was looked at, from walker.start on, and the page tables below it. 0, or why it is not done (enum walk_stop). What is sent
- * already is remembered, and the next call for the same VMA goes on from there.
+ * Send a VMA that was looked at, from walker.start on, and the page tables below it. 0, or why it is not done
+ * (enum walk_stop). What is sent already is remembered, and the next call for the same VMA goes on from there.
  */
 static __always_inline u32 send_vma(struct walker *walker, struct arena *arena,
 				    struct mm_struct *mm, struct vm_area_struct *vma)

@@ -220,8 +220,8 @@ void capture_settle_counters(struct capture *c, uint32_t process)
 }
 
 /*
- * Whether a mapping needs no region of its own where nobody sees regions: its pages are known by their offset in the file, or
- * its process's alone. A library has five mappings, so that there is a quarter of the memory to be written.
+ * Whether a mapping needs no region of its own where nobody sees regions: its pages are known by their offset in the
+ * file, or its process's alone. A library has five mappings, so that there is a quarter of the memory to be written.
  */
 static bool may_join(const struct walk_vma *vma, const struct walk_object *object)
 {

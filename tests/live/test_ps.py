@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What ps shows of a stopped process is what a snapshot of all has of it, but for what others map of the same files
-meanwhile: ps leaves out what it doesn't show (regions, sharing sets, names), takes what is a process's alone from the kernel's
-counters, and no figure may depend on that.
+meanwhile: ps leaves out what it doesn't show (regions, sharing sets, names), takes what is a process's alone from the
+kernel's counters, and no figure may depend on that.
 
     test_ps.py [--engine ENGINE] [SCENARIO...]
 """

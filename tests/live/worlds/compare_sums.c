@@ -38,19 +38,19 @@ static uint64_t alone(const struct truth *truth, enum truth_kind kind, uint32_t 
 	return pages * TRUTH_PAGE_BYTES;
 }
 
-/* Of large folios that another process has a part of, a snapshot with sharing sets knows better what stays. */
+/* Not where parts of large folios stay with another process: how much of that is known goes by the sharing sets. */
 static void judge_alone(const struct look *look, size_t *bad, const struct memoir_process *whole,
 			const struct memoir_process *sum, uint32_t space)
 {
-	uint64_t anon = alone(look->truth, TRUTH_ANON, space), said = whole->sole_anon_bytes,
+	uint64_t anon = alone(look->truth, TRUTH_ANON, space),
 		 swap = alone(look->truth, TRUTH_SWAP, space);
 
-	if (sum->sole_anon_bytes < (anon < said ? anon : said) ||
-	    sum->sole_anon_bytes > (anon > said ? anon : said) || sum->sole_swap_bytes != swap)
+	if ((whole->sole_anon_bytes == anon && sum->sole_anon_bytes != anon) ||
+	    sum->sole_swap_bytes != swap)
 		differ(bad,
-		       "pid %d: its alone %" PRIu64 ", swap %" PRIu64 "; of regions %" PRIu64
-		       ", in truth %" PRIu64 ", %" PRIu64 "\n",
-		       sum->pid, sum->sole_anon_bytes, sum->sole_swap_bytes, said, anon, swap);
+		       "pid %d: its alone %" PRIu64 ", swap %" PRIu64 "; in truth %" PRIu64
+		       ", %" PRIu64 "\n",
+		       sum->pid, sum->sole_anon_bytes, sum->sole_swap_bytes, anon, swap);
 }
 
 size_t compare_sums(const struct look *look)
