@@ -13,7 +13,7 @@
 
 #define PART_REGIONS SPANS_MARK
 /* Below this a thread costs more than it saves. */
-#define MANY_REGIONS 16384u
+#define MANY_REGIONS 6144u
 
 /* What nobody else has of a region, added to its process (or to a part of what that has) and its object. */
 static void take_own(struct capture *c, const struct region *region, struct memoir_process *sum)
