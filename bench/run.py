@@ -311,7 +311,10 @@ def warm_up(row, words, scene):
         if words[0] == "memoir":
             row.notes += check_answer(run, words, scene)
         elif words[0] in LIBRARY:
-            say("  " + run.output.decode(errors="replace").strip().replace("\n", "\n  "))
+            # Not what a program that is measured says itself.
+            for line in run.output.decode(errors="replace").splitlines():
+                if line.split()[1:2] and line.split()[1].isdigit():
+                    say(f"  {line}")
         elif words[0] == "rollup-loop" and (unreadable := run.number_after("unreadable")):
             row.notes.append(f"rollup-loop was refused {unreadable} processes")
         return run_once
