@@ -27,7 +27,7 @@ struct turn turn = { .over = 1 };
 
 static uint32_t given_up;     /* nobody waits any more for the turn that comes after so many */
 static uint32_t places_order; /* of the next request */
-static pid_t first_pid;       /* who makes the mark */
+static pid_t first_pid; /* the process that takes turns without a mark; -: it is settling a fork */
 
 static struct {
 	uint32_t state;
@@ -80,23 +80,32 @@ static void settle_fork(void)
 	__atomic_store_n(turn.fork_mark, FORK_SETTLED, __ATOMIC_SEQ_CST);
 }
 
-/* Before there is a mark, only the first call beside other threads can have been cut off by a fork. */
+/*
+ * Before there is a mark, only first calls beside other threads can have been cut off by a fork: who is about to take the turn
+ * then says before in which process, so that a child finds out whose turn it was.
+ */
 static void settle_first(void)
 {
-	pid_t pid = __atomic_load_n(&first_pid, __ATOMIC_ACQUIRE);
+	pid_t own = getpid(), pid = __atomic_load_n(&first_pid, __ATOMIC_ACQUIRE);
 
-	if (!pid || pid == getpid() ||
-	    !__atomic_compare_exchange_n(&first_pid, &pid, 0, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
-		return;
-	free_of_others();
+	while (pid != own) {
+		if (pid == -own) {
+			relax();
+			pid = __atomic_load_n(&first_pid, __ATOMIC_ACQUIRE);
+		} else if (__atomic_compare_exchange_n(&first_pid, &pid, -own, false,
+						       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+			if (pid)
+				free_of_others();
+			__atomic_store_n(&first_pid, own, __ATOMIC_SEQ_CST);
+			return;
+		}
+	}
 }
 
-static bool is_settled(bool *ret_marked)
+static bool is_settled(void)
 {
-	uint32_t *mark = __atomic_load_n(&turn.fork_mark, __ATOMIC_ACQUIRE);
+	const uint32_t *mark = __atomic_load_n(&turn.fork_mark, __ATOMIC_ACQUIRE);
 
-	*ret_marked = mark;
 	return !mark || __atomic_load_n(mark, __ATOMIC_ACQUIRE) == FORK_SETTLED;
 }
 
@@ -122,14 +131,10 @@ static int make_mark(void)
 static bool spin(int spins)
 {
 	while (spins--) {
-		bool marked;
-
-		if (!is_settled(&marked))
+		if (!is_settled())
 			settle_fork();
 		if (turn_try())
 			return true;
-		if (!marked)
-			settle_first();
 		relax();
 	}
 	return false;
@@ -139,6 +144,8 @@ static bool begin(int spins)
 {
 	turn_within = true;
 	turn_compiler_barrier();
+	if (!__atomic_load_n(&turn.fork_mark, __ATOMIC_ACQUIRE))
+		settle_first();
 	if (!spin(spins)) {
 		turn_compiler_barrier();
 		turn_within = false;

@@ -383,6 +383,50 @@ static void forks_in_the_midst_leave_a_good_table(void **state)
 	memoir_name(at(0), (THREADS + 1) * SHARE, NULL);
 }
 
+#define FIRST_FORKS 1500
+
+static void *churn_a_little(void *arg)
+{
+	int thread = (int)(intptr_t)arg;
+	unsigned int seed = (unsigned int)thread;
+
+	for (int i = 0; i < 20; i++)
+		churn(thread, &seed);
+	return NULL;
+}
+
+/* In a process of its own: threads make its first calls, and meanwhile it forks. */
+static int fork_at_first_calls(int delay)
+{
+	pthread_t threads[THREADS];
+	pid_t pid;
+
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, churn_a_little, (void *)(intptr_t)i))
+			return 9;
+	for (volatile int i = 0; i < delay; i = i + 1)
+		;
+	pid = fork();
+	if (pid == 0)
+		_exit(counts_are_right() ? 0 : 4);
+	return wait_for(pid) >> 8;
+}
+
+static void forks_at_the_first_calls_leave_the_turn_free(void **state)
+{
+	int told = 0;
+
+	(void)state;
+	for (int i = 0; i < FIRST_FORKS && !told; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(fork_at_first_calls(i * 37 % 20000));
+		told = wait_for(pid);
+	}
+	assert_int_equal(told, 0);
+}
+
 /* As many handlers may leave their names to one call that they interrupt. */
 #define PLACES 16
 
@@ -452,6 +496,7 @@ int main(int argc, char **argv)
 		/* As long as there is one thread. Its child would begin one in the handler. */
 		cmocka_unit_test(handlers_name_and_fork_within_calls),
 #endif
+		cmocka_unit_test(forks_at_the_first_calls_leave_the_turn_free),
 		cmocka_unit_test(names_are_checked_as_by_prctl),
 		cmocka_unit_test(ranges_are_checked),
 		cmocka_unit_test(counts_know_their_size),
