@@ -120,7 +120,7 @@ static int make_mark(void)
 	*mark = FORK_SETTLED;
 	__atomic_store_n(&turn.fork_mark, mark, __ATOMIC_RELEASE);
 	/* Between the two a fork may have come: then this is a child, in which nobody else is. */
-	if (first_pid != getpid())
+	if (__atomic_load_n(&first_pid, __ATOMIC_ACQUIRE) != getpid())
 		__atomic_store_n(mark, FORK_SETTLED, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -385,16 +385,6 @@ static void forks_in_the_midst_leave_a_good_table(void **state)
 
 #define FIRST_FORKS 1500
 
-static void *churn_a_little(void *arg)
-{
-	int thread = (int)(intptr_t)arg;
-	unsigned int seed = (unsigned int)thread;
-
-	for (int i = 0; i < 20; i++)
-		churn(thread, &seed);
-	return NULL;
-}
-
 /* In a process of its own: threads make its first calls, and meanwhile it forks. */
 static int fork_at_first_calls(int delay)
 {
@@ -402,14 +392,19 @@ static int fork_at_first_calls(int delay)
 	pid_t pid;
 
 	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&threads[i], NULL, churn_a_little, (void *)(intptr_t)i))
+		if (pthread_create(&threads[i], NULL, churn_until_stopped, (void *)(intptr_t)i))
 			return 9;
 	for (volatile int i = 0; i < delay; i = i + 1)
 		;
 	pid = fork();
 	if (pid == 0)
 		_exit(counts_are_right() ? 0 : 4);
-	return wait_for(pid) >> 8;
+	int told = wait_for(pid) >> 8;
+
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	return told;
 }
 
 static void forks_at_the_first_calls_leave_the_turn_free(void **state)
@@ -417,6 +412,7 @@ static void forks_at_the_first_calls_leave_the_turn_free(void **state)
 	int told = 0;
 
 	(void)state;
+	stop = false;
 	for (int i = 0; i < FIRST_FORKS && !told; i++) {
 		pid_t pid = fork();
 
