@@ -99,7 +99,7 @@ ONCE int emit_counters(struct walker *walker NONNULL, struct arena *arena NONNUL
 	struct task_struct *task = NULL;
 
 	walker->counted = 0;
-	if (!config.counters || !out)
+	if (!config.cpus || !out)
 		return 0;
 	if (cpus_found != config.cpus)
 		find_cpus(walker);

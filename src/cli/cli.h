@@ -52,8 +52,8 @@ struct command {
 #define COMMAND_RUNS 0x100u         /* its arguments are another program's command line */
 #define COMMAND_WITHOUT_KINDS 0x80u /* it shows no regions: kinds matter where it selects by them */
 #define COMMAND_WITHOUT_HOLDERS 0x200u /* who has what open does not matter to it */
-#define COMMAND_WITHOUT_NAMES 0x8000u  /* and so do names, but where buffers are asked for */
-#define COMMAND_WITHOUT_REGIONS 0x800u /* likewise anything of single regions */
+#define COMMAND_WITHOUT_REGIONS \
+	0x800u /* and so do names and anything else of single regions, but for buffers */
 #define COMMAND_BUFFERS 0x1000u        /* all sorts of shared buffers matter to it */
 #define COMMAND_WHOLE 0x2000u          /* it needs all processes, whichever are selected */
 #define COMMAND_BUFFER_COLUMNS 0x4000u /* --buffers */

@@ -33,6 +33,6 @@ const struct command ps_command = {
 	       "regions only, and processes without any are left out.",
 	.model = &process_model,
 	.flags = COMMAND_SNAPSHOT | COMMAND_WITHOUT_SETS | COMMAND_WITHOUT_KINDS |
-		 COMMAND_WITHOUT_NAMES | COMMAND_WITHOUT_REGIONS | COMMAND_BUFFER_COLUMNS,
+		 COMMAND_WITHOUT_REGIONS | COMMAND_BUFFER_COLUMNS,
 	.run = run,
 };

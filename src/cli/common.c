@@ -129,8 +129,6 @@ static int capture(struct cli *cli, struct memoir *memoir, struct memoir_error *
 		.without_holders = cli->command->flags & COMMAND_WITHOUT_HOLDERS,
 		.without_kinds = cli->without_pages ||
 				 (whole && cli->command->flags & COMMAND_WITHOUT_KINDS),
-		.without_names =
-			whole && cli->command->flags & COMMAND_WITHOUT_NAMES && !cli->buffers,
 		.without_regions =
 			whole && cli->command->flags & COMMAND_WITHOUT_REGIONS && !cli->buffers,
 		.without_pages = cli->without_pages,

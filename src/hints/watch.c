@@ -211,6 +211,7 @@ static const struct walk_visitor table_visitor = {
 	.vma = table_vma,
 	.table = table_entries,
 	.huge = table_huge,
+	.few_paths = true,
 };
 
 /* List the address spaces; which scope the walk then needs. */

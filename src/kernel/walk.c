@@ -247,16 +247,22 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 	return 0;
 }
 
-bool walk_has_counters(struct walk *walk)
+/* Of how many CPUs the parts make a counter; 0: counters can't be used. */
+static uint32_t counted_cpus(const struct walk *walk)
 {
 	const struct walk_layout *layout = walk->layout;
+	unsigned int cpus;
 
-	/* By whether an entry is that of a file's page: copies of these are counted as well. */
+	/* Copies of files' pages are counted as well: those have to be told by struct page. */
 	if (!walk->lockless || !walk->config->vmemmap || !layout->mm_anon || !layout->mm_swap)
-		return false;
-	/* Some may have come since the last walk. */
-	walk->config->cpus = cpus_in_row(walk->root);
-	return walk->config->cpus && walk->config->cpus <= WALK_CPUS_MAX;
+		return 0;
+	cpus = cpus_in_row(walk->root);
+	return cpus <= WALK_CPUS_MAX ? cpus : 0;
+}
+
+bool walk_has_counters(const struct walk *walk)
+{
+	return counted_cpus(walk);
 }
 
 static int begin(struct walk *walk, enum walk_scope scope, bool tables,
@@ -271,7 +277,8 @@ static int begin(struct walk *walk, enum walk_scope scope, bool tables,
 	config->names = tables && visitor->names;
 	config->names_epoch = visitor->names_epoch;
 	config->few_paths = visitor->few_paths;
-	config->counters = tables && visitor->counters && walk_has_counters(walk);
+	/* Anew each time: some may have come. */
+	config->cpus = tables && visitor->counters ? counted_cpus(walk) : 0;
 	config->generation++;
 	for (uint32_t i = 0; i < WALK_WALKERS; i++)
 		walk->walkers[i] = (struct walker){ .state.which = i };

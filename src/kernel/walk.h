@@ -44,9 +44,9 @@ struct walk_visitor {
 	void (*names)(const struct walk_names *names, void *arg);
 	uint32_t names_epoch;
 	/*
-	 * What the kernel counts of the address space that comes next. Not NULL: mappings that have but private anonymous memory
-	 * which no other process can have are passed over, as far as these counters tell it, but for the first mapping of
-	 * each process. May not be called at all, and nothing is passed over then.
+	 * What the kernel counts of the address space that comes next. Not NULL: mappings that have but private
+	 * anonymous memory which no other process can have are passed over, as far as these counters tell it, but for
+	 * the first mapping of each process. May not be called at all, and nothing is passed over then.
 	 */
 	void (*counters)(const struct walk_counters *counters, void *arg);
 	/* Of regular files of file systems that are not made of memory no paths are asked for: "". */
@@ -87,8 +87,8 @@ bool walk_casts(const struct walk *walk);
 /* Whether VMAs and page tables are read without the mmap lock: Linux 6.14, CAP_SYS_PTRACE. */
 bool walk_is_lockless(const struct walk *walk);
 
-/* Whether counters are told of, by page tables that can be read (walk_visitor.counters): Linux 6.14, at most 32 CPUs. */
-bool walk_has_counters(struct walk *walk);
+/* Whether counters are told of where page tables can be read (walk_visitor.counters): Linux 6.14, at most 32 CPUs. */
+bool walk_has_counters(const struct walk *walk);
 
 /* List the tasks that speak for processes; task: NULL if nobody else wants to know of them. */
 int walk_tasks(struct walk *walk, void (*task)(const struct walk_task *task, void *arg), void *arg);

@@ -92,7 +92,11 @@ static uint64_t dirty_bits(uint64_t entry)
 static int prove(struct walk *walk, const struct kroot *root, uint64_t own_mm)
 {
 	struct walk_config *config = walk->config;
-	struct walk_visitor visitor = { .vma = probe_vma, .table = probe_table };
+	struct walk_visitor visitor = {
+		.vma = probe_vma,
+		.table = probe_table,
+		.few_paths = true,
+	};
 	struct probe probe = { .entry = 0 };
 	int err = own_page_make(root, &probe.page);
 

@@ -184,9 +184,8 @@ struct walk_config {
 	u32 patience; /* how often in vain the walk without locks looks at a place; 0.2 µs each */
 	u32 names;    /* send small name tables */
 	u32 names_epoch; /* 0: whatever was sent before; else not such as were in this epoch */
-	u32 counters;    /* send struct walk_counters, and not what they tell */
-	u32 cpus;        /* that have a part in counters */
-	u32 few_paths;   /* send none of plain files */
+	u32 cpus; /* not 0: send struct walk_counters, the parts of so many, and not what these tell */
+	u32 few_paths; /* send none of plain files */
 };
 
 /* Offsets of what is read by them, from the program for tasks; tasks.bpf.c says why. */

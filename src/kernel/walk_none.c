@@ -54,7 +54,7 @@ bool walk_casts(const struct walk *walk)
 	return false;
 }
 
-bool walk_has_counters(struct walk *walk)
+bool walk_has_counters(const struct walk *walk)
 {
 	(void)walk;
 	return false;

@@ -81,8 +81,8 @@ static void settle_fork(void)
 }
 
 /*
- * Before there is a mark, only first calls beside other threads can have been cut off by a fork: who is about to take the turn
- * then says before in which process, so that a child finds out whose turn it was.
+ * Before there is a mark, only first calls beside other threads can have been cut off by a fork: who is about to take
+ * the turn then says before in which process, so that a child finds out whose turn it was.
  */
 static void settle_first(void)
 {

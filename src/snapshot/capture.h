@@ -55,12 +55,12 @@ struct process_note {
 	pid_t tgid, tid; /* the thread whose /proc files work: the process's, or a peer's */
 	uint32_t vmas;   /* when it was listed */
 	uint32_t seq;
-	bool stale_comm;    /* exec while it was looked at */
-	uint32_t anchors;   /* regions by which name tables are found */
-	bool names_taken;   /* the table of the first of them: it came with the walk */
-	bool cookie_stands; /* its address space did not change while pages were counted */
-	bool counted;       /* by the kernel: pages that no region has, of what is its alone */
-	int64_t own_anon, own_swap;
+	bool stale_comm;            /* exec while it was looked at */
+	uint32_t anchors;           /* regions by which name tables are found */
+	bool names_taken;           /* the table of the first of them: it came with the walk */
+	bool cookie_stands;         /* its address space did not change while pages were counted */
+	bool counted;               /* by the kernel, as follows */
+	int64_t own_anon, own_swap; /* pages; less what regions have, once all of these have come */
 };
 
 /* Tasks that are not processes of the snapshot yet. */
@@ -394,8 +394,10 @@ enum walk_scope capture_scope(struct capture *c, struct walk *walk);
 /* The tallies' sets into shares, and into the snapshot's sets if they are wanted. */
 int capture_take_shares(struct capture *c);
 
-/* What a region gets of objects' pages; a spans_share_fn, arg: all regions. After capture_take_shares() still to be done
-   where spans are in order. */
+/*
+ * What a region gets of objects' pages; a spans_share_fn, arg: all regions. capture_take_shares() leaves it to
+ * capture_figures() where spans are in order.
+ */
 void capture_take_span(uint32_t region, uint64_t pss_fixed, uint64_t own_pages, void *arg);
 
 static inline bool capture_wants_sets(const struct capture *c)

@@ -32,7 +32,7 @@ static void want_objects(const struct walk_vma *vma, const struct walk_object *o
 /* One pass over the processes asked for; where it is one only, the others aren't even looked at. */
 static int list_objects(struct capture *c, struct walk *walk, size_t wanted, pid_t only)
 {
-	struct walk_visitor visitor = { .vma = want_objects };
+	struct walk_visitor visitor = { .vma = want_objects, .few_paths = true };
 
 	/* Before 6.1 there is no iterator of one, and 6.1's stops at a leader that has exited. */
 	if (wanted == 1 && walk_vmas_of(walk, only, false, &visitor, c) == 0 && c->vmas_listed)

@@ -174,21 +174,6 @@ static void count_odd(const struct entry_run *run, const uint64_t *entries, size
 	}
 }
 
-/* Where all pages are the object's, and known by their offset. */
-static void count_object(const struct entry_run *run, const uint64_t *entries, size_t n)
-{
-	uint64_t resident = 0;
-
-	for (size_t i = 0; i < n; i += PTE_MASK_ENTRIES) {
-		struct pte_masks masks = pte_masks(entries + i, n - i);
-
-		resident += (unsigned int)__builtin_popcountll(masks.counted);
-		count_runs(run, i, masks.counted);
-		count_odd(run, entries, i, masks.odd);
-	}
-	region_add(&run->r->rss, resident);
-}
-
 static uint64_t file_bits(const uint64_t *entries, size_t n)
 {
 	uint64_t bits = 0;
@@ -198,15 +183,17 @@ static uint64_t file_bits(const uint64_t *entries, size_t n)
 	return bits;
 }
 
-/* The same, but for copies, and these are nobody else's. */
-static void count_copied(const struct entry_run *run, const uint64_t *entries, size_t n)
+/* Where all pages are the object's, and known by their offset, or copies of these that are nobody else's. */
+static void count_object(const struct entry_run *run, const uint64_t *entries, size_t n)
 {
 	uint64_t resident = 0, copies = 0;
 
 	for (size_t i = 0; i < n; i += PTE_MASK_ENTRIES) {
 		struct pte_masks masks = pte_masks(entries + i, n - i);
-		uint64_t file = masks.counted & file_bits(entries + i, n - i);
+		uint64_t file = masks.counted;
 
+		if (!run->rule.file_only)
+			file &= file_bits(entries + i, n - i);
 		resident += (unsigned int)__builtin_popcountll(file);
 		copies += (unsigned int)__builtin_popcountll(masks.counted & ~file);
 		count_runs(run, i, file);
@@ -245,11 +232,9 @@ void count_table(struct capture *c, uint32_t region, uint64_t addr, const uint64
 	r->by_presence = false;
 	if (run.rule.anon_only && !run.rule.anon_alone)
 		count_anon(&run, addr, entries, n);
-	else if (run.rule.file_only && !run.rule.file_alone && run.offset_key)
-		count_object(&run, entries, n);
-	else if (!run.rule.file_only && run.rule.anon_alone && !run.rule.file_alone &&
+	else if ((run.rule.file_only || run.rule.anon_alone) && !run.rule.file_alone &&
 		 run.offset_key)
-		count_copied(&run, entries, n);
+		count_object(&run, entries, n);
 	else
 		count_entries(&run, entries, n);
 }

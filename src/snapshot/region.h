@@ -68,7 +68,7 @@ struct region {
 	bool by_offset : 1;   /* two regions with the same (object, offset) have the same page */
 	bool by_presence : 1; /* all its pages are its own, small, and known to the presence */
 	bool is_cut : 1;      /* its pages were counted again, by cut */
-	bool joins : 1; /* may be several mappings of a file (capture_walk.c): start to sole are the last one's */
+	bool joins : 1; /* may be several mappings of a file; what the kernel says is of the last one */
 };
 
 _Static_assert(sizeof(struct region) <= 112, "one for each VMA of the machine");

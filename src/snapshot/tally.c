@@ -191,16 +191,6 @@ bool tally_move(struct tally *tally, uint64_t key, uint32_t from, uint32_t to, s
 
 #define PAGE_FIXED (4096ull << 12)
 
-/* Nobody maps any of the eight pages from the i-th on: frames that several map lie far apart. */
-static bool is_empty8(const struct tally_chunk *chunk, size_t i)
-{
-	uint32_t any = 0;
-
-	for (size_t k = i; k < i + 8; k++)
-		any |= chunk->sets[k];
-	return any < TALLY_ROOTS;
-}
-
 static void count_pages(const struct tally *tally, struct tally_sum *sums)
 {
 	for (size_t c = 0; c < tally->chunk_count; c++) {
@@ -211,10 +201,6 @@ static void count_pages(const struct tally *tally, struct tally_sum *sums)
 		for (size_t i = 0, first; i < TALLY_CHUNK;) {
 			uint32_t set = chunk->sets[i];
 
-			if (i % 8 == 0 && is_empty8(chunk, i)) {
-				i += 8;
-				continue;
-			}
 			for (first = i; i < TALLY_CHUNK && chunk->sets[i] == set;)
 				i++;
 			sums[set].ram_pages += swap ? 0 : (uint32_t)(i - first);

@@ -138,6 +138,7 @@ static int scan_tables(struct inquiry *q, struct walk *walk)
 		.vma = search_vma,
 		.table = search_table,
 		.huge = search_huge,
+		.few_paths = true,
 	};
 	struct table_search s = { .q = q };
 	/* What a capture has listed is not of this moment. */

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "snapshot/capture.h"
 #include "snapshot/spans.h"
 
 #define PAGES 1700 /* of more than one chunk */
@@ -352,6 +353,21 @@ static void what_is_cut_is_told_apart(void **state)
 	spans_free(&spans);
 }
 
+/* So that sums without regions are those of regions, to the byte. */
+static void shares_of_mappings_that_joined_are_cut_one_by_one(void **state)
+{
+	const uint64_t pss_fixed = (5ull << PSS_SHIFT) + 4000;
+	struct region regions[2] = { { .joins = true } };
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		for (uint32_t region = 0; region < 2; region++)
+			capture_take_span(region, pss_fixed, 1, regions);
+	assert_int_equal(regions[0].pss_fixed >> PSS_SHIFT, 10);
+	assert_int_equal(regions[1].pss_fixed >> PSS_SHIFT, 11);
+	assert_int_equal(regions[0].uss, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +381,7 @@ int main(void)
 		cmocka_unit_test(disorder_is_noticed),
 		cmocka_unit_test(runs_of_a_region_in_any_order_are_none),
 		cmocka_unit_test(what_is_cut_is_told_apart),
+		cmocka_unit_test(shares_of_mappings_that_joined_are_cut_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
