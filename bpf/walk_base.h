@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * What the two walks of VMAs have in common: all but how they come by a VMA. Before it is included LOCKLESS says
- * which of them it is. They write VMAs and copies of page tables into an array that user space maps; they only
+ * which of them it is, NAMES whether it sends name tables, and SUMS whether it is for sums only. They write VMAs and copies of page tables into an array that user space maps; they only
  * read, and what a page table entry means is decided in user space.
  *
  * The copying is safe: programs run under RCU (which is what page tables are freed by), every read is
@@ -9,6 +9,13 @@
  */
 #ifndef MEMOIR_WALK_BASE_H
 #define MEMOIR_WALK_BASE_H
+
+#ifndef NAMES
+#define NAMES 0
+#endif
+#ifndef SUMS
+#define SUMS 0
+#endif
 
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -67,7 +74,12 @@ struct turn {
 #include "walk_leader.h"
 #include "walk_tables.h"
 #include "walk_warm.h"
-#ifdef NAMES
+#include "walk_anon.h"
+#include "walk_paths.h"
+#if !SUMS
+#include "walk_scope.h"
+#endif
+#if NAMES
 #include "walk_names.h"
 #endif
 #include "walk_vma.h"

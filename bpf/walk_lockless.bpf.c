@@ -9,7 +9,9 @@
  */
 #define LOCKLESS 1
 #include "walk_base.h"
+#if SUMS
 #include "walk_counters.h"
+#endif
 
 ONCE int emit_left(struct walker *walker NONNULL, struct arena *arena NONNULL)
 {
@@ -54,9 +56,11 @@ static __always_inline u32 visit(struct walker *walker, struct arena *arena, u64
 		return WALK_CHANGED;
 	}
 	look_at(walker, vma);
+#if SUMS
 	walker->only_huge = is_counted(walker, vma);
 	if (walker->only_huge && !may_be_huge(walker, end))
 		return 0;
+#endif
 	why = send_vma(walker, arena, mm, vma);
 	if (why)
 		return why;
@@ -194,11 +198,15 @@ int walk_vmas(struct bpf_raw_tracepoint_args *ctx)
 		if (walker->state.begun || !mm)
 			return 0;
 	}
+#if !SUMS
 	if (config.scope == WALK_LISTED_MMS && !mm_wanted(walker, mm))
 		return 0;
+#endif
 	if (!walker->state.begun) {
 		begin_space(walker, task, ids, mm);
+#if SUMS
 		emit_counters(walker, arena);
+#endif
 	}
 	walker->state.seq_kind = 2;
 	walker->steps = STEPS_AT_ONCE;

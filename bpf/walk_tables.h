@@ -200,7 +200,7 @@ static long walk_step(u32 i, struct turn *turn)
 	/* Not a table: mapped as a whole, or (not present) a huge swap, migration or marker entry. */
 	if (pmd & PTE_LARGE || !(pmd & PTE_PRESENT))
 		return emit_huge(walker, arena, pmd, PMD_SHIFT);
-	if (LOCKLESS && walker->only_huge) {
+	if (SUMS && walker->only_huge) {
 		walker->addr = next_boundary(walker->addr, PMD_SHIFT);
 		return 0;
 	}

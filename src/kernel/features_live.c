@@ -69,7 +69,7 @@ void live_begin(struct probing *p)
 {
 	struct memoir_error error = { 0 };
 
-	p->walk_err = walk_open(p->root, false, NULL, NULL, &p->walk, &error);
+	p->walk_err = walk_open(p->root, WALK_REGIONS, NULL, NULL, &p->walk, &error);
 	if (p->walk_err) {
 		snprintf(p->walk_why, sizeof(p->walk_why), "%.*s", (int)sizeof(p->walk_why) - 1,
 			 error.text);
@@ -281,10 +281,15 @@ int live_bpf_lockless(struct probing *p)
 
 int live_bpf_counters(struct probing *p)
 {
-	if (p->walk_err || walk_calibrate(p->walk, p->root) < 0)
+	struct walk *sums;
+	bool counted;
+
+	if (p->walk_err || walk_calibrate(p->walk, p->root) < 0 ||
+	    walk_open(p->root, WALK_SUMS, NULL, NULL, &sums, NULL) < 0)
 		return detailed(p, 0, "it goes with page tables by BPF");
-	return walk_has_counters(p->walk)
-		       ? 1
+	counted = walk_calibrate(sums, p->root) == 0 && walk_has_counters(sums);
+	walk_close(sums);
+	return counted ? 1
 		       : detailed(p, 0, "Linux 6.14, at most 32 CPUs, and none of them offline");
 }
 

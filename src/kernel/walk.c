@@ -30,6 +30,11 @@ bool walk_is_lockless(const struct walk *walk)
 	return walk->lockless;
 }
 
+enum walk_program walk_loaded(const struct walk *walk)
+{
+	return walk->loaded;
+}
+
 /* ---- reading the stream --------------------------------------------------------------------- */
 
 typedef int (*record_fn)(struct walk *walk, const struct walk_head *head, void *arg);
@@ -47,6 +52,7 @@ static int on_arena(const char *records, uint64_t used, void *arg)
 
 	rr->walk->table = NULL;
 	rr->walk->object = NULL;
+	rr->walk->sent_path = NULL;
 	for (uint64_t at = 0; at < used && !err;) {
 		const struct walk_head *head = (const void *)(records + at);
 
@@ -192,7 +198,7 @@ static int visit_table(const struct walk *walk, const struct vma_run *vr)
 static int visit_vma(struct walk *walk, const struct walk_vma *vma, struct vma_run *vr)
 {
 	const struct walk_object *object = vma->bits & WALK_MAPS_OBJECT ? walk->object : NULL;
-	const char *path = object && object->path      ? walk_path(walk, vma, object)
+	const char *path = object                      ? walk_path(walk, vma)
 			   : vma->bits & WALK_LABELLED ? walk->label
 						       : "";
 
@@ -212,7 +218,8 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 
 	switch (head->kind) {
 	case WALK_PATH:
-		return walk_keep_path(walk, text->id, text->bytes, text->len);
+		walk->sent_path = text;
+		return text->id ? walk_keep_path(walk, text->id, text->bytes, text->len) : 0;
 	case WALK_NAME:
 		memcpy(walk->name, text->bytes, text->len);
 		walk->name[text->len] = '\0';
@@ -222,8 +229,7 @@ static int on_vma_record(struct walk *walk, const struct walk_head *head, void *
 		walk->label[text->len] = '\0';
 		break;
 	case WALK_OBJECT:
-		walk->object = (const struct walk_object *)head;
-		break;
+		return walk_enter_object(walk, (const struct walk_object *)head);
 	case WALK_VMA:
 		return visit_vma(walk, (const struct walk_vma *)head, vr);
 	case WALK_TABLE:
@@ -254,7 +260,8 @@ static uint32_t counted_cpus(const struct walk *walk)
 	unsigned int cpus;
 
 	/* Copies of files' pages are counted as well: those have to be told by struct page. */
-	if (!walk->lockless || !walk->config->vmemmap || !layout->mm_anon || !layout->mm_swap)
+	if (walk->loaded != WALK_SUMS || !walk->config->vmemmap || !layout->mm_anon ||
+	    !layout->mm_swap)
 		return 0;
 	cpus = cpus_in_row(walk->root);
 	return cpus <= WALK_CPUS_MAX ? cpus : 0;
@@ -270,7 +277,8 @@ static int begin(struct walk *walk, enum walk_scope scope, bool tables,
 {
 	struct walk_config *config = walk->config;
 
-	if (tables && !walk->tables_work)
+	if ((tables && !walk->tables_work) ||
+	    (scope == WALK_LISTED_OBJECTS && walk->loaded == WALK_SUMS))
 		return -EOPNOTSUPP;
 	config->scope = scope;
 	config->tables = tables;
@@ -281,7 +289,7 @@ static int begin(struct walk *walk, enum walk_scope scope, bool tables,
 	config->cpus = tables && visitor->counters ? counted_cpus(walk) : 0;
 	config->generation++;
 	for (uint32_t i = 0; i < WALK_WALKERS; i++)
-		walk->walkers[i] = (struct walker){ .state.which = i };
+		walk->walkers[i] = (struct walker){ 0 };
 	walk_forget_paths(walk);
 	return 0;
 }
@@ -395,7 +403,7 @@ int walk_wanted_clear(struct walk *walk)
 {
 	const struct u64map *listed = &walk->listed;
 
-	for (size_t i = 0; i < listed->slot_count; i++)
+	for (size_t i = 0; i < listed->slot_count && walk->wanted >= 0; i++)
 		if (listed->slots[i].value != U64MAP_NONE)
 			skel_map_delete_elem(walk->wanted, &listed->slots[i].key);
 	u64map_free(&walk->listed);
@@ -413,7 +421,7 @@ int walk_wanted_add(struct walk *walk, uint64_t key)
 
 	if (walk_is_listed(walk, key))
 		return 0;
-	if (skel_map_update_elem(walk->wanted, &key, &one, BPF_ANY) < 0)
+	if (walk->wanted >= 0 && skel_map_update_elem(walk->wanted, &key, &one, BPF_ANY) < 0)
 		return -errno;
 	return u64map_set(&walk->listed, key, one);
 }

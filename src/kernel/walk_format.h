@@ -23,7 +23,7 @@ enum walk_kind {
 	WALK_FILE,   /* struct walk_file_of_task (files_format.h), of the tasks' program */
 	WALK_OBJECT, /* struct walk_object, before the first VMA that has it */
 	WALK_VMA,
-	WALK_PATH,  /* struct walk_text: a path, before the first object that has it */
+	WALK_PATH, /* struct walk_text: a path, before the first object that has it; id 0: it is the next object's */
 	WALK_NAME,  /* struct walk_text: an anonymous VMA's name, right before its VMA */
 	WALK_LABEL, /* the same: "[vdso]" and the like */
 	WALK_TABLE, /* struct walk_table: the entries of (part of) one page table */
@@ -57,6 +57,13 @@ struct walk_task {
 
 #define WALK_KTHREAD 1u
 
+/* By what a file's path is known; all 0: there is none, or none is asked for. */
+struct walk_path {
+	u64 mnt, dentry, node; /* kernel addresses, in a walk without locks */
+	u32 id;                /* of the WALK_PATH record, in the other one */
+	u32 stacked; /* a stacked file system's: path, dev and inode are to be read elsewhere */
+};
+
 /* The file of the VMAs behind it that have WALK_MAPS_OBJECT, up to the next one. */
 struct walk_object {
 	struct walk_head head;
@@ -64,9 +71,8 @@ struct walk_object {
 	u64 inode, size_bytes;
 	u64 resident_pages, swapped_pages; /* swapped: of shmem only */
 	u32 dev, magic, mode;
-	u32 path;    /* id of the WALK_PATH record, 0: none */
-	u32 links;   /* i_nlink */
-	u32 stacked; /* a stacked file system's: path, dev and inode are to be read elsewhere */
+	u32 links; /* i_nlink */
+	struct walk_path path;
 };
 
 struct walk_vma {
@@ -204,9 +210,8 @@ struct walk_file {
 	u64 file, inode, mm;
 	u64 sb;
 	u64 tree; /* root of the VMAs that map it */
-	u32 magic;
-	u32 path, stacked;
-	u32 unused;
+	u32 magic, unused;
+	struct walk_path path;
 };
 
 /* Kept by the program. */
@@ -214,16 +219,16 @@ struct walk_state {
 	u64 used;  /* bytes of the arena that is being written */
 	u32 arena; /* which that is */
 	u32 full;  /* stopped for want of room, not at the end */
-	u32 which; /* index of the walker; set by user space */
 	u32 begun; /* the last call ended in an address space, whose rest comes with the next one */
+	u32 next_path;
 	u64 resume_mm, resume_start, resume_end, resume_addr;
 	u64 probe_page;
 	u64 page_struct_bytes;
 	struct walk_file file;
 	u64 last_mm, last_file;
 	u32 last_mm_wanted, last_file_wanted;
-	u32 next_path;
 	u32 seq_kind; /* 0: no mm_lock_seq; 1: an int; 2: a seqcount */
+	u32 unused;
 };
 
 /* What the walk without locks is called with, and what it returns if the task is not there any more. */

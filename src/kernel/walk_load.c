@@ -25,6 +25,7 @@
 #include "walk_locked.lskel.h"
 #include "walk_lockless.lskel.h"
 #include "walk_named.lskel.h"
+#include "walk_sums.lskel.h"
 
 #define ARENA_MAP_BYTES ((WALK_ARENAS + 1) * WALK_ARENA_STRIDE)
 #define TASKS_MAP_BYTES (WALK_ARENAS * WALK_TASKS_STRIDE)
@@ -73,50 +74,51 @@ static void *load_tasks(void *arg)
 }
 
 /* The skeletons have the same members, but of different types. */
-#define TAKE(walk, skel)                                           \
+#define TAKE(walk, skel, end)                                      \
 	do {                                                       \
 		(walk)->skeleton = (skel);                         \
+		(walk)->destroy = (end);                           \
 		(walk)->program = (skel)->progs.walk_vmas.prog_fd; \
-		(walk)->wanted = (skel)->maps.wanted.map_fd;       \
 		(walk)->arena_map = (skel)->maps.arenas.map_fd;    \
 		(walk)->config = &(skel)->bss->config;             \
 		(walk)->walkers = (skel)->bss->walkers;            \
 		(walk)->layout = &(skel)->bss->layout;             \
 	} while (0)
 
-static void takes_no_lock(struct walk *walk, bool names)
+static int takes_no_lock(struct walk *walk, enum walk_program program, int wanted)
 {
 	walk->lockless = walk->casts = true;
-	walk->names = names;
+	walk->loaded = program;
+	walk->wanted = wanted;
 	walk->config->patience = PATIENCE;
-}
-
-/* Linux 6.14; bpf/walk_lockless.bpf.c */
-static int load_lockless(struct walk *walk)
-{
-	struct walk_lockless_bpf *skel = walk_lockless_bpf__open_and_load();
-
-	if (!skel || !walk_may_call(skel->progs.walk_vmas.prog_fd)) {
-		walk_lockless_bpf__destroy(skel);
-		return -EOPNOTSUPP;
-	}
-	TAKE(walk, skel);
-	takes_no_lock(walk, false);
 	return 0;
 }
 
-/* The same; bpf/walk_named.bpf.c */
-static int load_named(struct walk *walk)
-{
-	struct walk_named_bpf *skel = walk_named_bpf__open_and_load();
-
-	if (!skel || !walk_may_call(skel->progs.walk_vmas.prog_fd)) {
-		walk_named_bpf__destroy(skel);
-		return -EOPNOTSUPP;
+/* bpf/NAME.bpf.c, which takes no lock: Linux 6.14. */
+#define LOCKLESS_PROGRAM(name, program, wanted)                               \
+	static void end_##name(void *skel)                                    \
+	{                                                                     \
+		name##_bpf__destroy(skel);                                    \
+	}                                                                     \
+	static int load_##name(struct walk *walk)                             \
+	{                                                                     \
+		struct name##_bpf *skel = name##_bpf__open_and_load();        \
+                                                                              \
+		if (!skel || !walk_may_call(skel->progs.walk_vmas.prog_fd)) { \
+			end_##name(skel);                                     \
+			return -EOPNOTSUPP;                                   \
+		}                                                             \
+		TAKE(walk, skel, end_##name);                                 \
+		return takes_no_lock(walk, program, wanted);                  \
 	}
-	TAKE(walk, skel);
-	takes_no_lock(walk, true);
-	return 0;
+
+LOCKLESS_PROGRAM(walk_lockless, WALK_REGIONS, skel->maps.wanted.map_fd)
+LOCKLESS_PROGRAM(walk_named, WALK_NAMED_REGIONS, skel->maps.wanted.map_fd)
+LOCKLESS_PROGRAM(walk_sums, WALK_SUMS, -1)
+
+static void end_locked(void *skel)
+{
+	walk_locked_bpf__destroy(skel);
 }
 
 /* Before Linux 6.2 the kernel refuses a program that reads by casts (bpf/walk_read.h). */
@@ -133,17 +135,23 @@ static int load_locked(struct walk *walk, bool may_cast)
 		walk_locked_bpf__destroy(skel);
 		return err;
 	}
-	TAKE(walk, skel);
+	TAKE(walk, skel, end_locked);
+	walk->wanted = skel->maps.wanted.map_fd;
 	walk->casts = may_cast;
 	return 0;
 }
 
-static int load_vmas(struct walk *walk, bool lockless, bool names)
+/* What is asked for, or what does the same in more time. */
+static int load_vmas(struct walk *walk, bool lockless, enum walk_program program)
 {
-	int err = lockless && names ? load_named(walk) : -EOPNOTSUPP;
+	int err = -EOPNOTSUPP;
 
+	if (lockless && program == WALK_NAMED_REGIONS)
+		err = load_walk_named(walk);
+	if (lockless && program == WALK_SUMS)
+		err = load_walk_sums(walk);
 	if (err && lockless)
-		err = load_lockless(walk);
+		err = load_walk_lockless(walk);
 	if (err)
 		err = load_locked(walk, true);
 	if (err)
@@ -156,12 +164,12 @@ static int load_vmas(struct walk *walk, bool lockless, bool names)
 	return err;
 }
 
-static int load(struct tasks_load *tasks, bool lockless, bool names)
+static int load(struct tasks_load *tasks, bool lockless, enum walk_program program)
 {
 	struct walk *walk = tasks->walk;
 	pthread_t thread;
 	bool beside = crew_thread(&thread, load_tasks, tasks) == 0;
-	int err = load_vmas(walk, lockless, names);
+	int err = load_vmas(walk, lockless, program);
 
 	if (beside)
 		pthread_join(thread, NULL);
@@ -181,11 +189,11 @@ static struct walk *new_walk(const struct kroot *root)
 	if (!walk)
 		return NULL;
 	walk->root = root;
-	walk->task_link = walk->vma_link = walk->maps_fd = -1;
+	walk->task_link = walk->vma_link = walk->maps_fd = walk->wanted = -1;
 	return walk;
 }
 
-static int open_walk(const struct kroot *root, bool lockless, bool names,
+static int open_walk(const struct kroot *root, bool lockless, enum walk_program program,
 		     walk_meanwhile_fn meanwhile, void *arg, struct walk **ret_walk,
 		     struct memoir_error *error)
 {
@@ -200,7 +208,7 @@ static int open_walk(const struct kroot *root, bool lockless, bool names,
 		return -ENOMEM;
 	walk->self = (uint32_t)getpid();
 	tasks.walk = walk;
-	err = load(&tasks, lockless, names);
+	err = load(&tasks, lockless, program);
 	if (err) {
 		walk_close(walk);
 		return error_set(
@@ -213,23 +221,23 @@ static int open_walk(const struct kroot *root, bool lockless, bool names,
 	return 0;
 }
 
-int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile, void *arg,
-	      struct walk **ret_walk, struct memoir_error *error)
+int walk_open(const struct kroot *root, enum walk_program program, walk_meanwhile_fn meanwhile,
+	      void *arg, struct walk **ret_walk, struct memoir_error *error)
 {
 	/* Paths are asked for then, of all processes (kernel/walk_path.c). */
-	return open_walk(root, capabilities_include(root, CAP_SYS_PTRACE), names, meanwhile, arg,
+	return open_walk(root, capabilities_include(root, CAP_SYS_PTRACE), program, meanwhile, arg,
 			 ret_walk, error);
 }
 
 int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
 {
-	return open_walk(root, false, false, NULL, NULL, ret_walk, error);
+	return open_walk(root, false, WALK_REGIONS, NULL, NULL, ret_walk, error);
 }
 
 int walk_load_locked(const struct walk *walk, struct walk **ret_locked)
 {
 	struct walk *locked = new_walk(walk->root);
-	int err = locked ? load_vmas(locked, false, false) : -ENOMEM;
+	int err = locked ? load_vmas(locked, false, WALK_REGIONS) : -ENOMEM;
 
 	if (err) {
 		walk_close(locked);
@@ -240,11 +248,6 @@ int walk_load_locked(const struct walk *walk, struct walk **ret_locked)
 	locked->tables_work = walk->tables_work;
 	*ret_locked = locked;
 	return 0;
-}
-
-bool walk_sends_names(const struct walk *walk)
-{
-	return walk->names;
 }
 
 void walk_close(struct walk *walk)
@@ -265,12 +268,8 @@ void walk_close(struct walk *walk)
 		close(walk->vma_link);
 	if (walk->task_link >= 0)
 		close(walk->task_link);
-	if (walk->names)
-		walk_named_bpf__destroy(walk->skeleton);
-	else if (walk->lockless)
-		walk_lockless_bpf__destroy(walk->skeleton);
-	else
-		walk_locked_bpf__destroy(walk->skeleton);
+	if (walk->skeleton)
+		walk->destroy(walk->skeleton);
 	if (walk->tasks)
 		tasks_bpf__destroy(walk->tasks);
 	free(walk);

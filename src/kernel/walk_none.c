@@ -8,11 +8,11 @@
 
 #include <errno.h>
 
-int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile, void *arg,
-	      struct walk **ret_walk, struct memoir_error *error)
+int walk_open(const struct kroot *root, enum walk_program program, walk_meanwhile_fn meanwhile,
+	      void *arg, struct walk **ret_walk, struct memoir_error *error)
 {
 	(void)root;
-	(void)names;
+	(void)program;
 	(void)meanwhile;
 	(void)arg;
 	(void)ret_walk;
@@ -21,13 +21,13 @@ int walk_open(const struct kroot *root, bool names, walk_meanwhile_fn meanwhile,
 
 int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)
 {
-	return walk_open(root, false, NULL, NULL, ret_walk, error);
+	return walk_open(root, WALK_REGIONS, NULL, NULL, ret_walk, error);
 }
 
-bool walk_sends_names(const struct walk *walk)
+enum walk_program walk_loaded(const struct walk *walk)
 {
 	(void)walk;
-	return false;
+	return WALK_REGIONS;
 }
 
 void walk_close(struct walk *walk)

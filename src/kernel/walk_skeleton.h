@@ -37,12 +37,19 @@ struct walk_targets {
 	bool unused; /* no walk of all of them since they were listed */
 };
 
+struct known_path {
+	struct walk_path place; /* all 0: known by its id only */
+	char *text;             /* NULL: not known yet */
+};
+
 struct walk {
 	const struct kroot *root;
 	struct tasks_bpf *tasks;
-	/* Of the one of two skeletons whose program for VMAs is loaded, and what it has. */
+	/* Of the one of four skeletons whose program for VMAs is loaded, and what it has. */
 	void *skeleton;
-	int program, wanted, arena_map;
+	void (*destroy)(void *skeleton);
+	enum walk_program loaded;
+	int program, wanted, arena_map; /* wanted: -1 in what is for sums */
 	struct walk_config *config;
 	struct walker *walkers; /* WALK_WALKERS */
 	struct walk_layout *layout;
@@ -64,20 +71,25 @@ struct walk {
 	/* The last ones in the arena at hand, or NULL. */
 	const struct walk_table *table;
 	const struct walk_object *object;
-	char **paths; /* by id, of this walk */
+	const struct walk_text *sent_path; /* of the object that comes next */
+	uint32_t path;                     /* id of the object's, 0: none */
+	struct known_path *paths;          /* by id, of this walk */
 	size_t path_room;
+	uint32_t path_count; /* ids that were given to what stands in path_by_place */
+	struct u64map path_by_place;
 	int maps_fd; /* of maps_tid, by which the last path was asked for; or -1 */
 	uint32_t maps_tid;
-	bool names; /* its program sends name tables */
 	char name[WALK_NAME_BYTES], label[WALK_LABEL_BYTES];
 };
 
 int walk_keep_path(struct walk *walk, uint32_t id, const char *path, size_t length);
 void walk_forget_paths(struct walk *walk);
 
+/* The object of the VMAs that come next. 0 or -ENOMEM. */
+int walk_enter_object(struct walk *walk, const struct walk_object *object);
+
 /* The path of a VMA's file, asked for if it is not known; "": not known. Good until paths are forgotten. */
-const char *walk_path(struct walk *walk, const struct walk_vma *vma,
-		      const struct walk_object *object);
+const char *walk_path(struct walk *walk, const struct walk_vma *vma);
 
 /* Walk what was left, under the lock. */
 int walk_rest(struct walk *walk, const struct walk_left *left, const struct walk_visitor *visitor,

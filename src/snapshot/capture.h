@@ -31,6 +31,8 @@ struct memoir {
 	char *tags_dir;    /* where its own tags are: NULL until used */
 	struct walk *walk; /* NULL until used */
 	bool walk_tried;
+	struct walk *sums; /* the one that is for sums: NULL until used, or where it can't be had */
+	bool sums_tried;
 	struct memoir_error walk_error;
 	struct mappers *mappers; /* of memoir_who(): NULL until used */
 	bool mappers_tried;
@@ -95,6 +97,7 @@ struct known_kind {
 
 struct capture {
 	struct memoir *memoir;
+	struct walk *walk; /* one of the context's, NULL: none was opened */
 	struct memoir_capture_options options;
 	struct memoir_snapshot *snap;
 	struct tally tally;
@@ -338,6 +341,9 @@ struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error);
 /* The same; if it has yet to be loaded, meanwhile() is called as by walk_open(). */
 struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
 			       struct memoir_error *error);
+/* The same for captures of nothing but sums, and of all: the one that is for sums, or where that can't be had the other. */
+struct walk *memoir_walk_for_sums(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
+				  struct memoir_error *error);
 
 /* What reads the cookies of address spaces, loaded at the first call; NULL: there is none here. */
 struct cookies *memoir_cookies(struct memoir *memoir);
@@ -347,7 +353,7 @@ void memoir_files_begin(struct memoir *memoir);
 /* The list, when it is loaded; NULL: text has to do. */
 struct files *memoir_files(struct memoir *memoir);
 
-/* memoir_walk(); if that has yet to be loaded, tasks are asked for meanwhile. */
+/* The context's walk for this capture, c->walk from then on; if it has yet to be loaded, tasks are asked for meanwhile. */
 struct walk *capture_open_walk(struct capture *c, struct memoir_error *error);
 /* Read what the machine as a whole says; may be done again where it failed. */
 int capture_machine(struct capture *c, struct memoir_error *error);

@@ -139,7 +139,7 @@ static bool proven_alone(const struct capture *c, const struct region *region)
 	/* Only a seqcount shows a fork that is under way. */
 	return !c->by_folio && !region->has_mapping && region->has_anon &&
 	       region_anon_alone(region) && !(region->flags & VM_HUGETLB) &&
-	       !region->was_changing && walk_seq_kind(c->memoir->walk) == 2;
+	       !region->was_changing && walk_seq_kind(c->walk) == 2;
 }
 
 static bool keyed_by_offset(const struct region *region)

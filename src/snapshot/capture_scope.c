@@ -22,9 +22,9 @@ static void want_objects(const struct walk_vma *vma, const struct walk_object *o
 	if (vma->flags & VM_MERGEABLE)
 		c->mergeable_listed = true;
 	if (object && !(vma->bits & WALK_SOLE))
-		err = walk_wanted_add(c->memoir->walk, object->mapping);
+		err = walk_wanted_add(c->walk, object->mapping);
 	if (!err && vma->anon_root && (!(vma->bits & WALK_ALONE) || vma->flags & VM_MERGEABLE))
-		err = walk_wanted_add(c->memoir->walk, vma->anon_root);
+		err = walk_wanted_add(c->walk, vma->anon_root);
 	if (err)
 		c->error = err;
 }

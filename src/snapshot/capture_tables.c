@@ -96,15 +96,15 @@ static int table_begun(void *arg)
 {
 	struct table_walk *tw = arg;
 
-	return capture_list_tasks(tw->c, tw->c->memoir->walk);
+	return capture_list_tasks(tw->c, tw->c->walk);
 }
 
-static uint32_t begin_names(struct memoir *memoir)
+static uint32_t begin_names(struct memoir *memoir, const struct walk *walk)
 {
 	/* Most contexts capture once. */
 	if (memoir->names_sent && !memoir->kept_names)
 		memoir->kept_names = kept_names_new();
-	memoir->names_sent = walk_sends_names(memoir->walk);
+	memoir->names_sent = walk_loaded(walk) == WALK_NAMED_REGIONS;
 	return memoir->kept_names ? kept_names_begin(memoir->kept_names) : 0;
 }
 
@@ -135,7 +135,7 @@ int capture_by_tables(struct capture *c, struct memoir_error *error)
 	c->presence.wanted = capture_wants_names(c) && !c->options.without_pages;
 	if (c->presence.wanted) {
 		visitor.names = table_names;
-		visitor.names_epoch = begin_names(c->memoir);
+		visitor.names_epoch = begin_names(c->memoir, walk);
 	}
 	/* Of some, who they are says what has to be walked. */
 	if (c->options.wants)

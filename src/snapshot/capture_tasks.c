@@ -88,8 +88,15 @@ static void find_meanwhile(struct walk *walk, void *arg)
 
 struct walk *capture_open_walk(struct capture *c, struct memoir_error *error)
 {
-	c->memoir->wants_names |= c->options.many_names && capture_wants_names(c);
-	return memoir_walk_while(c->memoir, find_meanwhile, c, error);
+	struct memoir *memoir = c->memoir;
+	bool by_tables =
+		memoir->engine == MEMOIR_ENGINE_AUTO || memoir->engine == MEMOIR_ENGINE_TABLES;
+
+	memoir->wants_names |= c->options.many_names && capture_wants_names(c);
+	c->walk = c->options.without_regions && !c->options.wants && by_tables
+			  ? memoir_walk_for_sums(memoir, find_meanwhile, c, error)
+			  : memoir_walk_while(memoir, find_meanwhile, c, error);
+	return c->walk;
 }
 
 struct listing {

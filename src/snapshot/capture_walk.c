@@ -165,7 +165,7 @@ static void take_facts(struct region *region, const struct walk_object *object,
 	region->has_mapping = object;
 	region->was_changing = vma->seq & 1;
 	region->object_swapped = object && object->swapped_pages;
-	region->text_path = object && object->stacked;
+	region->text_path = object && object->path.stacked;
 	region->by_offset = goes_by_offset(vma, object);
 }
 
@@ -228,7 +228,7 @@ static bool may_join(const struct walk_vma *vma, const struct walk_object *objec
 	bool own_copies =
 		vma->bits & WALK_ALONE && vma->bits & WALK_TAGGED && !(vma->flags & VM_MERGEABLE);
 
-	return goes_by_offset(vma, object) && !(vma->flags & VM_SHARED) && !object->stacked &&
+	return goes_by_offset(vma, object) && !(vma->flags & VM_SHARED) && !object->path.stacked &&
 	       !object->swapped_pages && (!vma->anon_root || own_copies);
 }
 

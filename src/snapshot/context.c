@@ -60,6 +60,7 @@ void memoir_close(struct memoir *memoir)
 	files_close(memoir->files);
 	mappers_close(memoir->mappers);
 	walk_close(memoir->walk);
+	walk_close(memoir->sums);
 	kept_names_free(memoir->kept_names);
 	kroot_close(memoir->root);
 	free(memoir->runtime_dir);
@@ -73,7 +74,7 @@ static void load_names(struct memoir *memoir, walk_meanwhile_fn meanwhile, void 
 	struct walk *walk;
 
 	memoir->names_tried = true;
-	if (walk_open(memoir->root, true, meanwhile, arg, &walk, NULL) < 0)
+	if (walk_open(memoir->root, WALK_NAMED_REGIONS, meanwhile, arg, &walk, NULL) < 0)
 		return;
 	walk_close(memoir->walk);
 	memoir->walk = walk;
@@ -85,8 +86,8 @@ struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhil
 	if (!memoir->walk_tried) {
 		memoir->walk_tried = true;
 		memoir->names_tried = memoir->wants_names;
-		walk_open(memoir->root, memoir->wants_names, meanwhile, arg, &memoir->walk,
-			  &memoir->walk_error);
+		walk_open(memoir->root, memoir->wants_names ? WALK_NAMED_REGIONS : WALK_REGIONS,
+			  meanwhile, arg, &memoir->walk, &memoir->walk_error);
 	}
 	if (memoir->wants_names && memoir->walk && walk_is_lockless(memoir->walk) &&
 	    !memoir->names_tried)
@@ -99,6 +100,32 @@ struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhil
 struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error)
 {
 	return memoir_walk_while(memoir, NULL, NULL, error);
+}
+
+struct walk *memoir_walk_for_sums(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
+				  struct memoir_error *error)
+{
+	struct walk *walk;
+
+	if (memoir->sums)
+		return memoir->sums;
+	/* Where that can't be had, what there is does as well. */
+	if (memoir->sums_tried ||
+	    (memoir->walk_tried && !(memoir->walk && walk_is_lockless(memoir->walk))))
+		return memoir_walk_while(memoir, meanwhile, arg, error);
+	memoir->sums_tried = true;
+	if (walk_open(memoir->root, WALK_SUMS, meanwhile, arg, &walk, &memoir->walk_error) < 0) {
+		memoir->walk_tried = true;
+	} else if (walk_loaded(walk) == WALK_SUMS) {
+		memoir->sums = walk;
+		return walk;
+	} else if (memoir->walk) {
+		walk_close(walk);
+	} else {
+		memoir->walk_tried = true;
+		memoir->walk = walk;
+	}
+	return memoir_walk_while(memoir, meanwhile, arg, error);
 }
 
 struct cookies *memoir_cookies(struct memoir *memoir)

@@ -245,8 +245,7 @@ int capture_each_open_file(struct capture *c, bool with_paths, open_file_fn each
 	struct files *files;
 
 	if (!capture_wants_buffers(c))
-		return c->memoir->walk ? files_listed_each(c->memoir->walk, with_paths, each, arg)
-				       : -EOPNOTSUPP;
+		return c->walk ? files_listed_each(c->walk, with_paths, each, arg) : -EOPNOTSUPP;
 	files = memoir_files(c->memoir);
 	return files ? files_each(files, each, arg) : -EOPNOTSUPP;
 }
@@ -370,8 +369,8 @@ void capture_holders_end(struct capture *c)
 	/* What was open then is not asked of the next capture. */
 	if (files)
 		files_forget(files);
-	if (c->memoir->walk)
-		walk_want_files(c->memoir->walk, false);
+	if (c->walk)
+		walk_want_files(c->walk, false);
 }
 
 int capture_holders(struct capture *c)

@@ -17,7 +17,7 @@ static int begin(void **state)
 	static struct walks walks;
 
 	if (geteuid() != 0 || kroot_open(NULL, &walks.root) < 0 ||
-	    walk_open(walks.root, true, NULL, NULL, &walks.free, NULL) < 0 ||
+	    walk_open(walks.root, WALK_NAMED_REGIONS, NULL, NULL, &walks.free, NULL) < 0 ||
 	    walk_open_locked(walks.root, &walks.locked, NULL) < 0 ||
 	    walk_calibrate(walks.free, walks.root) < 0 ||
 	    walk_calibrate(walks.locked, walks.root) < 0)

@@ -57,13 +57,21 @@ struct seen {
 	pid_t pid;
 	uint64_t mm, last_end;
 	size_t vmas, times, disorder;
-	uint32_t path; /* id of its own memfd's, 0: has not come */
+	bool path;   /* that of its own memfd has come */
+	bool second; /* by the second walker */
 };
 
 struct crowd {
+	const struct walk *walk;
 	struct seen *seen, *last;
 	size_t count;
 };
+
+/* What it is told of lies in its own arena. */
+static bool is_second(const struct walk *walk, const void *record)
+{
+	return (const char *)record >= walk->arena + WALK_ARENAS * WALK_ARENA_STRIDE;
+}
 
 static void take_of_crowd(const struct walk_vma *vma, const struct walk_object *object,
 			  const char *path, const char *name, void *arg)
@@ -72,6 +80,7 @@ static void take_of_crowd(const struct walk_vma *vma, const struct walk_object *
 	struct seen *seen = crowd->last;
 	char own[64];
 
+	(void)object;
 	(void)name;
 	if (!seen || (uint32_t)seen->pid != vma->tgid) {
 		seen = NULL;
@@ -90,7 +99,8 @@ static void take_of_crowd(const struct walk_vma *vma, const struct walk_object *
 	seen->vmas++;
 	snprintf(own, sizeof(own), "/memfd:%d (deleted)", (int)seen->pid);
 	if (strcmp(path, own) == 0)
-		seen->path = object->path;
+		seen->path = true;
+	seen->second = is_second(crowd->walk, vma);
 }
 
 static const struct walk_visitor crowd_visitor = { .vma = take_of_crowd };
@@ -99,7 +109,7 @@ static const struct walk_visitor crowd_visitor = { .vma = take_of_crowd };
 static struct seen see(struct walk *walk, pid_t pid, bool only)
 {
 	struct seen seen = { .pid = pid };
-	struct crowd crowd = { .seen = &seen, .count = 1 };
+	struct crowd crowd = { .walk = walk, .seen = &seen, .count = 1 };
 	int err = only ? walk_vmas_of(walk, pid, false, &crowd_visitor, &crowd)
 		       : walk_vmas(walk, WALK_ALL, false, &crowd_visitor, &crowd);
 
@@ -368,12 +378,12 @@ static void begin_crowd(pid_t pids[CROWD], size_t vmas[CROWD])
 	}
 }
 
-/* How many of them the second walker has walked, as ids of paths tell. */
+/* How many of them the second walker has walked. */
 static size_t walk_crowd(struct walk *walk, const pid_t pids[CROWD], const size_t vmas[CROWD],
 			 bool tables)
 {
 	struct seen seen[CROWD] = { 0 };
-	struct crowd crowd = { .seen = seen, .count = CROWD };
+	struct crowd crowd = { .walk = walk, .seen = seen, .count = CROWD };
 	size_t second = 0;
 
 	for (unsigned int i = 0; i < CROWD; i++)
@@ -383,8 +393,8 @@ static size_t walk_crowd(struct walk *walk, const pid_t pids[CROWD], const size_
 		assert_int_equal(seen[i].times, 1);
 		assert_int_equal(seen[i].disorder, 0);
 		assert_int_equal(seen[i].vmas, vmas[i]);
-		assert_int_not_equal(seen[i].path, 0);
-		second += seen[i].path % WALK_WALKERS;
+		assert_true(seen[i].path);
+		second += seen[i].second;
 	}
 	return second;
 }

@@ -223,7 +223,7 @@ static void where_no_program_can_be_called_locks_are_taken(void **state)
 	memoir_close(memoir);
 	end_child(child);
 	assert_int_equal(kroot_open(NULL, &root), 0);
-	assert_int_equal(walk_open(root, true, NULL, NULL, &walk, NULL), 0);
+	assert_int_equal(walk_open(root, WALK_NAMED_REGIONS, NULL, NULL, &walk, NULL), 0);
 	assert_false(walk_is_lockless(walk));
 	walk_close(walk);
 	kroot_close(root);
