@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * What the two walks of VMAs have in common: all but how they come by a VMA. Before it is included LOCKLESS says
- * which of them it is, NAMES whether it sends name tables, and SUMS whether it is for sums only. They write VMAs and copies of page tables into an array that user space maps; they only
- * read, and what a page table entry means is decided in user space.
+ * which of them it is, NAMES whether it sends name tables, and SUMS whether it is for sums only. They write VMAs and
+ * copies of page tables into an array that user space maps; they only read, and what a page table entry means is
+ * decided in user space.
  *
  * The copying is safe: programs run under RCU (which is what page tables are freed by), every read is
  * fault-protected, and physical addresses beyond the end of memory are refused.

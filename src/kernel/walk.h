@@ -38,7 +38,8 @@ struct walk_visitor {
 	void (*huge)(uint64_t addr, uint64_t entry, uint64_t span_bytes, void *arg);
 	/*
 	 * The last VMA is where a name table is found, and all of it is at hand that its ranges need. NULL: not looked
-	 * for, as by a walk that was loaded without. It may come again, and of no table it has to: what is large, swapped out or being changed does not.
+	 * for, as by any walk but WALK_NAMED_REGIONS. It may come again, and of no table it has to: what is large, swapped
+	 * out or being changed does not.
 	 * names_epoch: of a table that has not changed since it came in a walk of the same epoch only the header; 0: all.
 	 */
 	void (*names)(const struct walk_names *names, void *arg);

@@ -11,7 +11,7 @@
 #define WALK_SLACK_BYTES (16u * 1024)
 #define WALK_TASKS_BYTES (1u << 15) /* the same of the program for tasks */
 #define WALK_TASKS_SLACK_BYTES 256
-#define WALK_ARENAS 4 /* some are written while others are read */
+#define WALK_ARENAS 3 /* some are written while others are read */
 #define WALK_WALKERS \
 	2u /* so many threads can go on with a walk of VMAs, each by its own struct walker */
 #define WALK_PATH_BYTES 4096

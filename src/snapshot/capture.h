@@ -341,7 +341,7 @@ struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error);
 /* The same; if it has yet to be loaded, meanwhile() is called as by walk_open(). */
 struct walk *memoir_walk_while(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
 			       struct memoir_error *error);
-/* The same for captures of nothing but sums, and of all: the one that is for sums, or where that can't be had the other. */
+/* The same for captures of sums of all processes: the one that is for these, or where that can't be had the other. */
 struct walk *memoir_walk_for_sums(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
 				  struct memoir_error *error);
 
@@ -353,7 +353,7 @@ void memoir_files_begin(struct memoir *memoir);
 /* The list, when it is loaded; NULL: text has to do. */
 struct files *memoir_files(struct memoir *memoir);
 
-/* The context's walk for this capture, c->walk from then on; if it has yet to be loaded, tasks are asked for meanwhile. */
+/* The context's walk for this capture, then c->walk; if it has yet to be loaded, tasks are asked for meanwhile. */
 struct walk *capture_open_walk(struct capture *c, struct memoir_error *error);
 /* Read what the machine as a whole says; may be done again where it failed. */
 int capture_machine(struct capture *c, struct memoir_error *error);

@@ -152,9 +152,11 @@ static void count_anon(const struct entry_run *run, uint64_t addr, const uint64_
 	region_add(&run->r->anon, pages);
 }
 
-/* Runs of pages, given as bits, of the object at an offset. */
-static void count_runs(const struct entry_run *run, size_t at, uint64_t bits)
+/* Runs of pages, given as bits, of the object at an offset; how many pages these are. */
+static uint64_t count_runs(const struct entry_run *run, size_t at, uint64_t bits)
 {
+	uint64_t all = 0;
+
 	while (bits) {
 		unsigned int first = (unsigned int)__builtin_ctzll(bits);
 		uint64_t from = bits >> first,
@@ -162,7 +164,9 @@ static void count_runs(const struct entry_run *run, size_t at, uint64_t bits)
 
 		count_offsets(run->c, run->region, run->offset_key + at + first, pages);
 		bits &= bits + (1ull << first);
+		all += pages;
 	}
+	return all;
 }
 
 static void count_odd(const struct entry_run *run, const uint64_t *entries, size_t at, uint64_t odd)
@@ -194,9 +198,10 @@ static void count_object(const struct entry_run *run, const uint64_t *entries, s
 
 		if (!run->rule.file_only)
 			file &= file_bits(entries + i, n - i);
-		resident += (unsigned int)__builtin_popcountll(file);
-		copies += (unsigned int)__builtin_popcountll(masks.counted & ~file);
-		count_runs(run, i, file);
+		resident += count_runs(run, i, file);
+		/* Without the instruction for it counting bits is dear. */
+		if (masks.counted != file)
+			copies += (unsigned int)__builtin_popcountll(masks.counted & ~file);
 		count_odd(run, entries, i, masks.odd);
 	}
 	region_add(&run->r->rss, resident);
