@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a capture does while the kernel verifies its programs: tasks are read once, by another thread, and not again;
- * later captures read them anew; where no threads can be had all is done one after the other; and where the kernel lets no
- * program be called that takes no lock, locks are taken. Who reads and who may begin threads is seen by the linker's
+ * later captures read them anew; where no threads can be had all is done one after the other; where the kernel lets no
+ * program be called that takes no lock, locks are taken; and what is loaded for sums is for nothing else. Who reads and who may begin threads is seen by the linker's
  * --wrap; figures are not looked at.
  */
 #include <errno.h>
@@ -27,6 +27,7 @@ static struct {
 	bool refuse_threads, refuse_calls;
 	unsigned int refused;
 	unsigned int readings;
+	unsigned int programs; /* that take no lock, and were tried */
 	pthread_t last_reader;
 } seen;
 
@@ -61,6 +62,7 @@ bool __wrap_walk_may_call(int program);
 
 bool __wrap_walk_may_call(int program)
 {
+	seen.programs++;
 	return !seen.refuse_calls && __real_walk_may_call(program);
 }
 
@@ -129,6 +131,37 @@ static size_t regions_of(struct memoir *memoir, pid_t pid)
 
 	memoir_snapshot_free(snapshot);
 	return regions;
+}
+
+/* What a process has in a capture of the sums of all. */
+static struct memoir_figures sums_of(struct memoir *memoir, pid_t pid)
+{
+	const struct memoir_capture_options options = {
+		.sz = sizeof(options),
+		.without_holders = true,
+		.without_regions = true,
+	};
+	struct memoir_error error = { 0 };
+	struct memoir_snapshot *snapshot;
+
+	if (memoir_capture(memoir, &options, &snapshot, &error) < 0)
+		fail_msg("%s", error.text);
+	const struct memoir_process *process = memoir_snapshot_find_pid(snapshot, pid);
+	struct memoir_figures figures = { 0 };
+
+	if (process)
+		figures = process->figures;
+	memoir_snapshot_free(snapshot);
+	return figures;
+}
+
+static void assert_same_sums(struct memoir *memoir, pid_t pid, const struct memoir_figures *sums)
+{
+	struct memoir_figures now = sums_of(memoir, pid);
+
+	assert_int_equal(now.known, sums->known);
+	assert_int_equal(now.bytes[MEMOIR_RSS], sums->bytes[MEMOIR_RSS]);
+	assert_int_equal(now.bytes[MEMOIR_ANON], sums->bytes[MEMOIR_ANON]);
 }
 
 static void skip_without_bpf(void)
@@ -229,6 +262,42 @@ static void where_no_program_can_be_called_locks_are_taken(void **state)
 	kroot_close(root);
 }
 
+/* Each has a program of its own, and neither is loaded twice. */
+static void sums_and_regions_take_turns(void **state)
+{
+	struct memoir_figures sums;
+	struct memoir *memoir;
+	size_t regions;
+	pid_t child;
+
+	(void)state;
+	skip_without_bpf();
+	child = begin_child();
+	memoir = open_walking();
+	regions = regions_of(memoir, child);
+	memoir_close(memoir);
+	memoir = open_walking();
+	sums = sums_of(memoir, child);
+	assert_true(sums.bytes[MEMOIR_RSS] > 0 && sums.bytes[MEMOIR_ANON] > 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(regions_of(memoir, child), regions);
+		assert_same_sums(memoir, child, &sums);
+	}
+	assert_int_equal(seen.readings, 7);
+	/* Before Linux 6.14 both are the one that takes locks. */
+	assert_true(seen.programs == 2 || seen.programs == 0);
+	memoir_close(memoir);
+	memoir = open_walking();
+	seen.refuse_calls = true;
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_same_sums(memoir, child, &sums);
+		assert_int_equal(regions_of(memoir, child), regions);
+	}
+	assert_int_equal(seen.readings, 4);
+	memoir_close(memoir);
+	end_child(child);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +305,7 @@ int main(void)
 		cmocka_unit_test(later_captures_read_them_anew),
 		cmocka_unit_test(without_threads_the_same_is_found),
 		cmocka_unit_test(where_no_program_can_be_called_locks_are_taken),
+		cmocka_unit_test(sums_and_regions_take_turns),
 	};
 
 	return cmocka_run_group_tests_name("loading", tests, NULL, NULL);
