@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/error.h"
 
@@ -21,10 +22,19 @@ static bool is_called(const struct column *column, const char *name, size_t len)
 	return own == len || (own == len + UNIT_LEN && strcmp(column->name + len, UNIT) == 0);
 }
 
+/* What people see above it, in any letters: after all names, which that may be of another column. */
+static bool is_headed(const struct column *column, const char *name, size_t len)
+{
+	return strlen(column->head) == len && strncasecmp(column->head, name, len) == 0;
+}
+
 const struct column *column_find(const struct table_model *model, const char *name, size_t len)
 {
 	for (size_t i = 0; len && i < model->column_count; i++)
 		if (is_called(&model->columns[i], name, len))
+			return &model->columns[i];
+	for (size_t i = 0; len && i < model->column_count; i++)
+		if (is_headed(&model->columns[i], name, len))
 			return &model->columns[i];
 	return NULL;
 }

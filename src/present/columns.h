@@ -9,7 +9,7 @@
 
 #include "present/sheet.h"
 
-/* The column called so ("pss" is as good as "pss_bytes"), or NULL. */
+/* The column called so ("pss" is as good as "pss_bytes", or what stands above it in any letters), or NULL. */
 const struct column *column_find(const struct table_model *model, const char *name, size_t len);
 
 /*

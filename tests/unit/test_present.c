@@ -419,12 +419,31 @@ static void columns_are_those_asked_for(void **state)
 	expect_columns("+copy", false, "name size_bytes address id pids ripe copy ");
 }
 
+/* What is above it in a table is good as well, but a name comes first. */
+static void columns_are_known_by_their_heads(void **state)
+{
+	static const struct column crossed[] = {
+		{ "kind", "NAME", CELL_TEXT, 0, WHICH_NAME, get, "" },
+		{ "name", "SOLD AS", CELL_TEXT, 0, WHICH_NAME, get, "" },
+		{ "mark", "", CELL_TEXT, 0, WHICH_NAME, get, "" },
+	};
+	static const struct table_model of_crossed = { crossed, 3, NULL, NULL };
+
+	(void)state;
+	expect_columns("Ripe,SIZE", true, "ripe size_bytes ");
+	assert_ptr_equal(column_find(&of_crossed, "name", 4), &crossed[1]);
+	assert_ptr_equal(column_find(&of_crossed, "NAME", 4), &crossed[0]);
+	assert_ptr_equal(column_find(&of_crossed, "sold as,mark", 7), &crossed[1]);
+	assert_null(column_find(&of_crossed, "sold", 4));
+	assert_null(column_find(&of_crossed, "", 0));
+}
+
 static void an_unknown_column_is_told_with_those_there_are(void **state)
 {
 	static const struct shape shapes[] = {
 		{ .columns = "name,weight" }, { .columns = "+weight" }, { .sort = "weight" },
 		{ .columns = "name," },       { .columns = "" },        { .columns = "siz" },
-		{ .columns = "size_" },       { .columns = "NAME" },    { .sort = "" },
+		{ .columns = "size_" },       { .columns = "NAM" },     { .sort = "" },
 	};
 
 	(void)state;
@@ -483,6 +502,7 @@ int main(void)
 		cmocka_unit_test(amounts_go_downwards_all_else_upwards_and_the_unknown_last),
 		cmocka_unit_test(totals_are_those_of_all_rows_that_are_known),
 		cmocka_unit_test(columns_are_those_asked_for),
+		cmocka_unit_test(columns_are_known_by_their_heads),
 		cmocka_unit_test(an_unknown_column_is_told_with_those_there_are),
 		cmocka_unit_test(a_full_disk_is_noticed),
 		cmocka_unit_test(a_closed_pipe_is_noticed_and_what_follows_is_dropped),
