@@ -72,7 +72,7 @@ static __always_inline void emit_memfd(struct walker *walker, struct arena *aren
 }
 
 static __always_inline void find_path(struct walker *walker, struct arena *arena, struct file *file,
-				      u64 node, u64 mapping)
+				      u64 node)
 {
 	struct walk_path *path = &walker->state.file.path;
 	u64 flags = read_at(walker->state.file.sb, layout.sb_flags);
@@ -92,11 +92,9 @@ struct path_key {
 	u64 inode, mapping;
 };
 
-/* The kernel may reuse one that is being replaced while it is read: then it is another inode's. */
 struct path_value {
-	u64 inode; /* written before the rest, and read behind it */
 	u32 id, generation;
-	u32 stacked, unused;
+	u32 stacked;
 };
 
 struct {
@@ -125,20 +123,19 @@ static __always_inline void emit_path(struct walker *walker, struct arena *arena
 
 /* Find the file's path; it is sent before its VMA if it is new in this walk. */
 static __always_inline void find_path(struct walker *walker, struct arena *arena, struct file *file,
-				      u64 node, u64 mapping)
+				      u64 node)
 {
-	struct path_key key = { .inode = node, .mapping = mapping };
-	struct path_value new = { .inode = node, .generation = config.generation };
+	struct path_key key = { .inode = node, .mapping = read_field(walker, file, f_mapping) };
+	struct path_value new = { .generation = config.generation };
 	struct path_value *known;
 
 	key.path.mnt = (void *)read_field(walker, file, f_path.mnt);
 	key.path.dentry = (void *)read_field(walker, file, f_path.dentry);
 	known = bpf_map_lookup_elem(&paths, &key);
 	if (known && known->generation == config.generation) {
-		walker->state.file.path.stacked = *(volatile u32 *)&known->stacked;
-		walker->state.file.path.id = *(volatile u32 *)&known->id;
-		if (*(volatile u64 *)&known->inode == node)
-			return;
+		walker->state.file.path.stacked = known->stacked;
+		walker->state.file.path.id = known->id;
+		return;
 	}
 	new.id = ++walker->state.next_path;
 	new.stacked =

@@ -53,7 +53,7 @@ static __always_inline bool emit_object(struct walker *walker, struct arena *are
 	walker->state.file.magic = read_at(walker->state.file.sb, layout.sb_magic);
 	walker->state.file.path = (struct walk_path){ 0 };
 	if (!config.few_paths || !is_plain(walker, inode))
-		find_path(walker, arena, file, node, mapping);
+		find_path(walker, arena, file, node);
 	out = stream_end(&walker->state, arena);
 	if (!out)
 		return false;

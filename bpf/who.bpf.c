@@ -317,7 +317,7 @@ static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *u
 	if (request.question == MAPPERS_PROBE && mapping)
 		probe(task, vma, file, mapping);
 	if (request.question == MAPPERS_FAMILY && anon) {
-		/* The root is the first member (see walk_vma.h); all of a family are in its tree. */
+		/* The root is the first member (see walk_anon.h); all of a family are in its tree. */
 		bpf_probe_read_kernel(&root, sizeof(root), anon);
 		set_tree_of_family(root);
 	}

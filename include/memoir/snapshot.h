@@ -258,8 +258,8 @@ struct memoir_capture_options {
 	bool many_names;
 	/** Only what processes have in all is asked for: the snapshot has no regions and can't be saved,
 	    and kinds, names, families and sets are not looked for. Saves 0.1 µs a mapping; and of all
-	    processes, since Linux 6.14 and with up to 32 CPUs, what is loaded is ready 0.6 ms earlier,
-	    and anonymous memory that is one process's alone is not read, but its sum taken from what the
+	    processes, since Linux 6.14, what is loaded is ready 0.6 ms earlier, and with up to 32 CPUs
+	    anonymous memory that is one process's alone is not read, but its sum taken from what the
 	    kernel counts (MM_ANONPAGES and MM_SWAPENTS of mm->rss_stat, the parts of all CPUs), which is
 	    as exact. */
 	bool without_regions;

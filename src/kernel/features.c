@@ -325,7 +325,7 @@ static const struct probe probes[] = {
 	  "reading mappings and pages without making their processes wait",
 	  "the mmap lock of each process is held while it is read" },
 	{ "memory counters by BPF", live_bpf_counters, true,
-	  "sums of processes, without reading the memory that is theirs alone",
+	  "sums of all processes, without reading the memory that is theirs alone",
 	  "all of it is read page by page: the same figures, slower" },
 	{ "reverse map by BPF", live_bpf_mappers, true,
 	  "finding who maps one page without looking at all", "all pages are searched for it" },

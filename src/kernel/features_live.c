@@ -282,15 +282,19 @@ int live_bpf_lockless(struct probing *p)
 int live_bpf_counters(struct probing *p)
 {
 	struct walk *sums;
-	bool counted;
+	bool loaded, counted;
 
 	if (p->walk_err || walk_calibrate(p->walk, p->root) < 0 ||
 	    walk_open(p->root, WALK_SUMS, NULL, NULL, &sums, NULL) < 0)
 		return detailed(p, 0, "it goes with page tables by BPF");
+	loaded = walk_loaded(sums) == WALK_SUMS;
 	counted = walk_calibrate(sums, p->root) == 0 && walk_has_counters(sums);
 	walk_close(sums);
-	return counted ? 1
-		       : detailed(p, 0, "Linux 6.14, at most 32 CPUs, and none of them offline");
+	if (counted)
+		return 1;
+	return detailed(p, 0,
+			loaded ? "at most 32 CPUs, and none of them offline"
+			       : "it goes with the lockless walk");
 }
 
 int live_open_files(struct probing *p)

@@ -186,7 +186,7 @@ struct walk_config {
 	u32 levels;     /* of page tables: 4 or 5 */
 	u32 tables;     /* copy page tables */
 	u32 scope;      /* enum walk_scope */
-	u32 generation; /* path ids of other generations are stale */
+	u32 generation; /* under the lock path ids of other generations are stale */
 	u32 patience; /* how often in vain the walk without locks looks at a place; 0.2 µs each */
 	u32 names;    /* send small name tables */
 	u32 names_epoch; /* 0: whatever was sent before; else not such as were in this epoch */
@@ -220,7 +220,7 @@ struct walk_state {
 	u32 arena; /* which that is */
 	u32 full;  /* stopped for want of room, not at the end */
 	u32 begun; /* the last call ended in an address space, whose rest comes with the next one */
-	u32 next_path;
+	u32 next_path; /* the last id that was given, under the lock */
 	u64 resume_mm, resume_start, resume_end, resume_addr;
 	u64 probe_page;
 	u64 page_struct_bytes;

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "kernel/capabilities.h"
 #include "kernel/process.h"
+#include "kernel/procmap.h"
 #include "kernel/walk_pump.h"
 #include "kernel/walk_skeleton.h"
 
@@ -85,16 +86,15 @@ static void *load_tasks(void *arg)
 		(walk)->layout = &(skel)->bss->layout;             \
 	} while (0)
 
-static int takes_no_lock(struct walk *walk, enum walk_program program, int wanted)
+static void takes_no_lock(struct walk *walk, enum walk_program program, int wanted)
 {
 	walk->lockless = walk->casts = true;
 	walk->loaded = program;
 	walk->wanted = wanted;
 	walk->config->patience = PATIENCE;
-	return 0;
 }
 
-/* bpf/NAME.bpf.c, which takes no lock: Linux 6.14. */
+/* bpf/NAME.bpf.c, which takes no lock: Linux 6.14. Its list of who is wanted, or -1, may be told by what `skel` has. */
 #define LOCKLESS_PROGRAM(name, program, wanted)                               \
 	static void end_##name(void *skel)                                    \
 	{                                                                     \
@@ -109,7 +109,8 @@ static int takes_no_lock(struct walk *walk, enum walk_program program, int wante
 			return -EOPNOTSUPP;                                   \
 		}                                                             \
 		TAKE(walk, skel, end_##name);                                 \
-		return takes_no_lock(walk, program, wanted);                  \
+		takes_no_lock(walk, program, wanted);                         \
+		return 0;                                                     \
 	}
 
 LOCKLESS_PROGRAM(walk_lockless, WALK_REGIONS, skel->maps.wanted.map_fd)
@@ -221,12 +222,25 @@ static int open_walk(const struct kroot *root, bool lockless, enum walk_program 
 	return 0;
 }
 
+/*
+ * As a walk without locks has to (kernel/walk_path.c), of all processes. It also spares old kernels programs that they
+ * refuse: those from 6.11 to 6.13 take a millisecond for each.
+ */
+static bool may_ask_for_paths(const struct kroot *root)
+{
+	struct procmap_vma vma;
+	int fd = capabilities_include(root, CAP_SYS_PTRACE) ? kroot_fd(root, "proc/self/maps") : -1;
+	int err = fd >= 0 ? procmap_query(fd, (uintptr_t)&walk_open, &vma) : fd;
+
+	if (fd >= 0)
+		close(fd);
+	return err == 0;
+}
+
 int walk_open(const struct kroot *root, enum walk_program program, walk_meanwhile_fn meanwhile,
 	      void *arg, struct walk **ret_walk, struct memoir_error *error)
 {
-	/* Paths are asked for then, of all processes (kernel/walk_path.c). */
-	return open_walk(root, capabilities_include(root, CAP_SYS_PTRACE), program, meanwhile, arg,
-			 ret_walk, error);
+	return open_walk(root, may_ask_for_paths(root), program, meanwhile, arg, ret_walk, error);
 }
 
 int walk_open_locked(const struct kroot *root, struct walk **ret_walk, struct memoir_error *error)

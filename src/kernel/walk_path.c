@@ -48,7 +48,6 @@ int walk_keep_path(struct walk *walk, uint32_t id, const char *path, size_t leng
 
 	if (!known)
 		return -ENOMEM;
-	/* It may be in use. */
 	if (known->text)
 		return 0;
 	known->text = strndup(path, length);
@@ -90,9 +89,9 @@ int walk_enter_object(struct walk *walk, const struct walk_object *object)
 	if (!object->path.dentry)
 		return 0;
 	err = find_place(walk, &object->path, &walk->path);
-	return err || !sent || walk->paths[walk->path].text
-		       ? err
-		       : walk_keep_path(walk, walk->path, sent->bytes, sent->len);
+	if (!err && sent)
+		err = walk_keep_path(walk, walk->path, sent->bytes, sent->len);
+	return err;
 }
 
 /* A process's new files stand together, so its maps stays open. */

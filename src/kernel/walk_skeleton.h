@@ -82,6 +82,7 @@ struct walk {
 	char name[WALK_NAME_BYTES], label[WALK_LABEL_BYTES];
 };
 
+/* If it is not known yet. 0 or -ENOMEM. */
 int walk_keep_path(struct walk *walk, uint32_t id, const char *path, size_t length);
 void walk_forget_paths(struct walk *walk);
 

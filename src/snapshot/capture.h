@@ -71,8 +71,8 @@ struct found_tasks {
 	size_t count, room;
 	pid_t *pids; /* all that /proc lists */
 	size_t pid_count, pid_room;
-	uint64_t since_ticks; /* of boot: what began later may be missing */
-	bool whole;
+	uint64_t since_ticks;  /* of boot: what began later may be missing */
+	const struct walk *by; /* which has their open files as well, NULL: not found yet */
 	int error;
 };
 

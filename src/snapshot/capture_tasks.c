@@ -59,8 +59,10 @@ int capture_find_tasks(struct capture *c, struct walk *walk)
 	struct found_tasks *found = &c->found;
 	int err;
 
-	if (found->whole)
+	if (found->by == walk)
 		return 0;
+	/* By one that was given up since: the other has other files, or none. */
+	capture_forget_tasks(c);
 	found->since_ticks = ticks_since_boot();
 	walk_want_files(walk, capture_lists_files(c));
 	err = walk_tasks(walk, keep_task, found);
@@ -71,7 +73,7 @@ int capture_find_tasks(struct capture *c, struct walk *walk)
 	if (err)
 		capture_forget_tasks(c);
 	else
-		found->whole = true;
+		found->by = walk;
 	return err;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The context: options checked, the root opened, the BPF walk loaded when it is first wanted.
+ * The context: options checked, the root opened, the BPF walks loaded when they are first wanted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -102,30 +102,32 @@ struct walk *memoir_walk(struct memoir *memoir, struct memoir_error *error)
 	return memoir_walk_while(memoir, NULL, NULL, error);
 }
 
-struct walk *memoir_walk_for_sums(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
-				  struct memoir_error *error)
+/* If what was had in its place is wanted for regions, it is kept for these. */
+static void load_sums(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg)
 {
-	struct walk *walk;
+	struct walk *walk = NULL;
+	int err = walk_open(memoir->root, WALK_SUMS, meanwhile, arg, &walk, &memoir->walk_error);
 
-	if (memoir->sums)
-		return memoir->sums;
-	/* Where that can't be had, what there is does as well. */
-	if (memoir->sums_tried ||
-	    (memoir->walk_tried && !(memoir->walk && walk_is_lockless(memoir->walk))))
-		return memoir_walk_while(memoir, meanwhile, arg, error);
 	memoir->sums_tried = true;
-	if (walk_open(memoir->root, WALK_SUMS, meanwhile, arg, &walk, &memoir->walk_error) < 0) {
-		memoir->walk_tried = true;
-	} else if (walk_loaded(walk) == WALK_SUMS) {
+	if (!err && walk_loaded(walk) == WALK_SUMS) {
 		memoir->sums = walk;
-		return walk;
 	} else if (memoir->walk) {
 		walk_close(walk);
 	} else {
 		memoir->walk_tried = true;
 		memoir->walk = walk;
 	}
-	return memoir_walk_while(memoir, meanwhile, arg, error);
+}
+
+struct walk *memoir_walk_for_sums(struct memoir *memoir, walk_meanwhile_fn meanwhile, void *arg,
+				  struct memoir_error *error)
+{
+	/* It takes no lock: where regions can't be walked so, sums can't either. */
+	bool may = !memoir->walk_tried || (memoir->walk && walk_is_lockless(memoir->walk));
+
+	if (!memoir->sums_tried && may)
+		load_sums(memoir, meanwhile, arg);
+	return memoir->sums ? memoir->sums : memoir_walk_while(memoir, meanwhile, arg, error);
 }
 
 struct cookies *memoir_cookies(struct memoir *memoir)

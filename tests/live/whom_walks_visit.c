@@ -70,7 +70,9 @@ struct crowd {
 /* What it is told of lies in its own arena. */
 static bool is_second(const struct walk *walk, const void *record)
 {
-	return (const char *)record >= walk->arena + WALK_ARENAS * WALK_ARENA_STRIDE;
+	const char *own = walk->arena + WALK_ARENAS * WALK_ARENA_STRIDE;
+
+	return (const char *)record >= own && (const char *)record < own + WALK_ARENA_STRIDE;
 }
 
 static void take_of_crowd(const struct walk_vma *vma, const struct walk_object *object,

@@ -2,8 +2,8 @@
 /*
  * What a capture does while the kernel verifies its programs: tasks are read once, by another thread, and not again;
  * later captures read them anew; where no threads can be had all is done one after the other; where the kernel lets no
- * program be called that takes no lock, locks are taken; and what is loaded for sums is for nothing else. Who reads and who may begin threads is seen by the linker's
- * --wrap; figures are not looked at.
+ * program be called that takes no lock, locks are taken; and what is loaded for sums is for nothing else. Who reads and
+ * who may begin threads is seen by the linker's --wrap.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -298,6 +298,33 @@ static void sums_and_regions_take_turns(void **state)
 	end_child(child);
 }
 
+/* The walk for regions, that is there already, has to read them itself: the other's files are gone with it. */
+static void what_is_read_by_a_walk_that_is_given_up_is_read_again(void **state)
+{
+	struct memoir_figures sums;
+	struct memoir *memoir;
+	pid_t child;
+
+	(void)state;
+	skip_without_bpf();
+	child = begin_child();
+	memoir = open_walking();
+	sums = sums_of(memoir, child);
+	memoir_close(memoir);
+	memoir = open_walking();
+	assert_true(regions_of(memoir, child) > 0);
+	/* Where locks are taken anyway no other walk is tried. */
+	bool tried = seen.programs > 0;
+
+	seen.refuse_calls = true;
+	assert_same_sums(memoir, child, &sums);
+	assert_int_equal(seen.readings, tried ? 3 : 2);
+	assert_same_sums(memoir, child, &sums);
+	assert_int_equal(seen.readings, tried ? 4 : 3);
+	memoir_close(memoir);
+	end_child(child);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +333,7 @@ int main(void)
 		cmocka_unit_test(without_threads_the_same_is_found),
 		cmocka_unit_test(where_no_program_can_be_called_locks_are_taken),
 		cmocka_unit_test(sums_and_regions_take_turns),
+		cmocka_unit_test(what_is_read_by_a_walk_that_is_given_up_is_read_again),
 	};
 
 	return cmocka_run_group_tests_name("loading", tests, NULL, NULL);

@@ -60,13 +60,19 @@ static bool is_wanted(const struct memoir_process *process, void *arg)
 	return false;
 }
 
+/* Sums of all go by other means than sums of some. */
+static bool is_whole(const struct world *world, bool without_regions)
+{
+	return world->seed % WHOLE_EVERY == 0 || (without_regions && world->seed % 2);
+}
+
 static struct memoir_snapshot *capture(const struct test *test, const struct world *world,
 				       bool without_regions)
 {
 	const struct memoir_capture_options options = {
 		.sz = sizeof(options),
 		.without_regions = without_regions,
-		.wants = world->seed % WHOLE_EVERY ? is_wanted : NULL,
+		.wants = is_whole(world, without_regions) ? NULL : is_wanted,
 		.wants_arg = (void *)world,
 	};
 	struct memoir_snapshot *snapshot = NULL;
