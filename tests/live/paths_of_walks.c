@@ -185,24 +185,10 @@ static struct seen see(struct walk *walk, const struct kroot *root, pid_t pid)
 	return seen;
 }
 
-static struct walk *open_program(const struct kroot *root, enum walk_program program)
-{
-	struct walk *walk;
-
-	assert_int_equal(walk_open(root, program, NULL, NULL, &walk, NULL), 0);
-	assert_int_equal(walk_loaded(walk), program);
-	return walk;
-}
-
 /* ---- tests ---------------------------------------------------------------------------------- */
 
-static void check_all(struct walk *walk, const struct kroot *root)
+static void check(struct seen seen)
 {
-	pid_t pid = start(map_all);
-	struct seen seen = see(walk, root, pid);
-
-	end(pid);
-	scratch_remove();
 	assert_int_equal(seen.others, 0);
 	assert_true(seen.files >= ROUNDS * NAMES + MEMFDS + 3);
 }
@@ -210,16 +196,18 @@ static void check_all(struct walk *walk, const struct kroot *root)
 static void each_mapping_has_its_own_path(void **state)
 {
 	struct walks *walks = walks_of(state);
+	pid_t pid = start(map_all);
 
 	for (enum walk_program program = WALK_REGIONS; program <= WALK_SUMS; program++) {
-		struct walk *walk = open_program(walks->root, program);
+		struct walk *walk;
 
-		assert_int_equal(scratch_make(), 0);
-		check_all(walk, walks->root);
+		assert_int_equal(walk_open(walks->root, program, NULL, NULL, &walk, NULL), 0);
+		assert_int_equal(walk_loaded(walk), program);
+		check(see(walk, walks->root, pid));
 		walk_close(walk);
 	}
-	assert_int_equal(scratch_make(), 0);
-	check_all(walks->locked, walks->root);
+	check(see(walks->locked, walks->root, pid));
+	end(pid);
 }
 
 static void map_one(void)
@@ -236,7 +224,6 @@ static void who_takes_a_place_has_his_own_path(void **state)
 	struct walks *walks = walks_of(state);
 	char taken[512];
 
-	assert_int_equal(scratch_make(), 0);
 	snprintf(taken, sizeof(taken), "%s", in_scratch("taken"));
 	make_file(taken);
 	for (unsigned int i = 0; i < 4; i++) {
@@ -250,14 +237,28 @@ static void who_takes_a_place_has_his_own_path(void **state)
 		assert_int_equal(rename(moved, taken), 0);
 		end(pid);
 	}
+}
+
+static int make_room(void **state)
+{
+	(void)state;
+	return scratch_make();
+}
+
+static int remove_room(void **state)
+{
+	(void)state;
 	scratch_remove();
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_mapping_has_its_own_path),
-		cmocka_unit_test(who_takes_a_place_has_his_own_path),
+		cmocka_unit_test_setup_teardown(each_mapping_has_its_own_path, make_room,
+						remove_room),
+		cmocka_unit_test_setup_teardown(who_takes_a_place_has_his_own_path, make_room,
+						remove_room),
 	};
 
 	return cmocka_run_group_tests_name("paths of walks", tests, begin, finish);
